@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_SIM_MACHINE_SCENARIO_H
+#define HVSIM_SIM_MACHINE_SCENARIO_H
+
+/**
+ * A scenario: the machine to build and what runs on it, read from a YAML file
+ * into plain numbers with every default filled in. Whoever holds a struct
+ * scenario need not check it again: what the file can get wrong has been
+ * refused with file, line and column before this struct exists.
+ *
+ * The parameters, their types, limits, defaults and help stand in
+ * scenario_keys.def, once.
+ */
+
+#include <stddef.h>
+
+#include "sim/core/error.h"
+#include "sim/core/types.h"
+
+/** A share of a processor or of anything else: 65536 is all of it. */
+#define SCENARIO_FRACTION_ONE 65536
+
+#define SCENARIO_NAME_BYTES_MAX 64 /* of scenarios, VMs and workloads */
+#define SCENARIO_VPS_MAX 64        /* per VM */
+#define SCENARIO_VMS_MAX 1024      /* per host, as Hyper-V */
+#define SCENARIO_LPS_MAX 512       /* per host, as Windows Server 2019 */
+
+/** A NUMA node. */
+struct scenario_node {
+    uint32_t lps;
+    uint64_t memory_bytes;
+};
+
+struct scenario_host {
+    const char *profile; /* prices, caches and TLBs of an LP */
+    uint64_t frequency_hz;
+    struct scenario_node *nodes;
+    size_t node_count; /* at least 1 */
+};
+
+struct scenario_hypervisor {
+    const char *scheduler;   /* "round-robin" */
+    const char *translation; /* "slat" */
+    const char *timing;      /* "table", "unit" or "null" */
+    uint64_t sync_quantum_ns;
+    uint64_t timeslice_ns;
+};
+
+struct scenario_root {
+    uint32_t vps; /* 1 .. LPs of the host */
+    uint64_t memory_bytes;
+};
+
+/** One word KEY=VALUE of a guest's command line. */
+struct scenario_argument {
+    char *key;
+    char *value;
+};
+
+struct scenario_guest {
+    char *workload; /* name of a built-in guest program; not a path */
+    struct scenario_argument *args; /* in the order of the file */
+    size_t arg_count;
+};
+
+/** `count` VMs alike; see scenario_vm_name(). */
+struct scenario_vm {
+    char *name;
+    uint32_t count;
+    uint32_t vps; /* 1 .. SCENARIO_VPS_MAX */
+    uint64_t memory_bytes;
+    uint32_t weight;  /* 1 .. 10000 */
+    uint32_t reserve; /* of each VP's time, in 1/65536; at most limit */
+    uint32_t limit;
+    struct scenario_guest guest;
+};
+
+struct scenario_counters {
+    uint64_t interval_ns;
+    bool trace; /* fill the event view */
+};
+
+struct scenario {
+    uint32_t version;
+    char *name;
+    uint64_t seed;
+    uint64_t duration_ns;
+    struct scenario_host host;
+    struct scenario_hypervisor hypervisor;
+    struct scenario_root root;
+    struct scenario_vm *vms;
+    size_t vm_count; /* entries, each standing for `count` VMs */
+    struct scenario_counters counters;
+    /** What is valid but will not do what it seems to, one note a line with
+     *  its place, each line ended; NULL if there is nothing to say. */
+    char *notes;
+};
+
+/** `--set PATH=VALUE`: a value that takes the place of the file's. */
+struct scenario_override {
+    const char *path;    /* "vms.web.weight", "host.nodes[0].lps" */
+    const char *value;   /* a scalar, or a YAML flow collection: "{lps: 2}" */
+    const char *written; /* as its author wrote it, for error messages */
+};
+
+/**
+ * Reads the scenario in file `path` ("-" is standard input) and gives it to
+ * the caller in `*out`, with the overrides applied in order. The overrides are
+ * borrowed for the call. On failure `*out` is NULL and `error` says where and
+ * why: SIM_BAD_SCENARIO, SIM_NO_INPUT, SIM_IO_ERROR or SIM_NO_MEMORY;
+ * SIM_BAD_USAGE when an override is to blame.
+ */
+MUST_USE enum sim_status
+scenario_read_file(struct scenario **out, const char *path,
+                   const struct scenario_override *overrides,
+                   size_t override_count, struct sim_error *error);
+
+/** The same for `bytes` bytes of text; `file` names them in messages. */
+MUST_USE enum sim_status
+scenario_read_text(struct scenario **out, const char *file, const char *text,
+                   size_t bytes, const struct scenario_override *overrides,
+                   size_t override_count, struct sim_error *error);
+
+/** Does nothing for NULL. */
+void scenario_free(struct scenario *scenario);
+
+/**
+ * Every parameter with the value it has got, as YAML that reads back to an
+ * equal scenario. The caller owns the text (free()).
+ */
+char *scenario_resolved_yaml(const struct scenario *scenario);
+
+/**
+ * Writes the name of the VM `index` (0 .. count - 1) of `vm`: "web" if there
+ * is one such VM, else "web-1", "web-2", ...
+ */
+void scenario_vm_name(const struct scenario_vm *vm, uint32_t index,
+                      char name[static SCENARIO_NAME_BYTES_MAX + 1]);
+
+uint32_t scenario_lp_count(const struct scenario *scenario);
+uint64_t scenario_memory_bytes(const struct scenario *scenario);
+
+/** VMs, with each entry of `vms` counted `count` times. */
+uint32_t scenario_vm_total(const struct scenario *scenario);
+
+#endif
