@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_HYPERCALL_H
+#define HVSIM_HYPERVISOR_HYPERCALL_H
+
+/**
+ * The hypercall engine (TLFS, "Hypercall Interface"): decodes the input value,
+ * checks the privilege, copies parameters in and out, and does rep progress
+ * and continuation, once for all calls. Handlers (hc_*.c) see parsed input.
+ *
+ * Two callers: the intercept of a VP that executes VMCALL, and WinHv, whose
+ * root VPs are models; both fill a struct hypercall.
+ */
+
+#include "hypervisor/hv_status.h"
+#include "hypervisor/hypervisor.h"
+#include "sim/core/guest_memory.h"
+
+#define HYPERCALL_FAST_BYTES_MAX 112 /* RDX, R8, XMM0..XMM5 */
+
+struct hypercall {
+    struct guest_memory memory; /* of the caller */
+    uint64_t control;           /* input value; rep start moves on */
+    gpa_t input;                /* memory-based form */
+    gpa_t output;
+    uint8_t fast[HYPERCALL_FAST_BYTES_MAX]; /* fast form: input, then output */
+    uint64_t result; /* out: the result value */
+};
+
+enum hypercall_outcome {
+    HYPERCALL_DONE,     /* result is valid: the caller goes on */
+    HYPERCALL_CONTINUE, /* out of its time: the same instruction again, with
+                           the rep start index in `control` moved on */
+    HYPERCALL_UNDEFINED, /* #UD: not allowed in this mode */
+};
+
+/** Carries out a call on behalf of context->vp. */
+enum hypercall_outcome hypercall_dispatch(struct hv_context *context,
+                                          struct hypercall *call);
+
+/** A VMCALL of an x86 guest: fills a struct hypercall from the registers,
+ *  dispatches, writes the registers back, moves RIP or injects #UD. */
+enum engine_verdict hypercall_exit(struct hv_context *context,
+                                   const struct vm_exit *exit);
+
+/** "HvCallPostMessage", or NULL: the name of a call code. */
+const char *hypercall_name(uint16_t code);
+
+/** Writes the code of the hypercall page for the vendor that CPUID shows. */
+void hypercall_write_page(struct arena *arena, spa_t page);
+
+#endif

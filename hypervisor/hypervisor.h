@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_HYPERVISOR_H
+#define HVSIM_HYPERVISOR_HYPERVISOR_H
+
+/**
+ * The hypervisor of one host: its logical processors, its partitions and their
+ * virtual processors, system memory and the scheduler. Created by
+ * sim/machine/machine.c and driven by sim/machine/run.c.
+ *
+ * Nothing here turns cost into time: handlers note what they did on the bill
+ * of their struct hv_context and read no clock but its `now`.
+ */
+
+#include "cpu/arena.h"
+#include "cpu/engine.h"
+#include "hypervisor/sched.h"
+#include "sim/core/clock.h"
+#include "sim/core/cost.h"
+#include "sim/core/event_queue.h"
+#include "sim/core/trace.h"
+#include "sim/core/types.h"
+
+struct hv_lp;
+struct hv_memory;
+struct hv_partition;
+struct hv_vp;
+
+/** What the hypervisor needs from whoever runs the machine. */
+struct hv_host {
+    void *context; /* borrowed */
+
+    /** An intercept of a VP that executes x86 code: the run loop settles the
+     *  guest's time and then calls intercept_handle(). */
+    enum engine_verdict (*on_exit)(void *context, struct hv_vp *vp,
+                                   const struct vm_exit *exit);
+    /** As in struct engine_host. */
+    uint32_t (*price_block)(void *context, const struct cost_bill *bill);
+    /** An LP that idled has a VP on its run list from time `at` on. */
+    void (*lp_ready)(void *context, struct hv_lp *lp, cycles_t at);
+};
+
+struct hv_node_config {
+    uint32_t lp_count;
+    uint64_t memory_bytes;
+};
+
+struct hv_config {
+    struct sim_clock clock;
+    const struct hv_node_config *nodes; /* borrowed during creation */
+    uint32_t node_count;
+    const struct hv_sched_ops *sched_ops;
+    struct hv_sched_params sched_params;
+};
+
+struct hypervisor {
+    struct sim_clock clock;
+    struct hv_host host;
+    struct event_queue *events; /* borrowed from the machine */
+    struct trace *trace;        /* borrowed from the machine */
+    struct arena *arena;        /* owns */
+    struct engine_pool *engines; /* owns */
+    struct hv_memory *memory;   /* owns */
+    struct hv_lp *lps;          /* owns, lp_count */
+    uint32_t lp_count;
+    uint32_t node_count;
+    struct hv_sched sched;
+    struct hv_partition **partitions; /* owns; by creation order */
+    uint32_t partition_count;
+    uint64_t next_partition_id;
+    struct hv_partition *root; /* borrowed: the first partition */
+    struct hv_context *current; /* of the exit or root work under way; NULL
+                                   between steps of the run loop */
+};
+
+/** What a handler may know of the moment it runs in. */
+struct hv_context {
+    struct hypervisor *hv;
+    struct hv_lp *lp; /* NULL for an event that no LP executes */
+    struct hv_vp *vp; /* on whose behalf; NULL likewise */
+    cycles_t now;
+    struct cost_bill *bill;
+};
+
+MUST_USE enum sim_status hypervisor_create(struct hypervisor **out,
+                                           const struct hv_config *config,
+                                           const struct hv_host *host,
+                                           struct event_queue *events,
+                                           struct trace *trace,
+                                           struct sim_error *error);
+void hypervisor_free(struct hypervisor *hv);
+
+/** NULL if there is no such partition. */
+struct hv_partition *hypervisor_find_partition(struct hypervisor *hv,
+                                               partition_id_t id);
+
+/** Adds a trace record for the context's LP and VP. */
+void hypervisor_trace(const struct hv_context *context, enum trace_kind kind,
+                      uint64_t detail);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_LAPIC_H
+#define HVSIM_HYPERVISOR_LAPIC_H
+
+/**
+ * The virtual local APIC of a VP (SDM 3A, "APIC"; TLFS, "Virtual Interrupt
+ * Control"): IRR, ISR, TPR and priority, xAPIC page, x2APIC MSRs, synthetic
+ * EOI/ICR/TPR MSRs, timer (one-shot, periodic, TSC deadline), IPIs with INIT
+ * and SIPI. Owned by its VP; the state is written by lapic.c alone.
+ */
+
+#include "sim/core/event_queue.h"
+#include "sim/core/types.h"
+
+struct hv_context;
+struct hv_vp;
+
+struct lapic {
+    struct hv_vp *vp; /* borrowed: its owner */
+    uint64_t base_msr; /* IA32_APIC_BASE */
+    uint32_t irr[8], isr[8], tmr[8];
+    uint32_t auto_eoi[8]; /* vectors that end as they are delivered */
+    uint32_t tpr, svr, esr, ldr, dfr, divide;
+    uint32_t esr_pending;
+    uint64_t icr;
+    uint32_t lvt[7]; /* CMCI, timer, thermal, PMC, LINT0, LINT1, error */
+    uint32_t timer_initial;
+    uint64_t tsc_deadline;
+    cycles_t timer_started; /* when the running countdown began */
+    struct event timer;
+};
+
+/** Power-up state; `vp` is created. */
+void lapic_init(struct lapic *lapic, struct hv_vp *vp);
+
+/** INIT: as SDM 3A says; the APIC ID and base stay. */
+void lapic_reset(struct hv_context *context, struct lapic *lapic);
+
+/** Cancels its timer; before the VP goes away. */
+void lapic_fini(struct lapic *lapic);
+
+/** Sets the vector in IRR. False if it was set already, or the APIC is
+ *  software-disabled and so drops it. Vectors below 16 set ESR. */
+bool lapic_set_irr(struct lapic *lapic, uint8_t vector, bool level,
+                   bool auto_eoi);
+
+/** The vector that would be delivered now, or -1: the highest in IRR whose
+ *  class is above the processor priority. */
+int lapic_deliverable(const struct lapic *lapic);
+
+/** True if any vector waits in IRR, whatever its priority. */
+bool lapic_has_pending(const struct lapic *lapic);
+
+/** Moves the deliverable vector (CHECKed to exist) from IRR to ISR. */
+uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic);
+
+void lapic_eoi(struct hv_context *context, struct lapic *lapic);
+
+/** CR8: bits 7:4 of TPR. */
+uint64_t lapic_read_cr8(const struct lapic *lapic);
+void lapic_write_cr8(struct hv_context *context, struct lapic *lapic,
+                     uint64_t value);
+
+/** Accesses to the xAPIC page. */
+uint32_t lapic_mmio_read(struct hv_context *context, struct lapic *lapic,
+                         uint32_t offset, uint32_t bytes);
+void lapic_mmio_write(struct hv_context *context, struct lapic *lapic,
+                      uint32_t offset, uint32_t bytes, uint32_t value);
+
+/** x2APIC MSRs 0x800..0x8ff, IA32_APIC_BASE, IA32_TSC_DEADLINE, and the
+ *  synthetic EOI, ICR and TPR (0x40000070..72). False: #GP. */
+bool lapic_msr_read(struct hv_context *context, struct lapic *lapic,
+                    uint32_t index, uint64_t *value);
+bool lapic_msr_write(struct hv_context *context, struct lapic *lapic,
+                     uint32_t index, uint64_t value);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_PARTITION_H
+#define HVSIM_HYPERVISOR_PARTITION_H
+
+/**
+ * A partition: identity, privileges, properties, life cycle, GPA space, memory
+ * pool and VPs (TLFS, "Partition Management"). Owned by the hypervisor.
+ */
+
+#include "hypervisor/gpa_space.h"
+#include "hypervisor/hv_status.h"
+#include "hypervisor/hypervisor.h"
+
+enum partition_state { /* TLFS 2.0a, "Partition Life Cycle" */
+    PARTITION_UNINITIALIZED,
+    PARTITION_ACTIVE,
+    PARTITION_FINALIZING,
+    PARTITION_FINALIZED,
+};
+
+#define PARTITION_VP_COUNT_MAX 64
+#define PARTITION_ID_SELF UINT64_MAX
+#define PARTITION_INTERCEPT_COUNT_MAX 64
+
+/** Privileges, by bit (TLFS, "Partition Privilege Flags"). */
+#define PRIVILEGE(bit) (UINT64_C(1) << (bit))
+#define PRIVILEGE_ACCESS_VP_RUN_TIME PRIVILEGE(0)
+#define PRIVILEGE_ACCESS_REFERENCE_COUNTER PRIVILEGE(1)
+#define PRIVILEGE_ACCESS_SYNIC PRIVILEGE(2)
+#define PRIVILEGE_ACCESS_SYNTHETIC_TIMERS PRIVILEGE(3)
+#define PRIVILEGE_ACCESS_APIC_MSRS PRIVILEGE(4)
+#define PRIVILEGE_ACCESS_HYPERCALL_MSRS PRIVILEGE(5)
+#define PRIVILEGE_ACCESS_VP_INDEX PRIVILEGE(6)
+#define PRIVILEGE_ACCESS_RESET PRIVILEGE(7)
+#define PRIVILEGE_ACCESS_REFERENCE_TSC PRIVILEGE(9)
+#define PRIVILEGE_ACCESS_GUEST_IDLE PRIVILEGE(10)
+#define PRIVILEGE_ACCESS_FREQUENCY PRIVILEGE(11)
+#define PRIVILEGE_CREATE_PARTITIONS PRIVILEGE(32)
+#define PRIVILEGE_ACCESS_PARTITION_ID PRIVILEGE(33)
+#define PRIVILEGE_ACCESS_MEMORY_POOL PRIVILEGE(34)
+#define PRIVILEGE_POST_MESSAGES PRIVILEGE(36)
+#define PRIVILEGE_SIGNAL_EVENTS PRIVILEGE(37)
+#define PRIVILEGE_CPU_MANAGEMENT PRIVILEGE(44)
+#define PRIVILEGE_ACCESS_VP_REGISTERS PRIVILEGE(49)
+
+/** Scheduling controls (TLFS, "Scheduler"): kept for every policy to read. */
+struct partition_sched {
+    uint64_t reserve; /* 1/65536 of an LP per VP */
+    uint64_t cap;     /* likewise */
+    uint64_t weight;  /* 1..10000 */
+};
+
+struct partition_intercept {
+    uint32_t type;       /* HvInterceptType */
+    uint32_t access;     /* mask: 1 read, 2 write, 4 execute; 0: free slot */
+    uint64_t parameter;  /* port, CPUID leaf, vector */
+};
+
+struct hv_partition {
+    struct hypervisor *hv;      /* borrowed */
+    partition_id_t id;
+    struct hv_partition *parent; /* borrowed; NULL for the root */
+    enum partition_state state;
+    uint64_t privileges;
+    struct partition_sched sched;
+    bool suspended; /* property 0x20000: time and VPs stand still */
+    struct gpa_space gpa;
+    struct hv_vp *vps[PARTITION_VP_COUNT_MAX]; /* owns; NULL where absent */
+    uint32_t vp_count;
+    struct partition_intercept intercepts[PARTITION_INTERCEPT_COUNT_MAX];
+    cycles_t created_at; /* reference time 0 */
+
+    /* Partition-wide synthetic MSRs; written by msr.c. */
+    uint64_t guest_os_id;
+    uint64_t hypercall_msr;
+    uint64_t reference_tsc_msr;
+    uint64_t crash[6];
+
+    /* Deposited pages not in use; written by memory.c. */
+    struct memory_pool *pool; /* owns */
+};
+
+/** Makes the root partition, active, all memory mapped one to one. */
+MUST_USE enum sim_status partition_create_root(struct hypervisor *hv,
+                                               struct sim_error *error);
+
+/* The life-cycle calls; each is one hypercall's body. */
+enum hv_status partition_create(struct hv_context *context,
+                                struct hv_partition *parent, uint64_t flags,
+                                struct hv_partition **out);
+enum hv_status partition_initialize(struct hv_context *context,
+                                    struct hv_partition *partition);
+enum hv_status partition_finalize(struct hv_context *context,
+                                  struct hv_partition *partition);
+enum hv_status partition_delete(struct hv_context *context,
+                                struct hv_partition *partition);
+
+enum hv_status partition_get_property(struct hv_partition *partition,
+                                      uint32_t code, uint64_t *value);
+enum hv_status partition_set_property(struct hv_context *context,
+                                      struct hv_partition *partition,
+                                      uint32_t code, uint64_t value);
+
+/** Installs or (access 0) removes an intercept for the parent. */
+enum hv_status partition_install_intercept(struct hv_partition *partition,
+                                           uint32_t type, uint32_t access,
+                                           uint64_t parameter);
+
+/** The access mask that the parent has installed for this intercept. */
+uint32_t partition_intercept_access(const struct hv_partition *partition,
+                                    uint32_t type, uint64_t parameter);
+
+static inline bool partition_has(const struct hv_partition *partition,
+                                 uint64_t privilege)
+{
+    return (partition->privileges & privilege) == privilege;
+}
+
+/** Frees everything at the end of a run, whatever the state. */
+void partition_free(struct hv_partition *partition);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_STIMER_H
+#define HVSIM_HYPERVISOR_STIMER_H
+
+/**
+ * Synthetic timers (TLFS, "Synthetic Timers"): four per VP, one-shot or
+ * periodic, in direct mode or by message. Owned by their VP.
+ */
+
+#include "sim/core/event_queue.h"
+#include "sim/core/types.h"
+
+struct hv_context;
+struct hv_vp;
+
+#define STIMER_COUNT 4
+
+struct stimer {
+    struct hv_vp *vp; /* borrowed: its owner */
+    uint8_t index;
+    uint64_t config;
+    uint64_t count;
+    reftime_t due; /* of the running period; valid while scheduled */
+    bool message_waiting; /* expired, but its slot was busy */
+    struct event event;
+};
+
+void stimer_init(struct stimer *timer, struct hv_vp *vp, uint8_t index);
+void stimer_fini(struct stimer *timer);
+
+/** A VP reset: stops it and clears its registers. */
+void stimer_reset(struct hv_context *context, struct stimer *timer);
+
+/** 0x400000b0 + 2n and + 1. False: #GP. */
+bool stimer_write_config(struct hv_context *context, struct stimer *timer,
+                         uint64_t value);
+bool stimer_write_count(struct hv_context *context, struct stimer *timer,
+                        uint64_t value);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_VP_H
+#define HVSIM_HYPERVISOR_VP_H
+
+/**
+ * A virtual processor: what it executes, its states, its virtual interrupt
+ * hardware and its accounts. Created by HvCallCreateVp (or, for the root, at
+ * start), owned by its partition.
+ *
+ * States are entered through vp_set_state() alone, which checks the
+ * transition:
+ *
+ *   SUSPENDED --resume--> WAIT_FOR_SIPI --SIPI--> READY   (application VPs)
+ *   SUSPENDED --resume--> READY --dispatch--> RUNNING --HLT--> IDLE
+ *   RUNNING --slice end--> READY        IDLE --interrupt--> READY
+ *   any --explicit suspend or intercept suspend--> SUSPENDED
+ *   RUNNING --triple fault--> SHUTDOWN
+ */
+
+#include "hypervisor/hypervisor.h"
+#include "hypervisor/lapic.h"
+#include "hypervisor/stimer.h"
+#include "hypervisor/synic.h"
+#include "perfcounters/pc_feed.h"
+
+enum vp_state {
+    VP_SUSPENDED,     /* by explicit_suspend or intercept_suspend */
+    VP_WAIT_FOR_SIPI, /* after INIT */
+    VP_IDLE,          /* halted: an interrupt makes it ready */
+    VP_READY,         /* on a run list */
+    VP_RUNNING,       /* on an LP */
+    VP_SHUTDOWN,      /* triple fault */
+    VP_STATE_COUNT,
+};
+
+/** What a VP executes. x86 guests: the engine; root VPs: the root's model. */
+struct vp_runner_ops {
+    /** Executes until run->limit or an exit; see engine_run(). */
+    enum vm_exit_kind (*run)(void *runner, struct engine_run *run);
+    /** As engine_take_elapsed(). */
+    cycles_t (*take_elapsed)(void *runner);
+    /** As engine_advance(). */
+    void (*advance)(void *runner, cycles_t spent);
+    /** As engine_set_limit(). */
+    void (*set_limit)(void *runner, cycles_t limit);
+    /** True if it would take a maskable interrupt now. */
+    bool (*interruptible)(void *runner);
+    /** Takes the interrupt: the engine through its IDT, the root as a call of
+     *  the service routine for `vector`. */
+    void (*inject)(void *runner, uint8_t vector);
+    /** As engine_request_window(). */
+    void (*request_window)(void *runner, bool wanted);
+    /** As engine_inject_nmi(). */
+    void (*inject_nmi)(void *runner);
+};
+
+struct vp_runner {
+    const struct vp_runner_ops *ops;
+    void *context; /* borrowed: the engine, or the root's model */
+};
+
+/** The scheduler's fields of a VP; written by lp.c and the policies. */
+struct vp_sched {
+    struct hv_lp *lp;      /* runs there, or ran there last; NULL: never */
+    struct hv_lp *queue;   /* whose run list it is on; NULL: none */
+    struct hv_vp *next;    /* on that run list */
+    struct hv_vp *previous;
+    int32_t pinned_lp;     /* must run there; -1: anywhere */
+    uint32_t ideal_lp;     /* where a policy should try first */
+    cycles_t ready_since;  /* valid while VP_READY */
+    void *policy;          /* owned by the policy */
+};
+
+struct hv_vp {
+    struct hv_partition *partition; /* borrowed: its owner */
+    vp_index_t index;
+    uint32_t apic_id; /* equals the index (TLFS 2.0a) */
+    uint32_t node;    /* preferred NUMA node */
+    uint32_t number;  /* machine-wide, in creation order: breaks ties */
+    enum vp_state state;
+    bool explicit_suspend;
+    bool intercept_suspend;
+    bool wait_for_sipi; /* what SUSPENDED returns to */
+    bool halted;        /* likewise */
+    struct vp_runner runner;
+    struct engine *engine; /* owns; NULL for a VP that is a model */
+    struct lapic lapic;
+    struct stimer stimers[STIMER_COUNT];
+    struct synic synic;
+    struct vp_sched sched;
+    cycles_t run_time;        /* guest and hypervisor, for the run-time MSR */
+    struct pc_vp counters;
+    struct vp_intercept *intercept; /* owns; the message its parent holds */
+};
+
+/** Changes the state; CHECKs that the transition exists. */
+void vp_set_state(struct hv_context *context, struct hv_vp *vp,
+                  enum vp_state to);
+
+/**
+ * Brings the state in line with the suspend flags, `wait_for_sipi`, `halted`
+ * and pending interrupts, after any of them changed: a VP that can run now is
+ * put on a run list, one that cannot is taken off.
+ */
+void vp_reconsider(struct hv_context *context, struct hv_vp *vp);
+
+/** Asserts a fixed, edge-triggered interrupt in the VP's APIC and wakes it.
+ *  `now` is the context's; the VP sees it at that time or as soon after as its
+ *  LP's clock allows. */
+void vp_interrupt(struct hv_context *context, struct hv_vp *vp,
+                  uint8_t vector);
+
+void vp_nmi(struct hv_context *context, struct hv_vp *vp);
+
+/** INIT and start-up IPIs (SDM 3A, "MP Initialization"). */
+void vp_init(struct hv_context *context, struct hv_vp *vp);
+void vp_startup(struct hv_context *context, struct hv_vp *vp, uint8_t vector);
+
+/** The VP executed HLT: it idles unless an interrupt is pending. */
+void vp_halt(struct hv_context *context, struct hv_vp *vp);
+
+/** Before entry on the context's LP: injects what is pending and can be
+ *  taken, or asks for an interrupt window. */
+void vp_prepare_entry(struct hv_context *context, struct hv_vp *vp);
+
+const char *vp_state_name(enum vp_state state);
+
+/** The VP of that index, or NULL. */
+struct hv_vp *vp_find(struct hv_partition *partition, vp_index_t index);
+
+/**
+ * Creates VP `index` of an x86 partition, explicitly suspended, in its reset
+ * state. HV_STATUS_* on failure (see HvCallCreateVp).
+ */
+enum hv_status vp_create(struct hv_context *context,
+                         struct hv_partition *partition, vp_index_t index,
+                         uint32_t node, struct hv_vp **out);
+
+/** Creates a VP whose execution is a model: the root's. */
+struct hv_vp *vp_create_model(struct hypervisor *hv,
+                              struct hv_partition *partition, vp_index_t index,
+                              struct vp_runner runner, lp_id_t pinned);
+
+/** Frees the VP, which must not be running. */
+void vp_free(struct hv_context *context, struct hv_vp *vp);
+
+#endif
