@@ -41,8 +41,8 @@ reftime_t clock_to_reftime(struct sim_clock clock, cycles_t time)
 cycles_t clock_from_reftime_ceil(struct sim_clock clock, reftime_t time)
 {
     CHECK(clock.hz >= HZ_MIN);
-    return cycles(scale(time.v, clock.hz, REFTIME_PER_SECOND - 1,
-                        REFTIME_PER_SECOND));
+    return cycles(
+        scale(time.v, clock.hz, REFTIME_PER_SECOND - 1, REFTIME_PER_SECOND));
 }
 
 uint64_t clock_to_ps(struct sim_clock clock, cycles_t time)

@@ -4,7 +4,8 @@
 
 /**
  * Conversions between the units of simulated time. All integer, by 128-bit
- * products; every conversion rounds down unless its name says otherwise. A
+ * products; every conversion rounds down unless its name says otherwise, and
+ * yields the greatest value (CYCLES_NEVER) where the result exceeds 64 bits. A
  * clock is a frequency; it has no "now" (time is an argument, never a call).
  */
 

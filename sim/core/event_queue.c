@@ -67,8 +67,7 @@ static void sift_down(struct event_queue *queue, size_t index,
     for (;;) {
         size_t child = first_child(queue, index);
 
-        if (child >= queue->count ||
-            fires_before(event, queue->heap[child]))
+        if (child >= queue->count || fires_before(event, queue->heap[child]))
             break;
         put(queue, index, queue->heap[child]);
         index = child;
@@ -77,8 +76,7 @@ static void sift_down(struct event_queue *queue, size_t index,
 }
 
 /** Places `event` where `index` is free, upwards or downwards. */
-static void settle(struct event_queue *queue, size_t index,
-                   struct event *event)
+static void settle(struct event_queue *queue, size_t index, struct event *event)
 {
     sift_up(queue, index, event);
     if (event->slot == index + 1)
