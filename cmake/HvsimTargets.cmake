@@ -75,9 +75,10 @@ endfunction()
 
 # hvsim_fuzz(<name> [SOURCES …] [LINKS …] CORPUS <folder>)
 #
-# A libFuzzer harness (LLVMFuzzerTestOneInput). The preset "fuzz" builds the
-# fuzzer; every other build links the same harness with a small main. Either
-# way a ctest replays each file of CORPUS, and fails if there is none.
+# A libFuzzer harness (LLVMFuzzerTestOneInput). Every build links it with a
+# small main as <name>_replay, and the ctest <name>_corpus replays each file of
+# CORPUS, and fails if there is none. The preset "fuzz" also builds the fuzzer
+# <name>; run it as `<name> CORPUS`. SOURCES defaults to <name>.c.
 function(hvsim_fuzz name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "CORPUS" "SOURCES;LINKS")
     hvsim_refuse_unparsed(hvsim_fuzz ${name} ${arg_UNPARSED_ARGUMENTS})
@@ -88,15 +89,17 @@ function(hvsim_fuzz name)
         BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
     hvsim_resolve_links(links ${arg_LINKS})
 
-    add_executable(${name}
+    add_executable(${name}_replay
         ${arg_SOURCES} "${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.c")
-    target_link_libraries(${name} PRIVATE hvsim_options ${links})
+    target_link_libraries(${name}_replay PRIVATE hvsim_options ${links})
+    add_test(NAME ${name}_corpus COMMAND ${name}_replay "${arg_CORPUS}")
+    set_tests_properties(${name}_corpus PROPERTIES TIMEOUT 120 LABELS fuzz)
+
     if(HVSIM_FUZZ)
-        target_compile_definitions(${name} PRIVATE HVSIM_LIBFUZZER)
+        add_executable(${name} ${arg_SOURCES})
+        target_link_libraries(${name} PRIVATE hvsim_options ${links})
         target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     endif()
-    add_test(NAME ${name}_corpus COMMAND ${name} "${arg_CORPUS}")
-    set_tests_properties(${name}_corpus PROPERTIES TIMEOUT 120 LABELS fuzz)
 endfunction()
 
 # Layer names become their targets; anything else is linked as it stands.
