@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_WORKLOADS_RUNTIME_CONSOLE_H
+#define HVSIM_WORKLOADS_RUNTIME_CONSOLE_H
+
+/**
+ * The guest's only voice: a 16550 UART on COM1 (I/O ports 0x3f8..0x3ff),
+ * driven by polling. Lines of several processors do not mix: one call of
+ * console_printf() is written as a whole.
+ */
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/** 115200 8N1, FIFOs on. To be called once, before anything is printed. */
+void console_init(void);
+
+/**
+ * Understands %d %u %x %c %s %p %% with the length `l` and a width with or
+ * without leading zero. A "\n" goes out as it is.
+ */
+void console_printf(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+void console_vprintf(const char *format, va_list arguments)
+    __attribute__((format(printf, 1, 0)));
+
+/** Writes at most `size` bytes including the final NUL; returns the length
+ *  written without it. */
+size_t console_format(char *text, size_t size, const char *format,
+                      va_list arguments) __attribute__((format(printf, 3, 0)));
+
+#endif
