@@ -8,6 +8,9 @@
  * see below), long mode through 64-bit gates with IST; stack switches from the
  * TSS; error codes; the contributory rules for double and triple faults
  * (SDM 3A, "Interrupt and Exception Handling"). Pure over (state, memory).
+ *
+ * Not modelled: virtual-8086 mode extensions (INT n there always goes through
+ * the IDT, as with CR4.VME clear) and shadow stacks.
  */
 
 #include "cpu/x86.h"
@@ -31,9 +34,14 @@ struct cpu_event {
     uint8_t instruction_bytes; /* software types: the return RIP skips it */
 };
 
-/** What the access to descriptor tables and stacks goes through. Each
- *  returns false after filling `fault` with the event that the access itself
- *  raises (#PF with CR2, #GP, #SS left to event.c). */
+/**
+ * What the access to descriptor tables and stacks goes through. Each returns
+ * false after filling `fault` with the event that the access itself raises:
+ * #PF with its error code and CR2. Limits, and whether an address is canonical
+ * in long mode, event.c has checked before (#GP, #SS, #TS); a range may cross
+ * pages. `user` is set for stack accesses at CPL 3; descriptor tables and TSS
+ * are implicit supervisor accesses.
+ */
 struct event_memory {
     void *context;
     bool (*read)(void *context, gva_t from, void *to, uint32_t bytes,
@@ -52,10 +60,12 @@ enum event_outcome {
 
 /**
  * Delivers `event` to `state`, which is left at the first instruction of the
- * handler. Faults met on the way are delivered instead, as #DF or ending in
- * shutdown by the contributory rules. `first` (may be NULL) is the event whose
- * delivery was in progress. On EVENT_SHUTDOWN the state is that before.
- * `delivered` (may be NULL) receives what was delivered in the end.
+ * handler. RIP is on entry what the handler shall return to, but for software
+ * types, where it is at the instruction. Faults met on the way are delivered
+ * instead, one after the other, as #DF, or ending in shutdown, by the
+ * contributory rules. Unless EVENT_DELIVERED is returned the state is that
+ * before. `delivered` (may be NULL) receives what was delivered in the end,
+ * or what the delivery ended with.
  */
 enum event_outcome event_deliver(struct x86_state *state,
                                  const struct event_memory *memory,

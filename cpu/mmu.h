@@ -24,8 +24,10 @@ struct mmu_context {
     bool user;              /* CPL 3, and the access is not implicit */
     bool alignment_check;   /* RFLAGS.AC: lifts SMAP for explicit accesses */
     bool implicit;          /* implicit supervisor access: SMAP holds anyway */
-    unsigned physical_bits; /* MAXPHYADDR as CPUID states it */
-    const uint64_t *pdpte;  /* PAE: the four cached PDPTEs; else NULL */
+    unsigned physical_bits; /* MAXPHYADDR as CPUID states it; at most 52 */
+    bool pages_1g;          /* CPUID offers 1 GiB pages; else reserved */
+    const uint64_t *pdpte;  /* PAE: the four cached PDPTEs (borrowed, not
+                               NULL); other modes do not look at it */
 };
 
 /** A page (4 KiB of whatever size of mapping) and what it allows. */
@@ -38,7 +40,8 @@ struct mmu_translation {
     bool slat_writable;
     bool executable;  /* no NX at any level, second level included */
     bool global;
-    bool dirty;       /* the leaf's dirty bit is set */
+    bool dirty;       /* the leaves' dirty bits are set, the second level's
+                         too: a write has nothing left to note */
     uint16_t guest_references;  /* guest table entries read */
     uint16_t slat_references;   /* second-level entries read */
 };
@@ -54,13 +57,21 @@ struct mmu_fault {
     gpa_t gpa;           /* MMU_SLAT_FAULT: the GPA that was wanted */
     bool in_walk;        /* MMU_SLAT_FAULT: a table, not the page itself */
     bool write;          /* MMU_SLAT_FAULT: the reference was a write */
+    uint16_t guest_references; /* what the walk read before it failed */
+    uint16_t slat_references;
 };
 
 /**
  * Translates the page of `at` for `access`. On MMU_OK accessed bits (and the
  * dirty bit for a write) are set in the guest's tables and `out` is filled;
- * otherwise `fault` is filled and no bit is changed. `at` is canonical: the
- * caller has raised #GP or #SS otherwise.
+ * otherwise `fault` is filled and no bit of the guest's tables is changed.
+ * `at` is canonical: the caller has raised #GP or #SS otherwise. Outside long
+ * mode only its low 32 bits count.
+ *
+ * Accessed bits: real processors may set those of the upper levels even when
+ * a lower level then faults, or by speculation; guests must live with both.
+ * Here they are set when, and only when, the whole walk succeeds, so that they
+ * depend on nothing but the program.
  */
 MUST_USE enum mmu_result mmu_translate(const struct mmu_context *context,
                                        gva_t at, enum mmu_access access,

@@ -17,31 +17,37 @@
 
 struct tlb;
 
-/** The caller owns it. */
+/** `capacity_max` is 1 to 2^28. The caller owns it. Memory grows with the
+ *  pages held; when the host has none left, a CHECK ends the run: dropping
+ *  entries instead would make results depend on the host. */
 struct tlb *tlb_create(uint32_t capacity_max);
 void tlb_free(struct tlb *tlb);
 
-/** NULL on a miss; valid until the next call that changes the TLB.
- *  `engine_epoch` in the entry is the engine's, see tlb_mark(). */
+/** NULL on a miss; valid until the next call that changes the TLB. `page` is
+ *  the address of a 4 KiB page, here and below. */
 const struct mmu_translation *tlb_find(const struct tlb *tlb, gva_t page);
 
-/** Adds or replaces. True if all others had to be dropped to make room. */
+/** Adds or replaces; a mark of the page stays. True if all others had to be
+ *  dropped to make room. */
 bool tlb_insert(struct tlb *tlb, gva_t page,
                 const struct mmu_translation *translation);
 
-/** Notes that the engine holds `page` since its flush number `epoch`. */
+/** Notes that the engine holds `page` since its flush number `epoch`. Nothing
+ *  to do if the page is not here. */
 void tlb_mark(struct tlb *tlb, gva_t page, uint32_t epoch);
 
-/** MOV CR3: everything but global pages (if `keep_global`). */
+/** MOV CR3: everything but global pages (if `keep_global`). The engine, which
+ *  knows no global pages, flushes all and begins a new epoch. */
 void tlb_flush(struct tlb *tlb, bool keep_global);
 
 /**
- * INVLPG: drops the page, and every piece of a large page that covers it.
- * True if the engine may hold any of the dropped since `epoch`, so that it
- * must be flushed.
+ * INVLPG: drops the page, global or not, and every piece of a large page that
+ * covers it. True if the engine holds any of the dropped: if its mark is
+ * `epoch`, the engine's current one. Then the engine must be flushed.
  */
 bool tlb_flush_page(struct tlb *tlb, gva_t page, uint32_t epoch);
 
+/** Pages held. */
 uint32_t tlb_count(const struct tlb *tlb);
 
 #endif
