@@ -21,6 +21,7 @@
 #include "sim/core/types.h"
 
 struct hv_lp;
+struct hypercall;
 struct hv_memory;
 struct hv_partition;
 struct hv_vp;
@@ -33,6 +34,10 @@ struct hv_host {
      *  guest's time and then calls intercept_handle(). */
     enum engine_verdict (*on_exit)(void *context, struct hv_vp *vp,
                                    const struct vm_exit *exit);
+    /** A hypercall of a VP that is a model (the root's): settled and counted
+     *  like an intercept; the result is in `call` on return. */
+    void (*on_model_hypercall)(void *context, struct hv_vp *vp,
+                               struct hypercall *call);
     /** As in struct engine_host. */
     uint32_t (*price_block)(void *context, const struct cost_bill *bill);
     /** An LP that idled has a VP on its run list from time `at` on. */
@@ -67,6 +72,7 @@ struct hypervisor {
     struct hv_partition **partitions; /* owns; by creation order */
     uint32_t partition_count;
     uint64_t next_partition_id;
+    uint32_t next_vp_number;
     struct hv_partition *root; /* borrowed: the first partition */
     struct hv_context *current; /* of the exit or root work under way; NULL
                                    between steps of the run loop */

@@ -9,10 +9,14 @@
  */
 
 #include "hypervisor/hypervisor.h"
+#include "perfcounters/pc_feed.h"
 
 /** Handles an exit of context->vp and says whether it goes on. */
 enum engine_verdict intercept_handle(struct hv_context *context,
                                      const struct vm_exit *exit);
+
+/** The counters' class of an intercept. */
+enum pc_intercept intercept_class(enum vm_exit_kind kind);
 
 /** "HLT", "CPUID", ... */
 const char *intercept_name(enum vm_exit_kind kind);
@@ -42,5 +46,8 @@ const char *intercept_name(enum vm_exit_kind kind);
  */
 void intercept_send(struct hv_context *context, uint32_t message_type,
                     const struct vm_exit *exit);
+
+/** The VP goes away: frees what intercept_send() kept for it. */
+void intercept_forget(struct hv_vp *vp);
 
 #endif

@@ -33,6 +33,9 @@ struct lapic {
 /** Power-up state; `vp` is created. */
 void lapic_init(struct lapic *lapic, struct hv_vp *vp);
 
+/** The VP's engine exists: tells it where the APIC page is. */
+void lapic_attach(struct lapic *lapic);
+
 /** INIT: as SDM 3A says; the APIC ID and base stay. */
 void lapic_reset(struct hv_context *context, struct lapic *lapic);
 

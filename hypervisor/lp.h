@@ -18,14 +18,22 @@ struct hv_lp {
     struct hv_vp *vp;   /* running here; NULL while idle */
     cycles_t slice_end; /* of the running VP */
     cycles_t dispatched_at;
+    cycles_t free_since;   /* when the VP before left */
+    struct hv_vp *last_vp; /* ran here before; compared only, never used: it
+                              may be gone */
     struct pc_lp counters;
 };
 
 /**
- * Asks the scheduler for a VP and puts it on the idle `lp` at lp->now. Notes
- * the switch on the bill. False if there is none: the LP idles.
+ * Asks the scheduler for a VP and puts it on the idle LP of the context.
+ * Notes the switch on the bill. False if there is none: the LP idles. When
+ * the VP became ready only after lp->now (clocks differ by up to the
+ * synchronisation quantum), the caller lets the LP idle until then.
  */
 bool lp_dispatch(struct hv_context *context);
+
+/** The switch has been paid for: from now on the VP runs. Accounts the wait. */
+void lp_start(struct hv_context *context);
 
 /**
  * Takes the running VP off `lp`. It is enqueued again if it is still
@@ -34,8 +42,9 @@ bool lp_dispatch(struct hv_context *context);
 void lp_undispatch(struct hv_context *context);
 
 /**
- * Called at the end of a slice: switches if the scheduler wants to, else the
- * VP gets a new slice. True if the VP was taken off.
+ * The slice of the running VP has ended: notes the timer interrupt and asks
+ * the scheduler. True if the VP must make room (lp_undispatch()); else it has
+ * a new slice.
  */
 bool lp_end_slice(struct hv_context *context);
 

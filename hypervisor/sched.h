@@ -96,8 +96,8 @@ void sched_vp_remove(struct hv_sched *sched, struct hv_vp *vp);
 struct hv_lp *sched_enqueue(struct hv_sched *sched, struct hv_vp *vp,
                             cycles_t now);
 void sched_dequeue(struct hv_sched *sched, struct hv_vp *vp);
-struct hv_vp *sched_pick(struct hv_sched *sched, struct hv_lp *lp,
-                         cycles_t now, cycles_t *slice_end);
+struct hv_vp *sched_pick(struct hv_sched *sched, struct hv_lp *lp, cycles_t now,
+                         cycles_t *slice_end);
 bool sched_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                       struct hv_vp *vp, cycles_t now, cycles_t *slice_end);
 void sched_account(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran);

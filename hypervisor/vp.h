@@ -17,6 +17,7 @@
  *   RUNNING --triple fault--> SHUTDOWN
  */
 
+#include "hypervisor/hv_status.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/lapic.h"
 #include "hypervisor/stimer.h"
@@ -52,6 +53,10 @@ struct vp_runner_ops {
     void (*request_window)(void *runner, bool wanted);
     /** As engine_inject_nmi(). */
     void (*inject_nmi)(void *runner);
+    /** Back to the reset state, or to that after a start-up IPI. NULL for a
+     *  model, which is never reset. */
+    void (*reset)(void *runner);
+    void (*startup)(void *runner, uint8_t vector);
 };
 
 struct vp_runner {
@@ -61,17 +66,18 @@ struct vp_runner {
 
 /** The scheduler's fields of a VP; written by lp.c and the policies. */
 struct vp_sched {
-    struct hv_lp *lp;      /* runs there, or ran there last; NULL: never */
-    struct hv_lp *queue;   /* whose run list it is on; NULL: none */
-    struct hv_vp *next;    /* on that run list */
+    struct hv_lp *lp;    /* runs there, or ran there last; NULL: never */
+    struct hv_lp *queue; /* whose run list it is on; NULL: none */
+    struct hv_vp *next;  /* on that run list */
     struct hv_vp *previous;
-    int32_t pinned_lp;     /* must run there; -1: anywhere */
-    uint32_t ideal_lp;     /* where a policy should try first */
-    cycles_t ready_since;  /* valid while VP_READY */
-    void *policy;          /* owned by the policy */
+    int32_t pinned_lp;    /* must run there; -1: anywhere */
+    uint32_t ideal_lp;    /* where a policy should try first */
+    cycles_t ready_since; /* valid while VP_READY */
+    void *policy;         /* owned by the policy */
 };
 
 struct hv_vp {
+    struct hypervisor *hv;          /* borrowed */
     struct hv_partition *partition; /* borrowed: its owner */
     vp_index_t index;
     uint32_t apic_id; /* equals the index (TLFS 2.0a) */
@@ -82,13 +88,19 @@ struct hv_vp {
     bool intercept_suspend;
     bool wait_for_sipi; /* what SUSPENDED returns to */
     bool halted;        /* likewise */
+    bool shut_down;     /* triple fault: only INIT gets it out of this */
+    bool nmi_pending;   /* wakes a halted VP; the engine delivers it */
+    cycles_t state_since;
     struct vp_runner runner;
     struct engine *engine; /* owns; NULL for a VP that is a model */
+    struct engine_host engine_host;
+    struct cost_bill owed; /* hypervisor work done for this VP by others (a
+                              timer, an IPI): charged when its LP steps next */
     struct lapic lapic;
     struct stimer stimers[STIMER_COUNT];
     struct synic synic;
     struct vp_sched sched;
-    cycles_t run_time;        /* guest and hypervisor, for the run-time MSR */
+    cycles_t run_time; /* guest and hypervisor, for the run-time MSR */
     struct pc_vp counters;
     struct vp_intercept *intercept; /* owns; the message its parent holds */
 };
@@ -104,17 +116,32 @@ void vp_set_state(struct hv_context *context, struct hv_vp *vp,
  */
 void vp_reconsider(struct hv_context *context, struct hv_vp *vp);
 
+/** A VP that has left its LP and cannot run enters the state it rests in. */
+void vp_rest(struct hv_context *context, struct hv_vp *vp);
+
+/** True if nothing keeps the VP from being on a run list or an LP. */
+bool vp_runnable(const struct hv_vp *vp);
+
+/**
+ * The context of something that happens to `vp` at `now` without an LP
+ * executing it: a timer that expires. What it costs is owed by the VP.
+ */
+struct hv_context vp_event_context(struct hv_vp *vp, cycles_t now);
+
 /** Asserts a fixed, edge-triggered interrupt in the VP's APIC and wakes it.
  *  `now` is the context's; the VP sees it at that time or as soon after as its
  *  LP's clock allows. */
-void vp_interrupt(struct hv_context *context, struct hv_vp *vp,
-                  uint8_t vector);
+void vp_interrupt(struct hv_context *context, struct hv_vp *vp, uint8_t vector);
 
 void vp_nmi(struct hv_context *context, struct hv_vp *vp);
 
 /** INIT and start-up IPIs (SDM 3A, "MP Initialization"). */
 void vp_init(struct hv_context *context, struct hv_vp *vp);
 void vp_startup(struct hv_context *context, struct hv_vp *vp, uint8_t vector);
+
+/** Something that lets interrupts through has changed (EOI, TPR): asks the
+ *  runner for a window if one is deliverable now. */
+void vp_check_interrupts(struct hv_vp *vp);
 
 /** The VP executed HLT: it idles unless an interrupt is pending. */
 void vp_halt(struct hv_context *context, struct hv_vp *vp);

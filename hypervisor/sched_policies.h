@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_SCHED_POLICIES_H
+#define HVSIM_HYPERVISOR_SCHED_POLICIES_H
+
+/** The policies, one file each: sched_<name>.c. Listed in sched.c. */
+
+#include "hypervisor/sched.h"
+
+extern const struct hv_sched_ops sched_round_robin;
+
+#endif
