@@ -79,7 +79,7 @@ static void tick_and_report(uint64_t report_after_ns)
 
     for (uint32_t i = 0; i < count; i++) {
         tick_count += ticks[i];
-        idle_ns += cpu_get(i)->idle_ns;
+        idle_ns += cpu_idle_ns(i);
     }
     report_result("ticks", tick_count, "count");
     report_result("lateness_mean", lateness_sum_ns / ticks[0], "ns");

@@ -108,9 +108,18 @@ void cpu_start_all(void (*main)(void))
         start_one(index, main);
 }
 
-struct cpu *cpu_get(uint32_t index)
+/* Another processor may wake while this looks: its open idle time then counts
+ * up to now, as if it had woken just now. */
+uint64_t cpu_idle_ns(uint32_t index)
 {
-    return cpus[index];
+    const struct cpu *cpu = cpus[index];
+    uint64_t idle_ns = __atomic_load_n(&cpu->idle_ns, __ATOMIC_ACQUIRE);
+    uint64_t now = clock_ns();
+
+    if (__atomic_load_n(&cpu->is_idle, __ATOMIC_ACQUIRE) &&
+        now > cpu->idle_since_ns)
+        idle_ns += now - cpu->idle_since_ns;
+    return idle_ns;
 }
 
 _Noreturn void cpu_application_main(struct cpu *cpu)

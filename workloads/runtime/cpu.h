@@ -51,8 +51,9 @@ uint32_t cpu_count(void);
  *  interrupts on; when `main` returns, that processor idles for ever. */
 void cpu_start_all(void (*main)(void));
 
-/** Processor `index`, which must have been started (or be the first). */
-struct cpu *cpu_get(uint32_t index);
+/** How long processor `index`, which must have been started (or be the first),
+ *  has been idle so far. */
+uint64_t cpu_idle_ns(uint32_t index);
 
 /** Waits for one interrupt, accounting the time. Called with interrupts off;
  *  returns with them on. */
