@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/machine/cost_model.h"
+
+#include <string.h>
+
+#include "sim/core/check.h"
+
+/* Profiles in the order in which they are offered. A price is given in
+ * hundredths of a cycle; a line without a source does not compile. */
+#define PRICE(kind, hundredths, how, where)                                    \
+    [COST_##kind] = {                                                          \
+        .subcycles =                                                           \
+            ((hundredths)*UINT64_C(1) * SUBCYCLES_PER_CYCLE + 50) / 100,       \
+        .basis = COST_##how,                                                   \
+        .source = where "",                                                    \
+    },
+
+static const struct cost_profile cost_profiles[] = {
+    {
+        .name = "reference-2020",
+        .help = "a two-socket x86 server of about 2020, by published figures",
+        .price =
+            {
+#include "sim/machine/cost_profiles/reference-2020.def"
+            },
+    },
+};
+
+#undef PRICE
+
+#define PROFILE_COUNT (sizeof(cost_profiles) / sizeof(cost_profiles[0]))
+
+const struct cost_profile *cost_profile_find(const char *name)
+{
+    for (unsigned i = 0; i < PROFILE_COUNT; i++) {
+        if (strcmp(cost_profiles[i].name, name) == 0)
+            return &cost_profiles[i];
+    }
+    return NULL;
+}
+
+static uint32_t null_unit(const struct cost_model *model, enum cost_kind kind)
+{
+    (void)model;
+    (void)kind;
+    return 0;
+}
+
+static uint32_t unit_unit(const struct cost_model *model, enum cost_kind kind)
+{
+    (void)model;
+    (void)kind;
+    return SUBCYCLES_PER_CYCLE;
+}
+
+static uint32_t table_unit(const struct cost_model *model, enum cost_kind kind)
+{
+    return model->profile->price[kind].subcycles;
+}
+
+static const struct cost_model_ops models[] = {
+    {.name = "null", .unit = null_unit},
+    {.name = "unit", .unit = unit_unit},
+    {.name = "table", .unit = table_unit},
+};
+
+enum sim_status cost_model_init(struct cost_model *model, const char *timing,
+                                const char *profile, struct sim_error *error)
+{
+    *model = (struct cost_model){0};
+    for (unsigned i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+        if (strcmp(models[i].name, timing) == 0)
+            model->ops = &models[i];
+    }
+    if (!model->ops)
+        return sim_fail(error, SIM_BAD_SCENARIO,
+                        "there is no timing model \"%s\"; expected \"table\", "
+                        "\"unit\" or \"null\"",
+                        timing);
+    model->profile = cost_profile_find(profile);
+    if (!model->profile)
+        return sim_fail(error, SIM_BAD_SCENARIO,
+                        "there is no price profile \"%s\"; expected \"%s\"",
+                        profile, cost_profiles[0].name);
+    for (unsigned i = 0; i < COST_KIND_COUNT; i++)
+        CHECK(model->profile->price[i].source);
+    return SIM_OK;
+}
+
+struct cost_total cost_model_price(const struct cost_model *model,
+                                   const struct cost_bill *bill)
+{
+    struct cost_total total = {0};
+
+    for (unsigned word = 0; word < COST_BILL_WORDS; word++) {
+        uint64_t used = bill->used[word];
+
+        while (used) {
+            unsigned kind = word * 64 + (unsigned)__builtin_ctzll(used);
+            uint64_t price = (uint64_t)bill->count[kind] *
+                             model->ops->unit(model, (enum cost_kind)kind);
+
+            if (cost_kind_party((enum cost_kind)kind) == COST_PARTY_GUEST)
+                total.guest_subcycles += price;
+            else
+                total.hypervisor_subcycles += price;
+            used &= used - 1;
+        }
+    }
+    return total;
+}
+
+unsigned cost_model_estimates(const struct cost_model *model)
+{
+    unsigned count = 0;
+
+    if (strcmp(model->ops->name, "table") != 0)
+        return 0;
+    for (unsigned i = 0; i < COST_KIND_COUNT; i++) {
+        if (model->profile->price[i].basis == COST_ESTIMATED)
+            count++;
+    }
+    return count;
+}
