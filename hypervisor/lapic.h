@@ -19,7 +19,8 @@ struct lapic {
     struct hv_vp *vp; /* borrowed: its owner */
     uint64_t base_msr; /* IA32_APIC_BASE */
     uint32_t irr[8], isr[8], tmr[8];
-    uint32_t auto_eoi[8]; /* vectors that end as they are delivered */
+    uint32_t auto_eoi[8]; /* vectors that end as they are delivered; the
+                             SynIC keeps the bits of its SINTs */
     uint32_t tpr, svr, esr, ldr, dfr, divide;
     uint32_t esr_pending;
     uint64_t icr;
@@ -27,8 +28,16 @@ struct lapic {
     uint32_t timer_initial;
     uint64_t tsc_deadline;
     cycles_t timer_started; /* when the running countdown began */
+    uint64_t timer_periods; /* periods of it that have passed */
     struct event timer;
 };
+
+/**
+ * Ticks per second of the timer before its divide register, and what
+ * HV_X64_MSR_APIC_FREQUENCY reads: 200 MHz. Linux on Hyper-V prints "LAPIC
+ * Timer Frequency: 0xc3500" per jiffy of 4 ms (builds 14393 to 22621).
+ */
+#define LAPIC_TIMER_HZ UINT64_C(200000000)
 
 /** Power-up state; `vp` is created. */
 void lapic_init(struct lapic *lapic, struct hv_vp *vp);
@@ -42,10 +51,20 @@ void lapic_reset(struct hv_context *context, struct lapic *lapic);
 /** Cancels its timer; before the VP goes away. */
 void lapic_fini(struct lapic *lapic);
 
-/** Sets the vector in IRR. False if it was set already, or the APIC is
- *  software-disabled and so drops it. Vectors below 16 set ESR. */
+/**
+ * Sets the vector in IRR; `auto_eoi` as lapic_set_auto_eoi(). False if this
+ * changed nothing: it was set already, or the APIC is disabled, by software or
+ * wholly, and so drops it. A vector below 16 is an error: it sets ESR and, if
+ * the error LVT says so, another vector.
+ */
 bool lapic_set_irr(struct lapic *lapic, uint8_t vector, bool level,
                    bool auto_eoi);
+
+/** Whether the vector needs no EOI: it skips ISR when it is delivered. */
+void lapic_set_auto_eoi(struct lapic *lapic, uint8_t vector, bool on);
+
+/** The guest's TSC was set: an armed deadline is now at another time. */
+void lapic_tsc_moved(struct hv_context *context, struct lapic *lapic);
 
 /** The vector that would be delivered now, or -1: the highest in IRR whose
  *  class is above the processor priority. */

@@ -10,8 +10,29 @@
 
 #include "hypervisor/hypervisor.h"
 
+#define MSR_MTRR_VARIABLE_COUNT 8
+#define MSR_MTRR_FIXED_COUNT 11
+
+/** The registers of a VP that have no other owner; written by msr*.c. */
+struct msr_state {
+    uint64_t tsc_offset; /* guest TSC less simulated time */
+    uint64_t misc_enable;
+    uint64_t pat;
+    uint64_t mcg_status;
+    uint64_t mtrr_default;
+    uint64_t mtrr_variable[2 * MSR_MTRR_VARIABLE_COUNT]; /* base, mask */
+    uint64_t mtrr_fixed[MSR_MTRR_FIXED_COUNT];
+    uint64_t assist; /* VP_ASSIST_PAGE */
+};
+
+/** The values that a new VP starts with. INIT changes none of them. */
+void msr_init(struct hv_vp *vp);
+
 /** False: #GP(0), and nothing has changed. */
 bool msr_read(struct hv_context *context, uint32_t index, uint64_t *value);
 bool msr_write(struct hv_context *context, uint32_t index, uint64_t value);
+
+/** The specification's name of an MSR, or NULL if it is not in the table. */
+const char *msr_name(uint32_t index);
 
 #endif

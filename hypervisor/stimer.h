@@ -20,7 +20,7 @@ struct stimer {
     uint8_t index;
     uint64_t config;
     uint64_t count;
-    reftime_t due; /* of the running period; valid while scheduled */
+    reftime_t due; /* when it expires or, while message_waiting, did */
     bool message_waiting; /* expired, but its slot was busy */
     struct event event;
 };
@@ -36,5 +36,12 @@ bool stimer_write_config(struct hv_context *context, struct stimer *timer,
                          uint64_t value);
 bool stimer_write_count(struct hv_context *context, struct stimer *timer,
                         uint64_t value);
+
+/** True if an expiry of the timer waits for the slot of `sint`. */
+bool stimer_waits_for(const struct stimer *timer, uint32_t sint);
+
+/** Tries again to place the message that waits. Called by the SynIC when a
+ *  slot may have become free. */
+void stimer_retry(struct hv_context *context, struct stimer *timer);
 
 #endif

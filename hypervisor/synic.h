@@ -9,15 +9,24 @@
  * reads its slots through synic_take_message().
  */
 
+#include "sim/core/event_queue.h"
 #include "sim/core/types.h"
 
 struct hv_context;
 struct hv_vp;
+struct vp_intercept;
 
 #define SYNIC_SINT_COUNT 16
 #define SYNIC_MESSAGE_BYTES 256
 #define SYNIC_PAYLOAD_BYTES_MAX 240
 #define SYNIC_MESSAGE_TIMER_EXPIRED 0x80000010u
+
+/** Messages that may wait for one slot (TLFS 2.0a, "Message Buffers": a port
+ *  has sixteen). */
+#define SYNIC_QUEUE_MAX 16
+
+/** The page of SIMP or SIEFP while there is none. */
+#define SYNIC_NO_PAGE ((spa_t){UINT64_MAX})
 
 struct synic_queued; /* a message that waits for its slot */
 
@@ -25,10 +34,15 @@ struct synic {
     struct hv_vp *vp; /* borrowed: its owner */
     uint64_t scontrol, siefp, simp;
     uint64_t sint[SYNIC_SINT_COUNT];
-    spa_t message_page;     /* valid while SIMP is enabled */
-    spa_t event_flags_page; /* valid while SIEFP is enabled */
+    /* SYNIC_NO_PAGE while disabled, or if the GPA given cannot be had. */
+    spa_t message_page;
+    spa_t event_flags_page;
     struct synic_queued *queue[SYNIC_SINT_COUNT]; /* owns; oldest first */
-    uint32_t queued_count;
+    uint8_t queued_count[SYNIC_SINT_COUNT];
+    /* Intercepts of children that found the queue full: a list kept by
+     * intercept_message.c, oldest first; borrowed. */
+    struct vp_intercept *senders;
+    struct event retry; /* while messages wait; see synic_rescan() */
 };
 
 void synic_init(struct synic *synic, struct hv_vp *vp);
@@ -50,12 +64,30 @@ bool synic_post_message(struct hv_context *context, struct synic *synic,
                         uint32_t sint, uint32_t type, uint64_t origin,
                         const void *payload, uint32_t bytes);
 
+/**
+ * The same for a message that must not be queued, because it says when it was
+ * delivered: into the slot if it is free and nothing waits for it. Otherwise
+ * false, and MessagePending is set in an occupied slot.
+ */
+bool synic_place_message(struct hv_context *context, struct synic *synic,
+                         uint32_t sint, uint32_t type, uint64_t origin,
+                         const void *payload, uint32_t bytes);
+
 /** What software does with a full slot: copies it out, frees the slot and
  *  writes EOM if more is pending. False if the slot is free. For root VPs. */
 bool synic_take_message(struct hv_context *context, struct synic *synic,
                         uint32_t sint, uint8_t message[SYNIC_MESSAGE_BYTES]);
 
-/** An EOI of a SINT's vector, or EOM: rescans the queues. */
+/**
+ * Moves what waits, queued messages first and then timers and intercepts, to
+ * slots that have become free. Happens at an EOM, at the EOI of a SINT's
+ * vector, at each new post, and once a millisecond while a message waits
+ * (TLFS 2.0a, "Message Queues").
+ */
 void synic_rescan(struct hv_context *context, struct synic *synic);
+
+/** The local APIC ended `vector`. */
+void synic_eoi(struct hv_context *context, struct synic *synic,
+               uint8_t vector);
 
 #endif

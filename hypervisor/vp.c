@@ -362,6 +362,7 @@ static struct hv_vp *vp_allocate(struct hv_partition *partition,
     for (uint8_t i = 0; i < STIMER_COUNT; i++)
         stimer_init(&vp->stimers[i], vp, i);
     synic_init(&vp->synic, vp);
+    msr_init(vp);
     return vp;
 }
 

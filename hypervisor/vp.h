@@ -20,6 +20,7 @@
 #include "hypervisor/hv_status.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/lapic.h"
+#include "hypervisor/msr.h"
 #include "hypervisor/stimer.h"
 #include "hypervisor/synic.h"
 #include "perfcounters/pc_feed.h"
@@ -99,6 +100,7 @@ struct hv_vp {
     struct lapic lapic;
     struct stimer stimers[STIMER_COUNT];
     struct synic synic;
+    struct msr_state msrs;
     struct vp_sched sched;
     cycles_t run_time; /* guest and hypervisor, for the run-time MSR */
     struct pc_vp counters;
