@@ -20,6 +20,8 @@
 /** A share of a processor or of anything else: 65536 is all of it. */
 #define SCENARIO_FRACTION_ONE 65536
 
+struct document_node;
+
 #define SCENARIO_NAME_BYTES_MAX 64 /* of scenarios, VMs and workloads */
 #define SCENARIO_VPS_MAX 64        /* per VM */
 #define SCENARIO_VMS_MAX 1024      /* per host, as Hyper-V */
@@ -53,19 +55,19 @@ struct scenario_root {
 
 /** One word KEY=VALUE of a guest's command line. */
 struct scenario_argument {
-    char *key;
-    char *value;
+    const char *key;
+    const char *value;
 };
 
 struct scenario_guest {
-    char *workload; /* name of a built-in guest program; not a path */
+    const char *workload; /* name of a built-in guest program; not a path */
     struct scenario_argument *args; /* in the order of the file */
     size_t arg_count;
 };
 
 /** `count` VMs alike; see scenario_vm_name(). */
 struct scenario_vm {
-    char *name;
+    const char *name;
     uint32_t count;
     uint32_t vps; /* 1 .. SCENARIO_VPS_MAX */
     uint64_t memory_bytes;
@@ -81,8 +83,8 @@ struct scenario_counters {
 };
 
 struct scenario {
-    uint32_t version;
-    char *name;
+    uint32_t version; /* of the file format */
+    const char *name;
     uint64_t seed;
     uint64_t duration_ns;
     struct scenario_host host;
@@ -94,6 +96,7 @@ struct scenario {
     /** What is valid but will not do what it seems to, one note a line with
      *  its place, each line ended; NULL if there is nothing to say. */
     char *notes;
+    struct document_node *document; /* what was read; owns the strings */
 };
 
 /** `--set PATH=VALUE`: a value that takes the place of the file's. */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/machine/scenario.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/core/check.h"
+#include "sim/machine/document.h"
+#include "sim/machine/scenario_keys.h"
+
+void scenario_free(struct scenario *scenario)
+{
+    if (!scenario)
+        return;
+    for (size_t i = 0; i < scenario->vm_count; i++)
+        free(scenario->vms[i].guest.args);
+    free(scenario->vms);
+    free(scenario->host.nodes);
+    free(scenario->notes);
+    document_free(scenario->document);
+    free(scenario);
+}
+
+void scenario_vm_name(const struct scenario_vm *vm, uint32_t index,
+                      char name[static SCENARIO_NAME_BYTES_MAX + 1])
+{
+    CHECK(index < vm->count);
+    if (vm->count == 1)
+        snprintf(name, SCENARIO_NAME_BYTES_MAX + 1, "%s", vm->name);
+    else
+        snprintf(name, SCENARIO_NAME_BYTES_MAX + 1, "%s-%" PRIu32, vm->name,
+                 index + 1);
+}
+
+uint32_t scenario_lp_count(const struct scenario *scenario)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < scenario->host.node_count; i++)
+        count += scenario->host.nodes[i].lps;
+    return count;
+}
+
+uint64_t scenario_memory_bytes(const struct scenario *scenario)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < scenario->host.node_count; i++)
+        bytes += scenario->host.nodes[i].memory_bytes;
+    return bytes;
+}
+
+uint32_t scenario_vm_total(const struct scenario *scenario)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < scenario->vm_count; i++)
+        count += scenario->vms[i].count;
+    return count;
+}
+
+static void print_section(enum scenario_section section, const void *from,
+                          unsigned indent, FILE *out);
+
+static void *items_of(const struct scenario_key *key, const void *from,
+                      size_t *count)
+{
+    void *items;
+
+    memcpy(&items, (const char *)from + key->offset, sizeof items);
+    memcpy(count, (const char *)from + key->count_offset, sizeof *count);
+    return items;
+}
+
+static void print_list(const struct scenario_key *key, const void *from,
+                       unsigned indent, FILE *out)
+{
+    size_t count;
+    const char *items = items_of(key, from, &count);
+    size_t item_bytes = scenario_section_bytes(key->part);
+
+    if (count == 0)
+        fprintf(out, " []");
+    fprintf(out, "\n");
+    for (size_t i = 0; i < count; i++) {
+        fprintf(out, "%*s-\n", (int)indent, "");
+        print_section(key->part, &items[i * item_bytes], indent + 2, out);
+    }
+}
+
+static void print_quoted(const char *text, FILE *out)
+{
+    fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+static void print_words(const struct scenario_key *key, const void *from,
+                        unsigned indent, FILE *out)
+{
+    size_t count;
+    const struct scenario_argument *words = items_of(key, from, &count);
+
+    if (count == 0)
+        fprintf(out, " {}");
+    fprintf(out, "\n");
+    for (size_t i = 0; i < count; i++) {
+        fprintf(out, "%*s", (int)indent, "");
+        print_quoted(words[i].key, out);
+        fprintf(out, ": ");
+        print_quoted(words[i].value, out);
+        fprintf(out, "\n");
+    }
+}
+
+static void print_section(enum scenario_section section, const void *from,
+                          unsigned indent, FILE *out)
+{
+    const struct scenario_key *key = NULL;
+
+    while ((key = scenario_key_next(section, key))) {
+        if (key->type == SCENARIO_PLANNED)
+            continue;
+        fprintf(out, "%*s%s:", (int)indent, "", key->name);
+        if (key->type == SCENARIO_PART) {
+            fprintf(out, "\n");
+            print_section(key->part, (const char *)from + key->offset,
+                          indent + 2, out);
+        } else if (key->type == SCENARIO_LIST) {
+            print_list(key, from, indent + 2, out);
+        } else if (key->type == SCENARIO_WORDS) {
+            print_words(key, from, indent + 2, out);
+        } else {
+            fprintf(out, " ");
+            scenario_key_print(key, scenario_key_load(key, from), out);
+            fprintf(out, "\n");
+        }
+    }
+}
+
+char *scenario_resolved_yaml(const struct scenario *scenario)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+
+    if (!out)
+        return NULL;
+    print_section(SCENARIO_SECTION_SCENARIO, scenario, 0, out);
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What no parameter can tell alone: names that clash, sums that do not fit,
+ * and values that are valid but without effect.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/core/check.h"
+#include "sim/machine/scenario_private.h"
+#include "sim/machine/units.h"
+
+#define SAMPLES_MAX 1000000
+
+/** The deepest node on the way along `path`: the nearest place to point at. */
+static const struct document_node *nearest(const struct document_node *root,
+                                           const char *path)
+{
+    struct document_step step;
+
+    while (document_path_next(&path, &step)) {
+        const struct document_node *child = document_follow(root, &step);
+
+        if (!child)
+            break;
+        root = child;
+    }
+    return root;
+}
+
+static enum sim_status refuse(const struct document_node *root,
+                              struct sim_error *error, const char *path,
+                              const char *format, ...) PRINTF_LIKE(4, 5);
+
+static enum sim_status refuse(const struct document_node *root,
+                              struct sim_error *error, const char *path,
+                              const char *format, ...)
+{
+    char message[SIM_ERROR_BYTES_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return document_fail(&nearest(root, path)->mark, error, "%s: %s", path,
+                         message);
+}
+
+#define VM_PATH_BYTES 40
+
+static const char *vm_path(char path[static VM_PATH_BYTES], size_t vm,
+                           const char *key)
+{
+    snprintf(path, VM_PATH_BYTES, "vms[%zu].%s", vm, key);
+    return path;
+}
+
+static enum sim_status check_processors(struct scenario *scenario,
+                                        const struct document_node *root,
+                                        struct sim_error *error)
+{
+    uint32_t lps = scenario_lp_count(scenario);
+
+    if (lps > SCENARIO_LPS_MAX)
+        return refuse(root, error, "host.nodes",
+                      "%" PRIu32 " logical processors in all; expected at "
+                      "most %d",
+                      lps, SCENARIO_LPS_MAX);
+    if (scenario->root.vps == 0)
+        scenario->root.vps = lps < SCENARIO_VPS_MAX ? lps : SCENARIO_VPS_MAX;
+    if (scenario->root.vps > lps)
+        return refuse(root, error, "root.vps",
+                      "%" PRIu32 " root VPs on %" PRIu32 " logical "
+                      "processors; expected at most %" PRIu32,
+                      scenario->root.vps, lps, lps);
+    return SIM_OK;
+}
+
+static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
+                                const struct document_node *root,
+                                struct sim_error *error)
+{
+    char path[VM_PATH_BYTES];
+    char name[SCENARIO_NAME_BYTES_MAX + 16];
+    char reserve[UNITS_TEXT_BYTES];
+    char limit[UNITS_TEXT_BYTES];
+
+    units_print(UNITS_FRACTION, vm->reserve, reserve);
+    units_print(UNITS_FRACTION, vm->limit, limit);
+    if (vm->reserve > vm->limit)
+        return refuse(root, error, vm_path(path, index, "reserve"),
+                      "a reserve of %s is more than the limit of %s; expected "
+                      "at most the limit",
+                      reserve, limit);
+    if (vm->count > 1 && snprintf(name, sizeof name, "%s-%" PRIu32, vm->name,
+                                  vm->count) > SCENARIO_NAME_BYTES_MAX)
+        return refuse(root, error, vm_path(path, index, "name"),
+                      "'%s' is too long; expected a name of at most %d "
+                      "characters with its number",
+                      name, SCENARIO_NAME_BYTES_MAX);
+    return SIM_OK;
+}
+
+static enum sim_status check_memory(const struct scenario *scenario,
+                                    const struct document_node *root,
+                                    struct sim_error *error)
+{
+    uint64_t free_bytes = scenario_memory_bytes(scenario);
+    char wanted[UNITS_TEXT_BYTES];
+    char left[UNITS_TEXT_BYTES];
+    char path[VM_PATH_BYTES];
+
+    units_print(UNITS_BYTES, free_bytes, left);
+    if (scenario->root.memory_bytes > free_bytes) {
+        units_print(UNITS_BYTES, scenario->root.memory_bytes, wanted);
+        return refuse(root, error, "root.memory",
+                      "%s, but the host's nodes have %s; expected no more",
+                      wanted, left);
+    }
+    free_bytes -= scenario->root.memory_bytes;
+    for (size_t i = 0; i < scenario->vm_count; i++) {
+        const struct scenario_vm *vm = &scenario->vms[i];
+        /* At most 2^10 VMs of 2^42 bytes. */
+        uint64_t bytes = vm->count * vm->memory_bytes;
+
+        units_print(UNITS_BYTES, bytes, wanted);
+        units_print(UNITS_BYTES, free_bytes, left);
+        if (bytes > free_bytes)
+            return refuse(root, error, vm_path(path, i, "memory"),
+                          "%s in all, but root and the VMs above leave %s of "
+                          "the host's memory; expected no more",
+                          wanted, left);
+        free_bytes -= bytes;
+    }
+    return SIM_OK;
+}
+
+struct vm_name {
+    char text[SCENARIO_NAME_BYTES_MAX + 1];
+    size_t vm; /* index of the entry it comes from */
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct vm_name *left = a;
+    const struct vm_name *right = b;
+    int order = strcmp(left->text, right->text);
+
+    if (order != 0)
+        return order;
+    return (left->vm > right->vm) - (left->vm < right->vm);
+}
+
+static enum sim_status check_names(const struct scenario *scenario,
+                                   const struct document_node *root,
+                                   struct sim_error *error)
+{
+    uint32_t total = scenario_vm_total(scenario);
+    struct vm_name *names = calloc(total + 1, sizeof *names);
+    char path[VM_PATH_BYTES];
+    enum sim_status status = SIM_OK;
+    uint32_t filled = 0;
+
+    if (!names)
+        return sim_fail(error, SIM_NO_MEMORY, "vms: out of memory");
+    for (size_t i = 0; i < scenario->vm_count; i++) {
+        for (uint32_t n = 0; n < scenario->vms[i].count; n++, filled++) {
+            scenario_vm_name(&scenario->vms[i], n, names[filled].text);
+            names[filled].vm = i;
+        }
+    }
+    qsort(names, total, sizeof *names, compare_names);
+    for (uint32_t i = 1; i < total && status == SIM_OK; i++) {
+        if (strcmp(names[i - 1].text, names[i].text) == 0)
+            status = refuse(root, error, vm_path(path, names[i].vm, "name"),
+                            "'%s' is the name of a VM of vms[%zu] already; "
+                            "expected a name of its own",
+                            names[i].text, names[i - 1].vm);
+    }
+    free(names);
+    return status;
+}
+
+static enum sim_status check_vms(const struct scenario *scenario,
+                                 const struct document_node *root,
+                                 struct sim_error *error)
+{
+    enum sim_status status = SIM_OK;
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < scenario->vm_count && status == SIM_OK; i++) {
+        total += scenario->vms[i].count;
+        status = check_vm(&scenario->vms[i], i, root, error);
+    }
+    if (status == SIM_OK && total > SCENARIO_VMS_MAX)
+        status = refuse(root, error, "vms",
+                        "%" PRIu64 " VMs in all; expected at most %d", total,
+                        SCENARIO_VMS_MAX);
+    if (status == SIM_OK)
+        status = check_names(scenario, root, error);
+    return status;
+}
+
+static enum sim_status check_samples(const struct scenario *scenario,
+                                     const struct document_node *root,
+                                     struct sim_error *error)
+{
+    uint64_t samples =
+        scenario->duration_ns / scenario->counters.interval_ns;
+
+    if (samples > SAMPLES_MAX)
+        return refuse(root, error, "counters.interval",
+                      "%" PRIu64 " samples over the duration; expected at "
+                      "most %d",
+                      samples, SAMPLES_MAX);
+    return SIM_OK;
+}
+
+/** Round-robin gives every VP the same. Better to say so than to let somebody
+ *  conclude that weights do not matter. */
+static void note_shares(const struct scenario *scenario,
+                        const struct document_node *root, FILE *notes)
+{
+    for (size_t i = 0; i < scenario->vm_count; i++) {
+        const struct scenario_vm *vm = &scenario->vms[i];
+        const char *key = vm->weight != 100 ? "weight"
+                          : vm->reserve != 0 ? "reserve"
+                          : vm->limit != SCENARIO_FRACTION_ONE ? "limit"
+                                                               : NULL;
+        char path[VM_PATH_BYTES];
+
+        if (!key)
+            continue;
+
+        struct document_mark mark =
+            nearest(root, vm_path(path, i, key))->mark;
+
+        if (mark.line > 0)
+            fprintf(notes, "%s:%" PRIu32 ":%" PRIu32 ": ", mark.source,
+                    mark.line, mark.column);
+        else
+            fprintf(notes, "%s: ", mark.source);
+        fprintf(notes,
+                "%s: note: no effect yet: the scheduler %s treats all VMs "
+                "alike\n",
+                path, scenario->hypervisor.scheduler);
+    }
+}
+
+static enum sim_status write_notes(struct scenario *scenario,
+                                   const struct document_node *root,
+                                   struct sim_error *error)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *notes = open_memstream(&text, &bytes);
+
+    if (!notes)
+        return sim_fail(error, SIM_NO_MEMORY, "notes: out of memory");
+    note_shares(scenario, root, notes);
+    if (fclose(notes) != 0) {
+        free(text);
+        return sim_fail(error, SIM_NO_MEMORY, "notes: out of memory");
+    }
+    if (bytes > 0) {
+        scenario->notes = text;
+        return SIM_OK;
+    }
+    free(text);
+    return SIM_OK;
+}
+
+enum sim_status scenario_check(struct scenario *scenario,
+                               const struct document_node *root,
+                               struct sim_error *error)
+{
+    enum sim_status status = check_processors(scenario, root, error);
+
+    if (status == SIM_OK)
+        status = check_vms(scenario, root, error);
+    if (status == SIM_OK)
+        status = check_memory(scenario, root, error);
+    if (status == SIM_OK)
+        status = check_samples(scenario, root, error);
+    if (status == SIM_OK)
+        status = write_notes(scenario, root, error);
+    return status;
+}
