@@ -20,6 +20,19 @@ static void the_numbers_are_philox(void **state)
     assert_int_equal(rng_next(&rng), PHILOX_ZERO_WORD);
 }
 
+/** Every result ever published with a seed depends on these. */
+static void the_streams_of_a_seed_are_those_of_earlier_versions(void **state)
+{
+    struct rng root = rng_from_seed(1);
+    struct rng fork = rng_fork(&root, "storvsp0");
+    struct rng grandchild = rng_fork(&fork, "");
+
+    (void)state;
+    assert_int_equal(rng_next(&root), UINT64_C(0xcb7ea744cf19bb4c));
+    assert_int_equal(rng_next(&fork), UINT64_C(0xce0507982098bbf6));
+    assert_int_equal(rng_next(&grandchild), UINT64_C(0x5ba7faff0ef6a0aa));
+}
+
 static void equal_seeds_give_equal_streams_and_others_do_not(void **state)
 {
     struct rng a = rng_from_seed(7);
@@ -153,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_numbers_are_philox),
+        cmocka_unit_test(the_streams_of_a_seed_are_those_of_earlier_versions),
         cmocka_unit_test(equal_seeds_give_equal_streams_and_others_do_not),
         cmocka_unit_test(a_fork_depends_on_key_and_name_alone),
         cmocka_unit_test(

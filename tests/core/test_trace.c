@@ -29,20 +29,44 @@ static void an_empty_trace_has_the_hash_of_no_bytes(void **state)
 }
 
 /** The bytes are written out by hand: no host's byte order may enter. */
+static const unsigned char a_record_bytes[40] = {
+    0x08,       0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, /* time */
+    0x14,       0x13, 0x12, 0x11, 0x24, 0x23, 0x22, 0x21, /* lp, vp */
+    0x38,       0x37, 0x36, 0x35, 0x34, 0x33, 0x32, 0x31, /* partition */
+    TRACE_EXIT, 0,    0,    0,    0,    0,    0,    0,    /* kind */
+    0x48,       0x47, 0x46, 0x45, 0x44, 0x43, 0x42, 0x41, /* detail */
+};
+
 static void a_record_is_hashed_as_five_little_endian_words(void **state)
 {
-    unsigned char bytes[40] = {
-        0x08,       0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, /* time */
-        0x14,       0x13, 0x12, 0x11, 0x24, 0x23, 0x22, 0x21, /* lp, vp */
-        0x38,       0x37, 0x36, 0x35, 0x34, 0x33, 0x32, 0x31, /* partition */
-        TRACE_EXIT, 0,    0,    0,    0,    0,    0,    0,    /* kind */
-        0x48,       0x47, 0x46, 0x45, 0x44, 0x43, 0x42, 0x41, /* detail */
-    };
     struct trace *trace = trace_create(NULL, NULL);
 
     (void)state;
     trace_add(trace, &a_record);
-    assert_int_equal(trace_hash(trace), XXH64(bytes, sizeof(bytes), 0));
+    assert_int_equal(trace_hash(trace),
+                     XXH64(a_record_bytes, sizeof(a_record_bytes), 0));
+    trace_free(trace);
+}
+
+static void a_trace_of_any_length_is_hashed_as_one_run_of_bytes(void **state)
+{
+    enum { RECORDS = 300 };
+    struct trace *trace = trace_create(NULL, NULL);
+    static unsigned char bytes[RECORDS * sizeof(a_record_bytes)];
+
+    (void)state;
+    for (size_t i = 0; i < RECORDS; i++) {
+        unsigned char *own = bytes + i * sizeof(a_record_bytes);
+        struct trace_record record = a_record;
+
+        record.detail = i;
+        memcpy(own, a_record_bytes, 32);
+        own[32] = (unsigned char)i;
+        own[33] = (unsigned char)(i >> 8);
+        trace_add(trace, &record);
+        assert_int_equal(trace_hash(trace),
+                         XXH64(bytes, (i + 1) * sizeof(a_record_bytes), 0));
+    }
     trace_free(trace);
 }
 
@@ -155,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_trace_has_the_hash_of_no_bytes),
         cmocka_unit_test(a_record_is_hashed_as_five_little_endian_words),
+        cmocka_unit_test(a_trace_of_any_length_is_hashed_as_one_run_of_bytes),
         cmocka_unit_test(asking_for_the_hash_does_not_change_it),
         cmocka_unit_test(every_further_record_changes_the_hash),
         cmocka_unit_test(every_field_enters_the_hash),
