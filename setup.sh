@@ -238,14 +238,20 @@ command_deps() {
 command_build() {
     command_deps
     if [ ! -e "$build_dir/build.ninja" ]; then
-        say "configuring $build_dir"
+        say "building in $build_dir (about a minute)"
         quietly "configuring" cmake -S "$ROOT" --preset release -B "$build_dir"
     fi
-    if ! ninja -C "$build_dir" -n | grep -q 'no work to do'; then
-        say "building (about a minute)"
-    fi
-    ninja -C "$build_dir" --quiet </dev/null ||
+    compile </dev/null >&2 ||
         die "the build failed; the compiler says why above."
+}
+
+# On a terminal with Ninja's one line of progress; elsewhere findings alone.
+compile() {
+    if [ -t 2 ]; then
+        ninja -C "$build_dir"
+    else
+        ninja -C "$build_dir" --quiet | sed '/^ninja: no work to do\.$/d'
+    fi
 }
 
 command_run() {
@@ -277,4 +283,7 @@ main() {
     esac
 }
 
-main "$@"
+# Sourced by its own test, it only defines its functions.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    main "$@"
+fi
