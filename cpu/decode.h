@@ -13,15 +13,26 @@
 
 enum code_mode { CODE_16, CODE_32, CODE_64 };
 
+/** How the code at CS:RIP is to be decoded. */
+enum code_mode decode_mode(const struct x86_state *state);
+
 struct decoder;
 
 /** NULL if the disassembler is missing or too old. The caller owns it. */
 struct decoder *decode_create(void);
 void decode_free(struct decoder *decoder);
 
-/** Adds the operation classes of the instructions in `code` to `bill` and
- *  returns how many instructions there are. Bytes that do not decode count as
- *  one INSN_SYSTEM and end the block. */
+/**
+ * Adds the operation classes of the instructions in `code` to `bill` and
+ * returns how many instructions there are. Each has one class, and one
+ * INSN_LOAD or INSN_STORE for each item of memory it surely reads or writes,
+ * the stack's included; a string instruction is billed as one iteration. So
+ * the bill of a block is the sum of its instructions'. Bytes that do not
+ * decode count as one INSN_SYSTEM and end the block.
+ *
+ * RDTSC, SYSCALL, SYSENTER, INVLPG and INT n count as INSN_ALU here: the
+ * engine bills what they do by kinds of their own.
+ */
 uint32_t decode_block(struct decoder *decoder, enum code_mode mode,
                       const uint8_t *code, uint32_t bytes,
                       struct cost_bill *bill);
@@ -47,7 +58,10 @@ struct decode_operand {
  * enter, leave) included, in the order of the processor's accesses. Returns
  * how many (at most DECODE_OPERANDS_MAX). Used to find the exact faulting
  * address on a page: the lowest byte on that page of the first operand that
- * touches it with that access.
+ * touches it with that access. Not listed: references to descriptor tables
+ * and TSS, and gathers. What a return to another privilege level pops beyond
+ * RIP, CS and RFLAGS is listed whether or not it is one. A range that wraps
+ * around a 16-bit stack is listed as if it did not.
  */
 uint32_t decode_operands(struct decoder *decoder, const struct x86_state *state,
                          const uint8_t *code, uint32_t bytes,
@@ -65,7 +79,9 @@ struct decode_io {
     uint8_t length;        /* of the instruction */
 };
 
-bool decode_io(struct decoder *decoder, const struct x86_state *state,
-               const uint8_t *code, uint32_t bytes, struct decode_io *out);
+/** False if the instruction at `code` is none, or does not end within
+ *  `bytes`. Needs no decoder. */
+bool decode_io(const struct x86_state *state, const uint8_t *code,
+               uint32_t bytes, struct decode_io *out);
 
 #endif
