@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/machine/export.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/machine/results.h"
+#include "sim/machine/results_file.h"
+
+/* CSV as RFC 4180 has it: a header, CRLF, quotes where they are needed. */
+
+static void write_text(FILE *out, const char *text)
+{
+    if (strpbrk(text, "\",\r\n") == NULL) {
+        fputs(text, out);
+        return;
+    }
+    putc('"', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            putc('"', out);
+        putc(*text, out);
+    }
+    putc('"', out);
+}
+
+/** The shortest of 15 to 17 digits that reads back to the same double. */
+static void write_real(FILE *out, double value)
+{
+    char text[40];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    fputs(text, out);
+}
+
+static void write_field(FILE *out, sqlite3_stmt *row, int column)
+{
+    const char *text;
+
+    switch (sqlite3_column_type(row, column)) {
+    case SQLITE_FLOAT:
+        write_real(out, sqlite3_column_double(row, column));
+        break;
+    case SQLITE_NULL:
+        break;
+    default:
+        text = (const char *)sqlite3_column_text(row, column);
+        write_text(out, text != NULL ? text : "");
+        break;
+    }
+}
+
+static void write_header(FILE *out, sqlite3_stmt *row)
+{
+    for (int i = 0; i < sqlite3_column_count(row); i++) {
+        fputs(i > 0 ? "," : "", out);
+        write_text(out, sqlite3_column_name(row, i));
+    }
+    fputs("\r\n", out);
+}
+
+static enum sim_status write_csv(FILE *out, sqlite3 *db,
+                                 struct sim_error *error)
+{
+    static const char sql[] =
+        "SELECT time_ns, object, instance, counter, value FROM perf"
+        " ORDER BY time_ns, object, instance COLLATE by_number, counter";
+    sqlite3_stmt *row = NULL;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &row, NULL) == SQLITE_OK) {
+        write_header(out, row);
+        while (!ferror(out) && sqlite3_step(row) == SQLITE_ROW) {
+            for (int i = 0; i < sqlite3_column_count(row); i++) {
+                fputs(i > 0 ? "," : "", out);
+                write_field(out, row, i);
+            }
+            fputs("\r\n", out);
+        }
+    }
+    if (sqlite3_finalize(row) != SQLITE_OK || row == NULL)
+        return sim_fail(error, SIM_IO_ERROR, "the results cannot be read: %s",
+                        sqlite3_errmsg(db));
+    return SIM_OK;
+}
+
+static const struct export_format formats[] = {
+    {.name = "csv",
+     .help = "one line per interval, instance and counter (RFC 4180)",
+     .write = write_csv},
+};
+
+#define FORMAT_COUNT (sizeof(formats) / sizeof(formats[0]))
+
+const struct export_format *export_formats(size_t *count)
+{
+    *count = FORMAT_COUNT;
+    return formats;
+}
+
+enum sim_status export_find_format(const struct export_format **format,
+                                   const char *name, struct sim_error *error)
+{
+    char names[256] = "";
+
+    for (size_t i = 0; i < FORMAT_COUNT; i++) {
+        if (strcmp(formats[i].name, name) == 0) {
+            *format = &formats[i];
+            return SIM_OK;
+        }
+        strncat(names, i > 0 ? ", " : "", sizeof(names) - strlen(names) - 1);
+        strncat(names, formats[i].name, sizeof(names) - strlen(names) - 1);
+    }
+    return sim_fail(error, SIM_BAD_USAGE,
+                    "there is no format \"%s\"; there is: %s", name, names);
+}
+
+/** Writes to `out` and notices when that did not work. */
+static enum sim_status write_to(FILE *out, const char *name,
+                                const struct export_format *format, sqlite3 *db,
+                                struct sim_error *error)
+{
+    enum sim_status status;
+
+    errno = 0;
+    status = format->write(out, db, error);
+    if (status == SIM_OK && (fflush(out) != 0 || ferror(out)))
+        status = sim_fail(error, SIM_IO_ERROR, "%s: cannot be written: %s",
+                          name, errno != 0 ? strerror(errno) : "unknown error");
+    return status;
+}
+
+static enum sim_status write_file(const struct export_format *format,
+                                  sqlite3 *db, const char *to, bool replace,
+                                  struct sim_error *error)
+{
+    struct results_file file;
+    enum sim_status status;
+    FILE *out;
+
+    if (results_file_claim(&file, to, replace, error) != SIM_OK)
+        return error->status;
+    out = fopen(file.work_path, "we");
+    if (out == NULL) {
+        status = sim_fail(error, SIM_NO_OUTPUT, "%s: cannot be written: %s", to,
+                          strerror(errno));
+        results_file_discard(&file);
+        return status;
+    }
+    status = write_to(out, to, format, db, error);
+    if (fclose(out) != 0 && status == SIM_OK)
+        status = sim_fail(error, SIM_IO_ERROR, "%s: cannot be written: %s", to,
+                          strerror(errno));
+    if (status == SIM_OK)
+        return results_file_finish(&file, error);
+    results_file_discard(&file);
+    return status;
+}
+
+enum sim_status export_file(const struct export_format *format,
+                            const char *from, const char *to, bool replace,
+                            struct sim_error *error)
+{
+    enum sim_status status;
+    sqlite3 *db;
+
+    if (results_open(&db, from, error) != SIM_OK)
+        return error->status;
+    if (to == NULL)
+        status = write_to(stdout, "standard output", format, db, error);
+    else
+        status = write_file(format, db, to, replace, error);
+    sqlite3_close(db);
+    return status;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_SIM_MACHINE_EXPORT_H
+#define HVSIM_SIM_MACHINE_EXPORT_H
+
+/**
+ * Writes the counters of a result file in the formats of other tools. A format
+ * is one entry of the table in export.c and sees the views alone.
+ */
+
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "sim/core/error.h"
+
+struct export_format {
+    const char *name; /* as given to --format */
+    const char *help; /* one line */
+    /** Writes all of `db` to `out`. Failures of `out` are its caller's to
+     *  notice; SIM_IO_ERROR if `db` cannot be read. Mandatory. */
+    enum sim_status (*write)(FILE *out, sqlite3 *db, struct sim_error *error);
+};
+
+/** The formats there are, in the order in which help lists them. */
+const struct export_format *export_formats(size_t *count);
+
+/** The format called `name`; SIM_BAD_USAGE, with the names there are, if there
+ *  is none. */
+MUST_USE enum sim_status export_find_format(const struct export_format **format,
+                                            const char *name,
+                                            struct sim_error *error);
+
+/**
+ * Exports the result file `from` to the file `to`, or to standard output if
+ * `to` is NULL. A file that is there already is refused (SIM_NO_OUTPUT) unless
+ * `replace` is set, and then replaced when the new one is complete; after a
+ * failure no incomplete file is left.
+ */
+MUST_USE enum sim_status export_file(const struct export_format *format,
+                                     const char *from, const char *to,
+                                     bool replace, struct sim_error *error);
+
+#endif

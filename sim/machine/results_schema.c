@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/machine/results_schema.h"
+
+#include "sim/core/trace.h"
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
+/*
+ * All that could depend on how this SQLite was built and that shapes the file
+ * is set here. The default cache would spill a long interval to the file early.
+ */
+static const char pragmas[] =
+    "PRAGMA page_size = 4096;"
+    "PRAGMA encoding = 'UTF-8';"
+    "PRAGMA auto_vacuum = NONE;"
+    "PRAGMA journal_mode = DELETE;"
+    "PRAGMA synchronous = OFF;"
+    "PRAGMA secure_delete = OFF;"
+    "PRAGMA cache_size = -16384;"
+    "PRAGMA application_id = " TEXT(
+        RESULTS_APPLICATION_ID) ";"
+                                "PRAGMA user_version = " TEXT(
+                                    RESULTS_SCHEMA_VERSION) ";";
+
+/*
+ * Every time is simulated and in nanoseconds. host_ns stands in a table of its
+ * own, because it alone differs between equal runs and its size moves what
+ * follows it on the page.
+ */
+static const char tables[] =
+    "CREATE TABLE run_info ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+    "  name TEXT NOT NULL,"
+    "  scenario_yaml TEXT NOT NULL,"
+    "  seed ANY NOT NULL," /* TEXT if it exceeds an INTEGER */
+    "  version TEXT NOT NULL,"
+    "  engine_version TEXT NOT NULL,"
+    "  profile TEXT NOT NULL,"
+    "  sim_ns INTEGER NOT NULL," /* up to the last commit */
+    "  trace_hash TEXT"          /* 16 hex digits; NULL: not finished */
+    ") STRICT;"
+    "CREATE TABLE host_clock ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+    "  host_ns INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE object ("
+    "  id INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL,"
+    "  help TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE counter ("
+    "  id INTEGER PRIMARY KEY,"
+    "  object_id INTEGER NOT NULL REFERENCES object,"
+    "  name TEXT NOT NULL,"
+    "  unit TEXT NOT NULL,"
+    "  formula TEXT NOT NULL,"
+    "  help TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE instance ("
+    "  id INTEGER PRIMARY KEY,"
+    "  object_id INTEGER NOT NULL REFERENCES object,"
+    "  name TEXT NOT NULL,"
+    "  first_interval INTEGER NOT NULL REFERENCES interval,"
+    "  last_interval INTEGER REFERENCES interval" /* NULL: there to the end */
+    ") STRICT;"
+    "CREATE TABLE interval ("
+    "  id INTEGER PRIMARY KEY,"
+    "  start_ns INTEGER NOT NULL,"
+    "  end_ns INTEGER NOT NULL"
+    ") STRICT;"
+    /* Most counters of most processors are 0 most of the time: a 0 is not
+     * stored, the view supplies it. */
+    "CREATE TABLE sample ("
+    "  interval_id INTEGER NOT NULL REFERENCES interval,"
+    "  instance_id INTEGER NOT NULL REFERENCES instance,"
+    "  counter_id INTEGER NOT NULL REFERENCES counter,"
+    "  value REAL NOT NULL CHECK (value <> 0),"
+    "  PRIMARY KEY (interval_id, instance_id, counter_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE total ("
+    "  instance_id INTEGER NOT NULL REFERENCES instance,"
+    "  counter_id INTEGER NOT NULL REFERENCES counter,"
+    "  value REAL NOT NULL,"
+    "  PRIMARY KEY (instance_id, counter_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE guest_result ("
+    "  id INTEGER PRIMARY KEY," /* in the order in which they were reported */
+    "  vm TEXT NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  value ANY NOT NULL CHECK (typeof(value) IN ('integer', 'real')),"
+    "  unit TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE event_kind ("
+    "  id INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL,"
+    "  help TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE trace_event ("
+    "  id INTEGER PRIMARY KEY," /* in the order in which they happened */
+    "  time_ns INTEGER NOT NULL,"
+    "  lp INTEGER,"
+    "  partition ANY,"
+    "  vp INTEGER,"
+    "  kind_id INTEGER NOT NULL REFERENCES event_kind,"
+    "  detail ANY NOT NULL" /* TEXT if it exceeds an INTEGER */
+    ") STRICT;";
+
+static const char views[] =
+    "CREATE VIEW run AS"
+    "  SELECT name, scenario_yaml, seed, version, engine_version, profile,"
+    "         sim_ns, (SELECT host_ns FROM host_clock) AS host_ns, trace_hash"
+    "  FROM run_info;"
+    "CREATE VIEW perf AS"
+    "  SELECT interval.end_ns AS time_ns, object.name AS object,"
+    "         instance.name AS instance, counter.name AS counter,"
+    "         coalesce(sample.value, 0.0) AS value"
+    "  FROM object"
+    "  JOIN counter ON counter.object_id = object.id"
+    "  JOIN instance ON instance.object_id = object.id"
+    "  JOIN interval ON interval.id BETWEEN instance.first_interval"
+    "    AND coalesce(instance.last_interval, 9223372036854775807)"
+    "  LEFT JOIN sample ON sample.interval_id = interval.id"
+    "    AND sample.instance_id = instance.id"
+    "    AND sample.counter_id = counter.id;"
+    "CREATE VIEW perf_total AS"
+    "  SELECT object.name AS object, instance.name AS instance,"
+    "         counter.name AS counter, total.value AS value"
+    "  FROM total"
+    "  JOIN instance ON instance.id = total.instance_id"
+    "  JOIN counter ON counter.id = total.counter_id"
+    "  JOIN object ON object.id = counter.object_id;"
+    "CREATE VIEW result AS"
+    "  SELECT vm, name, value, unit FROM guest_result ORDER BY id;"
+    "CREATE VIEW event AS"
+    "  SELECT time_ns, lp, partition, vp, event_kind.name AS kind, detail"
+    "  FROM trace_event JOIN event_kind ON event_kind.id = kind_id"
+    "  ORDER BY trace_event.id;";
+
+int64_t results_schema_counter_id(enum pc_object_id object, size_t counter)
+{
+    int64_t id = 1;
+
+    for (int i = 0; i < (int)object; i++)
+        id += pc_counters_object((enum pc_object_id)i)->counter_count;
+    return id + (int64_t)counter;
+}
+
+static int bind_texts(sqlite3_stmt *row, int first, const char *const *texts,
+                      int count)
+{
+    int code = SQLITE_OK;
+
+    for (int i = 0; i < count && code == SQLITE_OK; i++)
+        code = sqlite3_bind_text(row, first + i, texts[i], -1, SQLITE_STATIC);
+    return code;
+}
+
+static int insert(sqlite3_stmt *row)
+{
+    sqlite3_step(row);
+    return sqlite3_reset(row);
+}
+
+static int insert_counters(sqlite3_stmt *row, enum pc_object_id id)
+{
+    const struct pc_object *object = pc_counters_object(id);
+    int code = SQLITE_OK;
+
+    for (size_t i = 0; i < object->counter_count && code == SQLITE_OK; i++) {
+        const struct pc_counter *counter = &object->counters[i];
+        const char *texts[] = {counter->name, counter->unit,
+                               pc_counters_formula_name(counter->formula),
+                               counter->help};
+
+        sqlite3_bind_int64(row, 1, results_schema_counter_id(id, i));
+        sqlite3_bind_int(row, 2, (int)id + 1);
+        code = bind_texts(row, 3, texts, 4);
+        if (code == SQLITE_OK)
+            code = insert(row);
+    }
+    return code;
+}
+
+static int fill_counters(sqlite3 *db)
+{
+    sqlite3_stmt *object = NULL;
+    sqlite3_stmt *counter = NULL;
+    int code;
+
+    code = sqlite3_prepare_v2(db, "INSERT INTO object VALUES (?, ?, ?)", -1,
+                              &object, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_prepare_v2(
+            db, "INSERT INTO counter VALUES (?, ?, ?, ?, ?, ?)", -1, &counter,
+            NULL);
+    for (int i = 0; i < PC_OBJECT_COUNT && code == SQLITE_OK; i++) {
+        enum pc_object_id id = (enum pc_object_id)i;
+        const char *texts[] = {pc_counters_object(id)->name,
+                               pc_counters_object(id)->help};
+
+        sqlite3_bind_int(object, 1, i + 1);
+        code = bind_texts(object, 2, texts, 2);
+        if (code == SQLITE_OK)
+            code = insert(object);
+        if (code == SQLITE_OK)
+            code = insert_counters(counter, id);
+    }
+    sqlite3_finalize(object);
+    sqlite3_finalize(counter);
+    return code;
+}
+
+static int fill_event_kinds(sqlite3 *db)
+{
+    static const char *const texts[][2] = {
+#define TRACE(id, name, help) {name, help},
+#include "sim/core/trace_kinds.def"
+#undef TRACE
+    };
+    sqlite3_stmt *row = NULL;
+    int code = sqlite3_prepare_v2(db, "INSERT INTO event_kind VALUES (?, ?, ?)",
+                                  -1, &row, NULL);
+
+    for (int i = 0; i < TRACE_KIND_COUNT && code == SQLITE_OK; i++) {
+        sqlite3_bind_int(row, 1, i + 1);
+        code = bind_texts(row, 2, texts[i], 2);
+        if (code == SQLITE_OK)
+            code = insert(row);
+    }
+    sqlite3_finalize(row);
+    return code;
+}
+
+int results_schema_create(sqlite3 *db)
+{
+    int code = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
+
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db, tables, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db, views, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = fill_counters(db);
+    if (code == SQLITE_OK)
+        code = fill_event_kinds(db);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    return code;
+}

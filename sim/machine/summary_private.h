@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_SIM_MACHINE_SUMMARY_PRIVATE_H
+#define HVSIM_SIM_MACHINE_SUMMARY_PRIVATE_H
+
+/**
+ * What the parts of the summary share: for summary.c and summary_timeline.c.
+ */
+
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "sim/core/types.h"
+#include "sim/machine/summary_table.h"
+
+/* Objects as the views spell them, ready for a query. */
+#define SUMMARY_LP "'Hyper-V Hypervisor Logical Processor'"
+#define SUMMARY_VP "'Hyper-V Hypervisor Virtual Processor'"
+#define SUMMARY_ROOT_VP "'Hyper-V Hypervisor Root Virtual Processor'"
+
+/* An instance of the VP object is "<VM>:Hv VP <index>"; this is the VM. */
+#define SUMMARY_VM_OF_INSTANCE "substr(instance, 1, instr(instance, ':') - 1)"
+
+struct summary {
+    FILE *out;
+    sqlite3 *db;
+    unsigned width;  /* 0: no limit */
+    bool failed;     /* a query has */
+    uint64_t sim_ns; /* of the run */
+    int lp_count;
+};
+
+/** Prepares `sql`, or notes the failure and returns NULL. */
+sqlite3_stmt *summary_query(struct summary *summary, const char *sql);
+
+/** The next row; false at the end, for NULL and after a failure. */
+bool summary_next_row(struct summary *summary, sqlite3_stmt *row);
+
+/** The text in `column`, "" for NULL; valid until the next row. */
+const char *summary_text(sqlite3_stmt *row, int column);
+
+/** The integer that `sql` asks for; 0 if there is none. */
+int summary_count(struct summary *summary, const char *sql);
+
+/** Prints the table and frees it. */
+void summary_print_table(struct summary *summary, struct summary_table *table);
+
+/** How busy each LP and each VM was over the run, in a few lines. */
+void summary_print_timeline(struct summary *summary);
+
+#endif
