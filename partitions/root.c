@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "partitions/root.h"
+
+#include <stdlib.h>
+
+#include "hypervisor/intercept.h"
+#include "hypervisor/lp.h"
+#include "hypervisor/msr.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
+#include "sim/core/check.h"
+
+#define MSR_SCONTROL 0x40000080u
+#define MSR_SIMP 0x40000083u
+#define MSR_SINT0 0x40000090u
+#define MSR_APIC_SVR 0x80fu
+#define MSR_APIC_BASE 0x1bu
+
+struct work_list {
+    struct root_work *head, *tail;
+};
+
+/* One root VP. Interrupts come before DPCs, DPCs before threads. */
+struct root_vp {
+    struct root *root;         /* borrowed */
+    struct hv_vp *vp;          /* borrowed */
+    bool interrupt_pending[2]; /* intercept, reschedule */
+    bool in_service;           /* an interrupt has not been ended yet */
+    struct work_list dpcs, threads;
+    struct root_work *running; /* the thread or DPC under way */
+};
+
+enum { PENDING_INTERCEPT, PENDING_RESCHEDULE };
+
+static void work_append(struct work_list *list, struct root_work *work)
+{
+    work->next = NULL;
+    if (list->tail)
+        list->tail->next = work;
+    else
+        list->head = work;
+    list->tail = work;
+}
+
+static struct root_work *work_take(struct work_list *list)
+{
+    struct root_work *work = list->head;
+
+    if (!work)
+        return NULL;
+    list->head = work->next;
+    if (!list->head)
+        list->tail = NULL;
+    work->next = NULL;
+    return work;
+}
+
+static bool root_vp_has_work(const struct root_vp *rvp)
+{
+    return rvp->running || rvp->dpcs.head || rvp->threads.head ||
+           rvp->interrupt_pending[PENDING_INTERCEPT] ||
+           rvp->interrupt_pending[PENDING_RESCHEDULE];
+}
+
+/* The service routines: both are short, and end their interrupt. */
+static void root_serve_interrupt(struct root_vp *rvp,
+                                 struct hv_context *context)
+{
+    struct root *root = rvp->root;
+    uint8_t message[SYNIC_MESSAGE_BYTES];
+
+    cost_note(context->bill, COST_ROOT_INTERRUPT, 1);
+    if (rvp->interrupt_pending[PENDING_INTERCEPT]) {
+        rvp->interrupt_pending[PENDING_INTERCEPT] = false;
+        while (synic_take_message(context, &rvp->vp->synic, INTERCEPT_SINT,
+                                  message))
+            root->on_message(root->on_message_context, context, message);
+    } else {
+        rvp->interrupt_pending[PENDING_RESCHEDULE] = false;
+    }
+    lapic_eoi(context, &rvp->vp->lapic);
+    rvp->in_service = false;
+}
+
+static void root_finish(struct root_vp *rvp, struct root_work *work)
+{
+    rvp->running = NULL;
+    if (work->wake_again) {
+        work->wake_again = false;
+        work_append(&rvp->threads, work);
+    } else {
+        work->queued = false;
+    }
+}
+
+/* One step of whatever comes first. */
+static void root_do_some(struct root_vp *rvp, struct hv_context *context)
+{
+    if (rvp->interrupt_pending[PENDING_INTERCEPT] ||
+        rvp->interrupt_pending[PENDING_RESCHEDULE]) {
+        root_serve_interrupt(rvp, context);
+        return;
+    }
+    if (!rvp->running) {
+        rvp->running = work_take(&rvp->dpcs);
+        if (!rvp->running)
+            rvp->running = work_take(&rvp->threads);
+        cost_note(context->bill, COST_ROOT_THREAD_SWITCH, 1);
+        return;
+    }
+
+    struct root_work *work = rvp->running;
+
+    if (work->step(work->context, context) == ROOT_DONE)
+        root_finish(rvp, work);
+}
+
+static enum vm_exit_kind root_run(void *runner, struct engine_run *run)
+{
+    struct root_vp *rvp = runner;
+
+    (void)run;
+    if (!root_vp_has_work(rvp))
+        return VM_EXIT_HLT;
+    root_do_some(rvp, rvp->root->hv->current);
+    return VM_EXIT_STOPPED;
+}
+
+/* The model's time is all on the bill: it has no block clock of its own. */
+static cycles_t root_take_elapsed(void *runner)
+{
+    (void)runner;
+    return cycles(0);
+}
+
+static void root_advance(void *runner, cycles_t spent)
+{
+    (void)runner;
+    (void)spent;
+}
+
+static void root_set_limit(void *runner, cycles_t limit)
+{
+    (void)runner;
+    (void)limit;
+}
+
+static bool root_interruptible(void *runner)
+{
+    const struct root_vp *rvp = runner;
+
+    return !rvp->in_service;
+}
+
+static void root_inject(void *runner, uint8_t vector)
+{
+    struct root_vp *rvp = runner;
+
+    CHECK(vector == ROOT_VECTOR_INTERCEPT || vector == ROOT_VECTOR_RESCHEDULE);
+    rvp->in_service = true;
+    rvp->interrupt_pending[vector == ROOT_VECTOR_INTERCEPT
+                               ? PENDING_INTERCEPT
+                               : PENDING_RESCHEDULE] = true;
+}
+
+/* The run loop looks before every step: there is no window to ask for. */
+static void root_request_window(void *runner, bool wanted)
+{
+    (void)runner;
+    (void)wanted;
+}
+
+/* Nothing sends NMIs to the root; its APIC accepts none. */
+static void root_inject_nmi(void *runner)
+{
+    (void)runner;
+}
+
+static const struct vp_runner_ops root_runner_ops = {
+    .run = root_run,
+    .take_elapsed = root_take_elapsed,
+    .advance = root_advance,
+    .set_limit = root_set_limit,
+    .interruptible = root_interruptible,
+    .inject = root_inject,
+    .request_window = root_request_window,
+    .inject_nmi = root_inject_nmi,
+};
+
+/* What the root's kernel writes at start: APIC on, SINT 0 on a message page. */
+static bool root_set_up_synic(struct root_vp *rvp, spa_t message_page)
+{
+    struct hv_context context = vp_event_context(rvp->vp, cycles(0));
+    uint64_t base;
+
+    return msr_read(&context, MSR_APIC_BASE, &base) &&
+           msr_write(&context, MSR_APIC_BASE, base | 0xc00) &&
+           msr_write(&context, MSR_APIC_SVR, 0x1ff) &&
+           msr_write(&context, MSR_SIMP, message_page.raw | 1) &&
+           msr_write(&context, MSR_SINT0 + INTERCEPT_SINT,
+                     ROOT_VECTOR_INTERCEPT) &&
+           msr_write(&context, MSR_SCONTROL, 1);
+}
+
+static bool root_create_vp(struct root *root, uint32_t index)
+{
+    struct root_vp *rvp = &root->vps[index];
+    struct vp_runner runner = {&root_runner_ops, rvp};
+    lp_id_t lp = {index};
+    spa_t page;
+
+    rvp->root = root;
+    rvp->vp = vp_create_model(root->hv, root->hv->root, (vp_index_t){index},
+                              runner, lp);
+    if (!rvp->vp)
+        return false;
+    if (!root_memory_take_page(root->memory, root->hv->lps[index].node, &page))
+        return false;
+    CHECK(root_set_up_synic(rvp, page));
+    cost_bill_clear(&rvp->vp->owed); /* before the simulated time begins */
+    return true;
+}
+
+enum sim_status root_create(struct root **out, struct hypervisor *hv,
+                            uint32_t vp_count, uint64_t memory_bytes,
+                            struct sim_error *error)
+{
+    struct root *root = calloc(1, sizeof(*root));
+
+    if (!root)
+        return sim_fail(error, SIM_NO_MEMORY, "no memory for the root");
+    root->hv = hv;
+    root->vp_count = vp_count;
+    root->vps = calloc(vp_count, sizeof(*root->vps));
+    root->memory = root_memory_create(hv->memory, hv->node_count, memory_bytes);
+    if (!root->vps || !root->memory)
+        goto no_memory;
+    for (uint32_t i = 0; i < vp_count; i++) {
+        if (!root_create_vp(root, i))
+            goto no_memory;
+    }
+    *out = root;
+    return SIM_OK;
+
+no_memory:
+    root_free(root);
+    return sim_fail(error, SIM_NO_MEMORY,
+                    "the root partition's memory does not suffice for %u "
+                    "root VPs",
+                    (unsigned)vp_count);
+}
+
+void root_free(struct root *root)
+{
+    if (!root)
+        return;
+    root_memory_free(root->memory);
+    free(root->vps);
+    free(root);
+}
+
+void root_set_message_handler(struct root *root, root_message_fn *handler,
+                              void *context)
+{
+    root->on_message = handler;
+    root->on_message_context = context;
+}
+
+/* The root VP that executes now; the first, if none does. */
+static struct root_vp *root_here(struct root *root,
+                                 const struct hv_context *context)
+{
+    if (context->vp && context->vp->partition == root->hv->root)
+        return &root->vps[context->vp->index.v];
+    return &root->vps[0];
+}
+
+/* Makes a root VP look at its lists. */
+static void root_kick(struct root *root, struct hv_context *context,
+                      struct root_vp *rvp)
+{
+    (void)root;
+    if (context->vp != rvp->vp)
+        vp_interrupt(context, rvp->vp, ROOT_VECTOR_RESCHEDULE);
+}
+
+void root_queue_dpc(struct root *root, struct hv_context *context,
+                    struct root_work *dpc)
+{
+    struct root_vp *rvp = root_here(root, context);
+
+    if (dpc->queued)
+        return;
+    dpc->queued = true;
+    work_append(&rvp->dpcs, dpc);
+    root_kick(root, context, rvp);
+}
+
+/* Where a thread woken here runs: here, unless there is other work here and
+ * another root VP has none (the lowest number first). */
+static struct root_vp *root_place_thread(struct root *root,
+                                         const struct hv_context *context)
+{
+    struct root_vp *here = root_here(root, context);
+
+    if (!here->threads.head && !here->dpcs.head)
+        return here;
+    for (uint32_t i = 0; i < root->vp_count; i++) {
+        if (!root_vp_has_work(&root->vps[i]))
+            return &root->vps[i];
+    }
+    return here;
+}
+
+void root_wake_thread(struct root *root, struct hv_context *context,
+                      struct root_work *thread)
+{
+    if (thread->queued) {
+        thread->wake_again = true;
+        return;
+    }
+
+    struct root_vp *rvp = root_place_thread(root, context);
+
+    thread->queued = true;
+    work_append(&rvp->threads, thread);
+    root_kick(root, context, rvp);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_PARTITIONS_ROOT_H
+#define HVSIM_PARTITIONS_ROOT_H
+
+/**
+ * The root partition's operating system, as a model: threads and DPCs in C
+ * that run only while a root VP is dispatched on an LP by the same scheduler
+ * as every other VP, and are billed for it. Owned by the machine; its VPs are
+ * driven by the run loop through struct vp_runner_ops.
+ *
+ * A piece of work is a state machine. Each call of its step function does one
+ * thing and notes what it costs; the time is spent before the next step is
+ * called. So work that must come before an effect is a step of its own, and
+ * everything may be interrupted between two steps.
+ */
+
+#include "hypervisor/hypervisor.h"
+#include "partitions/root_memory.h"
+
+struct root_vp;
+
+/** The highest vector that the root uses for itself. */
+#define ROOT_VECTOR_INTERCEPT 0x31  /* SINT 0: intercepts of children */
+#define ROOT_VECTOR_RESCHEDULE 0x2f /* another root VP has put work here */
+
+enum root_step {
+    ROOT_AGAIN, /* call again when what was noted has been spent */
+    ROOT_DONE,  /* finished: a DPC is gone, a thread sleeps */
+};
+
+/** A DPC or thread. The owner keeps it while it is queued. */
+struct root_work {
+    const char *name;
+    enum root_step (*step)(void *context, struct hv_context *hv_context);
+    void *context; /* borrowed */
+    /* Private to root.c below. */
+    struct root_work *next;
+    bool queued;     /* on a list, or running */
+    bool wake_again; /* woken while running: runs once more */
+};
+
+/** Called for each SynIC message that a root VP takes from SINT 0. */
+typedef void root_message_fn(void *context, struct hv_context *hv_context,
+                             const uint8_t message[256]);
+
+struct root {
+    struct hypervisor *hv;      /* borrowed */
+    struct root_memory *memory; /* owns */
+    struct root_vp *vps;        /* owns, vp_count */
+    uint32_t vp_count;
+    root_message_fn *on_message;
+    void *on_message_context; /* borrowed */
+};
+
+/**
+ * Boots the root: `vp_count` VPs, one pinned to each of as many LPs, and the
+ * use of the first `memory_bytes` for itself. The caller owns it.
+ */
+MUST_USE enum sim_status root_create(struct root **out, struct hypervisor *hv,
+                                     uint32_t vp_count, uint64_t memory_bytes,
+                                     struct sim_error *error);
+void root_free(struct root *root);
+
+/** Who gets the messages of SINT 0. */
+void root_set_message_handler(struct root *root, root_message_fn *handler,
+                              void *context);
+
+/** Queues a DPC on the root VP of the context (or the first, if none). */
+void root_queue_dpc(struct root *root, struct hv_context *context,
+                    struct root_work *dpc);
+
+/** Makes a thread ready: on an idle root VP if there is one, else on the
+ *  context's. If it is running, it will run again. */
+void root_wake_thread(struct root *root, struct hv_context *context,
+                      struct root_work *thread);
+
+#endif

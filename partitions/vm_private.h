@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_PARTITIONS_VM_PRIVATE_H
+#define HVSIM_PARTITIONS_VM_PRIVATE_H
+
+/** One VM, shared by vmms.c (states) and vmms_start.c, vmms_stop.c (work). */
+
+#include "partitions/vmms.h"
+
+struct vmms {
+    struct root *root; /* borrowed */
+    struct winhv winhv;
+    struct vmms_listener listener;
+    struct vm **vms; /* owns, by number */
+    uint32_t vm_count;
+};
+
+struct vm {
+    struct vmms *vmms; /* borrowed: its owner */
+    uint32_t number;
+    struct vm_config config;
+    struct guest_plan plan;
+    enum vm_state state;
+    struct root_work thread; /* starts or stops it */
+    unsigned phase;          /* of that work */
+    uint64_t progress;       /* within the phase */
+    partition_id_t partition;
+    struct vmwp *vmwp; /* owns */
+    spa_t *blocks;     /* owns: 2 MiB of memory each, in GPA order */
+    uint64_t block_count;
+    uint64_t blocks_taken;
+};
+
+/** What a phase of the work says when it returns. */
+enum vm_phase_result {
+    PHASE_NEXT,   /* done: the next phase follows */
+    PHASE_REPEAT, /* again, after what was noted has been spent */
+    PHASE_FAILED, /* vm_fail() has been called */
+};
+
+typedef enum vm_phase_result vm_phase_fn(struct vm *vm,
+                                         struct hv_context *context);
+
+/** The steps of the VM's thread; see struct root_work. */
+enum root_step vmms_start_step(void *vm, struct hv_context *context);
+enum root_step vmms_stop_step(void *vm, struct hv_context *context);
+
+void vmms_set_state(struct vm *vm, struct hv_context *context,
+                    enum vm_state state);
+
+/** The VM cannot be started or go on: reports why. */
+enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
+                               const char *format, ...) PRINTF_LIKE(3, 4);
+
+/** Deposits some more pages for the VM's partition; false if none are left. */
+bool vmms_deposit(struct vm *vm, struct hv_context *context);
+
+#endif

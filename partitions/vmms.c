@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "partitions/vmms.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
+#include "partitions/vm_private.h"
+#include "sim/core/check.h"
+
+#define BLOCK_BYTES (UINT64_C(2) << 20)
+
+static const char *const state_names[] = {
+    [VM_OFF] = "off",         [VM_STARTING] = "starting",
+    [VM_RUNNING] = "running", [VM_STOPPING] = "stopping",
+    [VM_FAILED] = "failed",
+};
+
+const char *vmms_state_name(enum vm_state state)
+{
+    return state_names[state];
+}
+
+/* SynIC messages of children: to the worker process of the sender. */
+static void vmms_on_message(void *context, struct hv_context *hv_context,
+                            const uint8_t message[256])
+{
+    struct vmms *vmms = context;
+    uint64_t sender;
+
+    memcpy(&sender, message + 8, sizeof(sender));
+    for (uint32_t i = 0; i < vmms->vm_count; i++) {
+        struct vm *vm = vmms->vms[i];
+
+        if (vm->vmwp && vm->partition.v == sender)
+            vmwp_receive(vm->vmwp, hv_context, message);
+    }
+}
+
+enum sim_status vmms_create(struct vmms **out, struct root *root,
+                            const struct vmms_listener *listener,
+                            struct sim_error *error)
+{
+    struct vmms *vmms = calloc(1, sizeof(*vmms));
+
+    if (!vmms)
+        return sim_fail(error, SIM_NO_MEMORY, "no memory for VMMS");
+    vmms->root = root;
+    vmms->listener = *listener;
+    if (winhv_init(&vmms->winhv, root, error) != SIM_OK) {
+        free(vmms);
+        return error->status;
+    }
+    root_set_message_handler(root, vmms_on_message, vmms);
+    *out = vmms;
+    return SIM_OK;
+}
+
+static void vm_free(struct vm *vm)
+{
+    vmwp_free(vm->vmwp);
+    free(vm->blocks);
+    free(vm);
+}
+
+void vmms_free(struct vmms *vmms)
+{
+    if (!vmms)
+        return;
+    for (uint32_t i = 0; i < vmms->vm_count; i++)
+        vm_free(vmms->vms[i]);
+    free(vmms->vms);
+    free(vmms);
+}
+
+/* What a guest's console says, passed on with the VM's number. */
+
+static void vm_on_byte(void *context, uint8_t byte)
+{
+    struct vm *vm = context;
+
+    vm->vmms->listener.on_console(vm->vmms->listener.context, vm->number, byte);
+}
+
+static void vm_on_result(void *context, const char *name, const char *value,
+                         const char *unit)
+{
+    struct vm *vm = context;
+
+    vm->vmms->listener.on_result(vm->vmms->listener.context, vm->number, name,
+                                 value, unit);
+}
+
+static void vm_on_done(void *context)
+{
+    struct vm *vm = context;
+
+    vm->vmms->listener.on_done(vm->vmms->listener.context, vm->number);
+}
+
+static void vm_on_fail(void *context, const char *text)
+{
+    struct vm *vm = context;
+
+    vm->vmms->listener.on_fail(vm->vmms->listener.context, vm->number, text);
+}
+
+/* The worker met something after which the VM cannot go on. */
+static void vm_on_stopped(void *context, struct hv_context *hv_context,
+                          const char *why)
+{
+    struct vm *vm = context;
+
+    vm_on_fail(vm, why);
+    vmms_turn_off(vm->vmms, vm->number, hv_context->now);
+}
+
+static bool vm_prepare(struct vm *vm)
+{
+    struct console_listener listener = {
+        .context = vm,
+        .on_byte = vm_on_byte,
+        .on_result = vm_on_result,
+        .on_done = vm_on_done,
+        .on_fail = vm_on_fail,
+    };
+
+    vm->block_count = (vm->config.memory_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+    vm->blocks = calloc(vm->block_count, sizeof(*vm->blocks));
+    vm->vmwp = vmwp_create(vm->vmms->root, &vm->vmms->winhv,
+                           vm->config.vp_count, &listener, vm_on_stopped, vm);
+    return vm->blocks && vm->vmwp;
+}
+
+enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
+                         uint32_t *vm_number, struct sim_error *error)
+{
+    struct vm **vms = reallocarray(vmms->vms, vmms->vm_count + 1, sizeof(*vms));
+    struct vm *vm = calloc(1, sizeof(*vm));
+
+    if (vms)
+        vmms->vms = vms;
+    if (!vms || !vm)
+        goto no_memory;
+    vm->vmms = vmms;
+    vm->number = vmms->vm_count;
+    vm->config = *config;
+    if (!vm_prepare(vm))
+        goto no_memory;
+    if (guest_loader_plan(&config->image, config->memory_bytes, &vm->plan,
+                          error) != SIM_OK) {
+        vm_free(vm);
+        return sim_prefix(error, "VM \"%s\"", config->name);
+    }
+    vmms->vms[vmms->vm_count++] = vm;
+    *vm_number = vm->number;
+    return SIM_OK;
+
+no_memory:
+    if (vm)
+        vm_free(vm);
+    return sim_fail(error, SIM_NO_MEMORY, "no memory for VM \"%s\"",
+                    config->name);
+}
+
+static struct vm *vmms_vm(const struct vmms *vmms, uint32_t vm_number)
+{
+    CHECK(vm_number < vmms->vm_count);
+    return vmms->vms[vm_number];
+}
+
+/* Gives the VM's thread something to do. */
+static void
+vm_begin(struct vm *vm, cycles_t now, enum vm_state state, const char *name,
+         enum root_step (*step)(void *vm, struct hv_context *context))
+{
+    struct hypervisor *hv = vm->vmms->root->hv;
+    struct hv_context context =
+        hv->current ? *hv->current : vp_event_context(hv->root->vps[0], now);
+
+    vm->thread = (struct root_work){.name = name, .step = step, .context = vm};
+    vm->phase = 0;
+    vm->progress = 0;
+    vmms_set_state(vm, &context, state);
+    root_wake_thread(vm->vmms->root, &context, &vm->thread);
+}
+
+void vmms_start(struct vmms *vmms, uint32_t vm_number, cycles_t now)
+{
+    struct vm *vm = vmms_vm(vmms, vm_number);
+
+    if (vm->state == VM_OFF)
+        vm_begin(vm, now, VM_STARTING, "vmms-start", vmms_start_step);
+}
+
+void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now)
+{
+    struct vm *vm = vmms_vm(vmms, vm_number);
+
+    if (vm->state == VM_RUNNING)
+        vm_begin(vm, now, VM_STOPPING, "vmms-stop", vmms_stop_step);
+}
+
+enum vm_state vmms_state(const struct vmms *vmms, uint32_t vm_number)
+{
+    return vmms_vm(vmms, vm_number)->state;
+}
+
+partition_id_t vmms_partition(const struct vmms *vmms, uint32_t vm_number)
+{
+    return vmms_vm(vmms, vm_number)->partition;
+}
+
+void vmms_set_state(struct vm *vm, struct hv_context *context,
+                    enum vm_state state)
+{
+    const struct vmms_listener *listener = &vm->vmms->listener;
+
+    vm->state = state;
+    listener->on_state(listener->context, vm->number, state, context->now);
+}
+
+enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
+                               const char *format, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    vm_on_fail(vm, text);
+    vmms_set_state(vm, context, VM_FAILED);
+    return PHASE_FAILED;
+}
+
+/* As many pages at once as a partition's tables and VPs tend to need. */
+#define DEPOSIT_PAGES 64
+
+bool vmms_deposit(struct vm *vm, struct hv_context *context)
+{
+    struct vmms *vmms = vm->vmms;
+    spa_t pages[DEPOSIT_PAGES];
+
+    for (uint32_t i = 0; i < DEPOSIT_PAGES; i++) {
+        if (!root_memory_take_page(vmms->root->memory, vm->config.node,
+                                   &pages[i]))
+            return false;
+    }
+    return winhv_deposit_memory(&vmms->winhv, context, vm->partition, pages,
+                                DEPOSIT_PAGES) == HV_STATUS_SUCCESS;
+}

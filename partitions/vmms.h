@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_PARTITIONS_VMMS_H
+#define HVSIM_PARTITIONS_VMMS_H
+
+/**
+ * The VM management service: the state machine of each VM, and the work of
+ * starting and turning it off, done by a root thread through hypercalls.
+ * Created and owned by the machine.
+ *
+ *   OFF --start--> STARTING --> RUNNING --turn off--> STOPPING --> OFF
+ *                      \------> FAILED (what failed is reported)
+ */
+
+#include "partitions/guest_loader.h"
+#include "partitions/root.h"
+#include "partitions/vmwp.h"
+
+enum vm_state { VM_OFF, VM_STARTING, VM_RUNNING, VM_STOPPING, VM_FAILED };
+
+struct vm_config {
+    const char *name;  /* borrowed */
+    uint32_t vp_count; /* 1 .. 64 */
+    uint64_t memory_bytes;
+    uint32_t node;                 /* preferred NUMA node */
+    uint64_t weight, reserve, cap; /* TLFS scheduling properties */
+    uint64_t privileges;
+    struct guest_image image; /* borrowed parts */
+};
+
+struct vm;
+struct vmms;
+
+/** What the outside learns of VMs. `vm_number`: in the order of adding. */
+struct vmms_listener {
+    void *context; /* borrowed */
+    void (*on_state)(void *context, uint32_t vm_number, enum vm_state state,
+                     cycles_t now);
+    void (*on_console)(void *context, uint32_t vm_number, uint8_t byte);
+    void (*on_result)(void *context, uint32_t vm_number, const char *name,
+                      const char *value, const char *unit);
+    void (*on_done)(void *context, uint32_t vm_number);
+    /** The guest says that it failed, or the VM cannot go on. */
+    void (*on_fail)(void *context, uint32_t vm_number, const char *why);
+};
+
+MUST_USE enum sim_status vmms_create(struct vmms **out, struct root *root,
+                                     const struct vmms_listener *listener,
+                                     struct sim_error *error);
+void vmms_free(struct vmms *vmms);
+
+/** Defines a VM, which is off. Fails if its image cannot be loaded. */
+MUST_USE enum sim_status vmms_add(struct vmms *vmms,
+                                  const struct vm_config *config,
+                                  uint32_t *vm_number, struct sim_error *error);
+
+/** Asks for a VM to be started / turned off; does nothing if it is in no
+ *  state for that. The work is done by a root thread from `now` on. */
+void vmms_start(struct vmms *vmms, uint32_t vm_number, cycles_t now);
+void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now);
+
+enum vm_state vmms_state(const struct vmms *vmms, uint32_t vm_number);
+const char *vmms_state_name(enum vm_state state);
+
+/** The VM's partition; id 0 while it has none. */
+partition_id_t vmms_partition(const struct vmms *vmms, uint32_t vm_number);
+
+#endif

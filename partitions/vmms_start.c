@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Starting a VM: the work of a VMMS thread, phase by phase. Every phase makes
+ * its hypercalls and notes its price; long phases go in pieces, so that root
+ * VPs can be pre-empted and other work comes in between.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "hypervisor/gpa_space.h"
+#include "hypervisor/intercept.h"
+#include "hypervisor/partition.h"
+#include "partitions/vm_private.h"
+#include "sim/core/check.h"
+
+#define BLOCK_BYTES (UINT64_C(2) << 20)
+#define PAGES_PER_BLOCK 512
+#define BLOCKS_PER_CALL 16
+
+/* HvRegister names (TLFS, "Virtual Processor Register Formats"). */
+#define REGISTER_EXPLICIT_SUSPEND 0x00000000u
+#define REGISTER_GPR 0x00020000u
+#define REGISTER_RIP 0x00020010u
+#define REGISTER_RFLAGS 0x00020011u
+#define REGISTER_CR0 0x00040000u
+#define REGISTER_CR3 0x00040002u
+#define REGISTER_CR4 0x00040003u
+#define REGISTER_SEGMENT 0x00060000u /* ES, CS, SS, DS, FS, GS, LDTR, TR */
+#define REGISTER_IDTR 0x00070000u
+#define REGISTER_GDTR 0x00070001u
+#define REGISTER_EFER 0x00080001u
+
+#define ACCESS_READ_WRITE 3u
+
+/* A call that failed for want of memory is made again after a deposit. */
+static enum vm_phase_result after_call(struct vm *vm,
+                                       struct hv_context *context,
+                                       const char *what, enum hv_status status)
+{
+    if (status == HV_STATUS_SUCCESS)
+        return PHASE_NEXT;
+    if (status != HV_STATUS_INSUFFICIENT_MEMORY)
+        return vmms_fail(vm, context, "cannot %s: %s", what,
+                         hv_status_name((uint16_t)status));
+    if (!vmms_deposit(vm, context))
+        return vmms_fail(vm, context,
+                         "cannot %s: the root has no memory left to deposit",
+                         what);
+    return PHASE_REPEAT;
+}
+
+static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
+{
+    (void)vm;
+    cost_note(context->bill, COST_VMMS_OPERATION, 1);
+    return PHASE_NEXT;
+}
+
+static enum vm_phase_result create_partition(struct vm *vm,
+                                             struct hv_context *context)
+{
+    enum vm_phase_result result = after_call(
+        vm, context, "create the partition",
+        winhv_create_partition(&vm->vmms->winhv, context, &vm->partition));
+
+    vm->vmwp->partition = vm->partition;
+    return result;
+}
+
+static enum vm_phase_result set_properties(struct vm *vm,
+                                           struct hv_context *context)
+{
+    const struct vm_config *config = &vm->config;
+    const struct {
+        uint32_t code;
+        uint64_t value;
+    } properties[] = {
+        {PARTITION_PROPERTY_PRIVILEGES, config->privileges},
+        {PARTITION_PROPERTY_CPU_WEIGHT, config->weight},
+        {PARTITION_PROPERTY_CPU_CAP, config->cap},
+        {PARTITION_PROPERTY_CPU_RESERVE, config->reserve},
+    };
+
+    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
+        enum hv_status status =
+            winhv_set_property(&vm->vmms->winhv, context, vm->partition,
+                               properties[i].code, properties[i].value);
+
+        if (status != HV_STATUS_SUCCESS)
+            return vmms_fail(
+                vm, context, "cannot set property 0x%" PRIx32 ": %s",
+                properties[i].code, hv_status_name((uint16_t)status));
+    }
+    return PHASE_NEXT;
+}
+
+static enum vm_phase_result initialize(struct vm *vm,
+                                       struct hv_context *context)
+{
+    return after_call(
+        vm, context, "initialize the partition",
+        winhv_initialize_partition(&vm->vmms->winhv, context, vm->partition));
+}
+
+/* Takes and clears a few blocks at a time: the root writes every page. */
+static enum vm_phase_result take_memory(struct vm *vm,
+                                        struct hv_context *context)
+{
+    if (vm->blocks_taken == vm->block_count)
+        return PHASE_NEXT;
+    if (!root_memory_take_block(vm->vmms->root->memory, vm->config.node,
+                                &vm->blocks[vm->blocks_taken]))
+        return vmms_fail(vm, context,
+                         "not enough memory: %" PRIu64 " of %" PRIu64
+                         " MiB could be had",
+                         vm->blocks_taken * 2, vm->block_count * 2);
+    arena_zero_pages(context->hv->arena, vm->blocks[vm->blocks_taken],
+                     PAGES_PER_BLOCK);
+    vm->blocks_taken++;
+    cost_note(context->bill, COST_ROOT_PAGE_CLEAR, PAGES_PER_BLOCK);
+    return PHASE_REPEAT;
+}
+
+/* Where block `index` of the VM's memory lies: below the hole for devices, or
+ * above 4 GiB. */
+static gpa_t block_gpa(uint64_t index)
+{
+    uint64_t at = index * BLOCK_BYTES;
+
+    return gpa(at < GUEST_LOW_BYTES_MAX
+                   ? at
+                   : at - GUEST_LOW_BYTES_MAX + GUEST_HIGH_GPA);
+}
+
+static enum vm_phase_result map_memory(struct vm *vm,
+                                       struct hv_context *context)
+{
+    uint64_t left = vm->block_count - vm->progress;
+    uint64_t low_blocks = GUEST_LOW_BYTES_MAX / BLOCK_BYTES;
+    uint32_t count, done = 0;
+    enum hv_status status;
+
+    if (left == 0)
+        return PHASE_NEXT;
+    if (vm->progress < low_blocks && left > low_blocks - vm->progress)
+        left = low_blocks - vm->progress;
+    count = left < BLOCKS_PER_CALL ? (uint32_t)left : BLOCKS_PER_CALL;
+    status = winhv_map_pages(&vm->vmms->winhv, context, vm->partition,
+                             block_gpa(vm->progress), &vm->blocks[vm->progress],
+                             count, true, &done);
+    vm->progress += done;
+    return after_call(vm, context, "map its memory", status) == PHASE_FAILED
+               ? PHASE_FAILED
+               : PHASE_REPEAT;
+}
+
+static enum vm_phase_result create_vps(struct vm *vm,
+                                       struct hv_context *context)
+{
+    enum vm_phase_result result;
+
+    if (vm->progress == vm->config.vp_count)
+        return PHASE_NEXT;
+    result =
+        after_call(vm, context, "create a VP",
+                   winhv_create_vp(&vm->vmms->winhv, context, vm->partition,
+                                   (uint32_t)vm->progress, vm->config.node));
+    if (result == PHASE_NEXT)
+        vm->progress++;
+    return result == PHASE_FAILED ? PHASE_FAILED : PHASE_REPEAT;
+}
+
+/* One port of one device at a time. */
+static enum vm_phase_result install_intercepts(struct vm *vm,
+                                               struct hv_context *context)
+{
+    const struct vmwp *vmwp = vm->vmwp;
+    uint64_t port_number = vm->progress;
+
+    for (unsigned i = 0; i < vmwp->vdev_count; i++) {
+        const struct vdev *vdev = vmwp->vdevs[i];
+
+        if (port_number >= vdev->port_count) {
+            port_number -= vdev->port_count;
+            continue;
+        }
+        vm->progress++;
+
+        enum vm_phase_result result = after_call(
+            vm, context, "install an I/O intercept",
+            winhv_install_intercept(&vm->vmms->winhv, context, vm->partition,
+                                    INTERCEPT_TYPE_IO_PORT, ACCESS_READ_WRITE,
+                                    vdev->first_port + port_number));
+
+        return result == PHASE_FAILED ? PHASE_FAILED : PHASE_REPEAT;
+    }
+    return PHASE_NEXT;
+}
+
+/* Where the root sees the VM's memory at `at`, and how much lies together. */
+static spa_t vm_memory_at(const struct vm *vm, gpa_t at, uint64_t *room)
+{
+    uint64_t linear = at.raw < GUEST_LOW_BYTES_MAX
+                          ? at.raw
+                          : at.raw - GUEST_HIGH_GPA + GUEST_LOW_BYTES_MAX;
+    uint64_t block = linear / BLOCK_BYTES;
+
+    CHECK(block < vm->block_count);
+    *room = BLOCK_BYTES - linear % BLOCK_BYTES;
+    return spa_add(vm->blocks[block], linear % BLOCK_BYTES);
+}
+
+static void copy_piece(struct vm *vm, struct hv_context *context,
+                       const struct guest_piece *piece)
+{
+    uint64_t done = 0;
+
+    while (done < piece->bytes) {
+        uint64_t room;
+        spa_t to = vm_memory_at(vm, gpa_add(piece->to, done), &room);
+        uint64_t bytes =
+            piece->bytes - done < room ? piece->bytes - done : room;
+
+        arena_write(context->hv->arena, to, piece->from + done, bytes);
+        done += bytes;
+    }
+    /* What follows in zeros is zero already: the memory is fresh. */
+    cost_note(context->bill, COST_ROOT_PAGE_COPY,
+              (uint32_t)((piece->bytes + PAGE_BYTES - 1) / PAGE_BYTES));
+}
+
+static enum vm_phase_result load_image(struct vm *vm,
+                                       struct hv_context *context)
+{
+    if (vm->progress == vm->plan.piece_count)
+        return PHASE_NEXT;
+    copy_piece(vm, context, &vm->plan.pieces[vm->progress++]);
+    return PHASE_REPEAT;
+}
+
+static struct winhv_register segment_register(uint32_t name,
+                                              const struct x86_segment *s)
+{
+    return (struct winhv_register){
+        name,
+        {s->base, s->limit | (uint64_t)s->selector << 32 |
+                      (uint64_t)s->attributes << 48}};
+}
+
+static struct winhv_register table_register(uint32_t name,
+                                            const struct x86_table *t)
+{
+    return (struct winhv_register){
+        name, {(uint64_t)(uint16_t)t->limit << 48, t->base}};
+}
+
+/* All that the loader decided about VP 0. */
+static enum vm_phase_result set_registers(struct vm *vm,
+                                          struct hv_context *context)
+{
+    const struct x86_state *s = &vm->plan.state;
+    struct winhv_register r[WINHV_REGISTERS_MAX];
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < X86_GPR_COUNT; i++)
+        r[n++] = (struct winhv_register){REGISTER_GPR + i, {s->gpr[i], 0}};
+    r[n++] = (struct winhv_register){REGISTER_RIP, {s->rip, 0}};
+    r[n++] = (struct winhv_register){REGISTER_RFLAGS, {s->rflags, 0}};
+    r[n++] = (struct winhv_register){REGISTER_EFER, {s->efer, 0}};
+    r[n++] = (struct winhv_register){REGISTER_CR4, {s->cr4, 0}};
+    r[n++] = (struct winhv_register){REGISTER_CR3, {s->cr3, 0}};
+    r[n++] = (struct winhv_register){REGISTER_CR0, {s->cr0, 0}};
+    for (uint32_t i = 0; i < X86_SEGMENT_COUNT; i++)
+        r[n++] = segment_register(REGISTER_SEGMENT + i, &s->segment[i]);
+    r[n++] = segment_register(REGISTER_SEGMENT + 6, &s->ldtr);
+    r[n++] = segment_register(REGISTER_SEGMENT + 7, &s->tr);
+    r[n++] = table_register(REGISTER_IDTR, &s->idtr);
+    r[n++] = table_register(REGISTER_GDTR, &s->gdtr);
+    return after_call(
+        vm, context, "set the registers of VP 0",
+        winhv_set_registers(&vm->vmms->winhv, context, vm->partition, 0, r, n));
+}
+
+/* Lets the VPs go; the others wait for their start-up IPI. */
+static enum vm_phase_result resume(struct vm *vm, struct hv_context *context)
+{
+    const struct winhv_register r = {REGISTER_EXPLICIT_SUSPEND, {0, 0}};
+
+    if (vm->progress == vm->config.vp_count)
+        return PHASE_NEXT;
+
+    uint32_t vp_index = (uint32_t)vm->progress++;
+    enum hv_status status = winhv_set_registers(&vm->vmms->winhv, context,
+                                                vm->partition, vp_index, &r, 1);
+
+    if (status != HV_STATUS_SUCCESS)
+        return vmms_fail(vm, context, "cannot start VP %" PRIu32 ": %s",
+                         vp_index, hv_status_name((uint16_t)status));
+    return PHASE_REPEAT;
+}
+
+static vm_phase_fn *const start_phases[] = {
+    begin,      create_partition,   initialize, set_properties, take_memory,
+    map_memory, install_intercepts, create_vps, load_image,     set_registers,
+    resume,
+};
+
+enum root_step vmms_start_step(void *context, struct hv_context *hv_context)
+{
+    struct vm *vm = context;
+
+    switch (start_phases[vm->phase](vm, hv_context)) {
+    case PHASE_FAILED:
+        return ROOT_DONE;
+    case PHASE_REPEAT:
+        return ROOT_AGAIN;
+    case PHASE_NEXT:
+        break;
+    }
+    vm->phase++;
+    vm->progress = 0;
+    if (vm->phase < sizeof(start_phases) / sizeof(start_phases[0]))
+        return ROOT_AGAIN;
+    vmms_set_state(vm, hv_context, VM_RUNNING);
+    return ROOT_DONE;
+}

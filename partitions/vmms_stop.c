@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Turning a VM off: its VPs are suspended and deleted, the partition is
+ * finalized, what was deposited comes back, and the partition is deleted.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "partitions/vm_private.h"
+
+#define REGISTER_EXPLICIT_SUSPEND 0x00000000u
+
+static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
+{
+    (void)vm;
+    cost_note(context->bill, COST_VMMS_OPERATION, 1);
+    return PHASE_NEXT;
+}
+
+static enum vm_phase_result check(struct vm *vm, struct hv_context *context,
+                                  const char *what, enum hv_status status)
+{
+    if (status == HV_STATUS_SUCCESS)
+        return PHASE_REPEAT;
+    return vmms_fail(vm, context, "cannot %s: %s", what,
+                     hv_status_name((uint16_t)status));
+}
+
+static enum vm_phase_result suspend_vps(struct vm *vm,
+                                        struct hv_context *context)
+{
+    const struct winhv_register r = {REGISTER_EXPLICIT_SUSPEND, {1, 0}};
+
+    if (vm->progress == vm->config.vp_count)
+        return PHASE_NEXT;
+    return check(vm, context, "suspend a VP",
+                 winhv_set_registers(&vm->vmms->winhv, context, vm->partition,
+                                     (uint32_t)vm->progress++, &r, 1));
+}
+
+static enum vm_phase_result delete_vps(struct vm *vm,
+                                       struct hv_context *context)
+{
+    if (vm->progress == vm->config.vp_count)
+        return PHASE_NEXT;
+
+    enum hv_status status = winhv_delete_vp(
+        &vm->vmms->winhv, context, vm->partition, (uint32_t)vm->progress);
+
+    /* It leaves its LP at that LP's own time: until then it is in use. */
+    if (status == HV_STATUS_INVALID_VP_STATE)
+        return PHASE_REPEAT;
+    vm->progress++;
+    return check(vm, context, "delete a VP", status);
+}
+
+static enum vm_phase_result finalize(struct vm *vm, struct hv_context *context)
+{
+    enum vm_phase_result result = check(
+        vm, context, "finalize the partition",
+        winhv_finalize_partition(&vm->vmms->winhv, context, vm->partition));
+
+    return result == PHASE_REPEAT ? PHASE_NEXT : result;
+}
+
+static enum vm_phase_result withdraw(struct vm *vm, struct hv_context *context)
+{
+    spa_t pages[WINHV_LIST_MAX];
+    uint32_t count = WINHV_LIST_MAX;
+    enum hv_status status = winhv_withdraw_memory(&vm->vmms->winhv, context,
+                                                  vm->partition, pages, &count);
+
+    for (uint32_t i = 0; i < count; i++)
+        root_memory_give_page(vm->vmms->root->memory, pages[i]);
+    if (status == HV_STATUS_SUCCESS && count == WINHV_LIST_MAX)
+        return PHASE_REPEAT;
+    return PHASE_NEXT;
+}
+
+static enum vm_phase_result delete_partition(struct vm *vm,
+                                             struct hv_context *context)
+{
+    enum vm_phase_result result =
+        check(vm, context, "delete the partition",
+              winhv_delete_partition(&vm->vmms->winhv, context, vm->partition));
+
+    if (result != PHASE_REPEAT)
+        return result;
+    vm->partition = (partition_id_t){0};
+    return PHASE_NEXT;
+}
+
+static enum vm_phase_result give_memory(struct vm *vm,
+                                        struct hv_context *context)
+{
+    (void)context;
+    while (vm->blocks_taken > 0)
+        root_memory_give_block(vm->vmms->root->memory,
+                               vm->blocks[--vm->blocks_taken]);
+    return PHASE_NEXT;
+}
+
+static vm_phase_fn *const stop_phases[] = {
+    begin,    suspend_vps,      delete_vps,  finalize,
+    withdraw, delete_partition, give_memory,
+};
+
+enum root_step vmms_stop_step(void *context, struct hv_context *hv_context)
+{
+    struct vm *vm = context;
+
+    switch (stop_phases[vm->phase](vm, hv_context)) {
+    case PHASE_FAILED:
+        return ROOT_DONE;
+    case PHASE_REPEAT:
+        return ROOT_AGAIN;
+    case PHASE_NEXT:
+        break;
+    }
+    vm->phase++;
+    vm->progress = 0;
+    if (vm->phase < sizeof(stop_phases) / sizeof(stop_phases[0]))
+        return ROOT_AGAIN;
+    vmms_set_state(vm, hv_context, VM_OFF);
+    return ROOT_DONE;
+}

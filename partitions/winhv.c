@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "partitions/winhv.h"
+
+#include "hypervisor/gpa_space.h"
+#include "hypervisor/hypercall.h"
+#include "hypervisor/hypercall_abi.h"
+#include "hypervisor/partition.h"
+#include "sim/core/check.h"
+
+struct deposit_list {
+    struct hv_input_deposit_memory head;
+    uint64_t pages[WINHV_LIST_MAX];
+};
+
+struct map_list {
+    struct hv_input_map_gpa_pages head;
+    uint64_t pages[WINHV_LIST_MAX];
+};
+
+struct register_list {
+    struct hv_input_vp_registers head;
+    struct hv_register_assoc elements[WINHV_REGISTERS_MAX];
+};
+
+enum sim_status winhv_init(struct winhv *winhv, struct root *root,
+                           struct sim_error *error)
+{
+    *winhv = (struct winhv){.root = root};
+    if (!root_memory_take_page(root->memory, 0, &winhv->input) ||
+        !root_memory_take_page(root->memory, 0, &winhv->output))
+        return sim_fail(error, SIM_NO_MEMORY,
+                        "the root partition has no memory left for hypercall "
+                        "pages");
+    return SIM_OK;
+}
+
+/* Makes one call, continuing it for as long as the hypervisor asks to. */
+static uint64_t winhv_call(struct winhv *winhv, struct hv_context *context,
+                           uint64_t control, const void *input, size_t bytes)
+{
+    struct hypervisor *hv = context->hv;
+    struct hypercall call = {
+        .memory = gpa_space_memory(&hv->root->gpa),
+        .control = control,
+        .input = gpa(winhv->input.raw),
+        .output = gpa(winhv->output.raw),
+    };
+
+    cost_note(context->bill, COST_WINHV_CALL, 1);
+    CHECK(bytes <= PAGE_BYTES);
+    CHECK(guest_memory_write(call.memory, call.input, input, bytes));
+    hv->host.on_model_hypercall(hv->host.context, context->vp, &call);
+    return call.result;
+}
+
+static enum hv_status winhv_simple(struct winhv *winhv,
+                                   struct hv_context *context,
+                                   enum hypercall_code code, const void *input,
+                                   size_t bytes)
+{
+    return (enum hv_status)hypercall_status(
+        winhv_call(winhv, context, code, input, bytes));
+}
+
+/* A rep call with all elements in the input page; *done: reps completed. */
+static enum hv_status winhv_rep(struct winhv *winhv, struct hv_context *context,
+                                enum hypercall_code code, uint32_t count,
+                                const void *input, size_t bytes, uint32_t *done)
+{
+    uint64_t result =
+        winhv_call(winhv, context, hypercall_rep(code, count), input, bytes);
+
+    *done = hypercall_reps_done(result);
+    return (enum hv_status)hypercall_status(result);
+}
+
+/* Reads what a call has put into the output page. */
+static void winhv_output(struct winhv *winhv, struct hv_context *context,
+                         void *output, size_t bytes)
+{
+    CHECK(guest_memory_read(gpa_space_memory(&context->hv->root->gpa),
+                            gpa(winhv->output.raw), output, bytes));
+}
+
+enum hv_status winhv_create_partition(struct winhv *winhv,
+                                      struct hv_context *context,
+                                      partition_id_t *id)
+{
+    const struct hv_input_create_partition input = {0};
+    struct hv_output_partition_id output = {0};
+    enum hv_status status = winhv_simple(
+        winhv, context, HVCALL_CREATE_PARTITION, &input, sizeof(input));
+
+    if (status == HV_STATUS_SUCCESS)
+        winhv_output(winhv, context, &output, sizeof(output));
+    *id = (partition_id_t){output.partition_id};
+    return status;
+}
+
+static enum hv_status winhv_on_partition(struct winhv *winhv,
+                                         struct hv_context *context,
+                                         enum hypercall_code code,
+                                         partition_id_t id)
+{
+    const struct hv_input_partition input = {.partition_id = id.v};
+
+    return winhv_simple(winhv, context, code, &input, sizeof(input));
+}
+
+enum hv_status winhv_initialize_partition(struct winhv *winhv,
+                                          struct hv_context *context,
+                                          partition_id_t id)
+{
+    return winhv_on_partition(winhv, context, HVCALL_INITIALIZE_PARTITION, id);
+}
+
+enum hv_status winhv_finalize_partition(struct winhv *winhv,
+                                        struct hv_context *context,
+                                        partition_id_t id)
+{
+    return winhv_on_partition(winhv, context, HVCALL_FINALIZE_PARTITION, id);
+}
+
+enum hv_status winhv_delete_partition(struct winhv *winhv,
+                                      struct hv_context *context,
+                                      partition_id_t id)
+{
+    return winhv_on_partition(winhv, context, HVCALL_DELETE_PARTITION, id);
+}
+
+enum hv_status winhv_set_property(struct winhv *winhv,
+                                  struct hv_context *context, partition_id_t id,
+                                  uint32_t code, uint64_t value)
+{
+    const struct hv_input_set_partition_property input = {
+        .partition_id = id.v, .code = code, .value = value};
+
+    return winhv_simple(winhv, context, HVCALL_SET_PARTITION_PROPERTY, &input,
+                        sizeof(input));
+}
+
+enum hv_status winhv_deposit_memory(struct winhv *winhv,
+                                    struct hv_context *context,
+                                    partition_id_t id, const spa_t *pages,
+                                    uint32_t count)
+{
+    struct deposit_list input = {.head.partition_id = id.v};
+    uint32_t done;
+
+    CHECK(count <= WINHV_LIST_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        input.pages[i] = pages[i].raw >> PAGE_SHIFT;
+    return winhv_rep(winhv, context, HVCALL_DEPOSIT_MEMORY, count, &input,
+                     sizeof(input), &done);
+}
+
+enum hv_status winhv_withdraw_memory(struct winhv *winhv,
+                                     struct hv_context *context,
+                                     partition_id_t id, spa_t *pages,
+                                     uint32_t *count)
+{
+    const struct hv_input_withdraw_memory input = {.partition_id = id.v};
+    uint64_t output[WINHV_LIST_MAX];
+    enum hv_status status;
+
+    CHECK(*count <= WINHV_LIST_MAX);
+    status = winhv_rep(winhv, context, HVCALL_WITHDRAW_MEMORY, *count, &input,
+                       sizeof(input), count);
+    CHECK(*count <= WINHV_LIST_MAX);
+    winhv_output(winhv, context, output, *count * sizeof(output[0]));
+    for (uint32_t i = 0; i < *count; i++)
+        pages[i] = spa(output[i] << PAGE_SHIFT);
+    return status;
+}
+
+enum hv_status winhv_map_pages(struct winhv *winhv, struct hv_context *context,
+                               partition_id_t id, gpa_t base,
+                               const spa_t *pages, uint32_t count, bool large,
+                               uint32_t *done)
+{
+    struct map_list input = {
+        .head = {.partition_id = id.v,
+                 .target_page = base.raw >> PAGE_SHIFT,
+                 .flags = GPA_MAP_READ | GPA_MAP_WRITE |
+                          GPA_MAP_KERNEL_EXECUTE | GPA_MAP_USER_EXECUTE |
+                          (large ? HV_MAP_GPA_LARGE_PAGE : 0)}};
+
+    CHECK(count <= WINHV_LIST_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        input.pages[i] = pages[i].raw >> PAGE_SHIFT;
+    return winhv_rep(winhv, context, HVCALL_MAP_GPA_PAGES, count, &input,
+                     sizeof(input), done);
+}
+
+enum hv_status winhv_install_intercept(struct winhv *winhv,
+                                       struct hv_context *context,
+                                       partition_id_t id, uint32_t type,
+                                       uint32_t access, uint64_t parameter)
+{
+    const struct hv_input_install_intercept input = {.partition_id = id.v,
+                                                     .access = access,
+                                                     .type = type,
+                                                     .parameter = parameter};
+
+    return winhv_simple(winhv, context, HVCALL_INSTALL_INTERCEPT, &input,
+                        sizeof(input));
+}
+
+enum hv_status winhv_create_vp(struct winhv *winhv, struct hv_context *context,
+                               partition_id_t id, uint32_t vp_index,
+                               uint32_t node)
+{
+    const struct hv_input_create_vp input = {
+        .partition_id = id.v,
+        .vp_index = vp_index,
+        .proximity = {node, HV_PROXIMITY_PREFERRED | HV_PROXIMITY_VALID}};
+
+    return winhv_simple(winhv, context, HVCALL_CREATE_VP, &input,
+                        sizeof(input));
+}
+
+enum hv_status winhv_delete_vp(struct winhv *winhv, struct hv_context *context,
+                               partition_id_t id, uint32_t vp_index)
+{
+    const struct hv_input_delete_vp input = {.partition_id = id.v,
+                                             .vp_index = vp_index};
+
+    return winhv_simple(winhv, context, HVCALL_DELETE_VP, &input,
+                        sizeof(input));
+}
+
+enum hv_status winhv_set_registers(struct winhv *winhv,
+                                   struct hv_context *context,
+                                   partition_id_t id, uint32_t vp_index,
+                                   const struct winhv_register *registers,
+                                   uint32_t count)
+{
+    struct register_list input = {
+        .head = {.partition_id = id.v, .vp_index = vp_index}};
+    uint32_t done;
+
+    CHECK(count <= WINHV_REGISTERS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        input.elements[i].name = registers[i].name;
+        input.elements[i].value.low = registers[i].value[0];
+        input.elements[i].value.high = registers[i].value[1];
+    }
+    return winhv_rep(winhv, context, HVCALL_SET_VP_REGISTERS, count, &input,
+                     sizeof(input.head) + count * sizeof(input.elements[0]),
+                     &done);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_PARTITIONS_WINHV_H
+#define HVSIM_PARTITIONS_WINHV_H
+
+/**
+ * WinHv: typed wrappers of the hypercalls that the root makes (TLFS, by the
+ * calls' names). Each fills a page of the root's memory, makes the call on the
+ * root VP of the context and reads the result: the hypervisor sees what it
+ * would see from any guest. Owned by VMMS.
+ *
+ * Time passes in a call: context->now is later when it returns.
+ */
+
+#include "hypervisor/hv_status.h"
+#include "hypervisor/hypervisor.h"
+#include "partitions/root.h"
+
+struct winhv {
+    struct root *root;   /* borrowed */
+    spa_t input, output; /* pages of the root's, at GPA = SPA */
+};
+
+MUST_USE enum sim_status winhv_init(struct winhv *winhv, struct root *root,
+                                    struct sim_error *error);
+
+enum hv_status winhv_create_partition(struct winhv *winhv,
+                                      struct hv_context *context,
+                                      partition_id_t *id);
+enum hv_status winhv_initialize_partition(struct winhv *winhv,
+                                          struct hv_context *context,
+                                          partition_id_t id);
+enum hv_status winhv_finalize_partition(struct winhv *winhv,
+                                        struct hv_context *context,
+                                        partition_id_t id);
+enum hv_status winhv_delete_partition(struct winhv *winhv,
+                                      struct hv_context *context,
+                                      partition_id_t id);
+enum hv_status winhv_set_property(struct winhv *winhv,
+                                  struct hv_context *context, partition_id_t id,
+                                  uint32_t code, uint64_t value);
+
+/** Deposits `pages` pages, at most WINHV_LIST_MAX. */
+#define WINHV_LIST_MAX 256
+enum hv_status winhv_deposit_memory(struct winhv *winhv,
+                                    struct hv_context *context,
+                                    partition_id_t id, const spa_t *pages,
+                                    uint32_t count);
+
+/** Takes free pages back, at most WINHV_LIST_MAX; *count: in and out. */
+enum hv_status winhv_withdraw_memory(struct winhv *winhv,
+                                     struct hv_context *context,
+                                     partition_id_t id, spa_t *pages,
+                                     uint32_t *count);
+
+/** Maps pages (4 KiB, or 2 MiB if `large`) from `base` upwards, with all
+ *  rights. *done receives how many were mapped, also on failure. */
+enum hv_status winhv_map_pages(struct winhv *winhv, struct hv_context *context,
+                               partition_id_t id, gpa_t base,
+                               const spa_t *pages, uint32_t count, bool large,
+                               uint32_t *done);
+
+enum hv_status winhv_install_intercept(struct winhv *winhv,
+                                       struct hv_context *context,
+                                       partition_id_t id, uint32_t type,
+                                       uint32_t access, uint64_t parameter);
+enum hv_status winhv_create_vp(struct winhv *winhv, struct hv_context *context,
+                               partition_id_t id, uint32_t vp_index,
+                               uint32_t node);
+enum hv_status winhv_delete_vp(struct winhv *winhv, struct hv_context *context,
+                               partition_id_t id, uint32_t vp_index);
+
+/** One register, by HvRegister name; `value` is 16 bytes, low half first. */
+struct winhv_register {
+    uint32_t name;
+    uint64_t value[2];
+};
+
+/** Sets registers in order, at most WINHV_REGISTERS_MAX in one call. */
+#define WINHV_REGISTERS_MAX 64
+enum hv_status winhv_set_registers(struct winhv *winhv,
+                                   struct hv_context *context,
+                                   partition_id_t id, uint32_t vp_index,
+                                   const struct winhv_register *registers,
+                                   uint32_t count);
+
+#endif
