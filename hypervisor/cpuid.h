@@ -10,6 +10,9 @@
 
 #include "hypervisor/hypervisor.h"
 
+/** MAXPHYADDR: also what MSRs and page tables check addresses against. */
+#define CPUID_PHYSICAL_BITS 46
+
 struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;
 };

@@ -39,13 +39,37 @@ const char *intercept_name(enum vm_exit_kind kind);
 /** The SINT on which a parent receives its children's intercepts. */
 #define INTERCEPT_SINT 0u
 
+#define INTERCEPT_PAYLOAD_BYTES_MAX 240
+
+struct synic;
+
+/** The message about a VP's last intercept; written by intercept_message.c. */
+struct vp_intercept {
+    struct hv_vp *vp;     /* borrowed: its owner */
+    struct synic *at;     /* whose queue was full: sent when there is room;
+                             NULL: the message is on its way */
+    struct vp_intercept *next; /* among at->senders */
+    struct vm_exit exit;
+    uint32_t type;
+    uint32_t bytes;
+    uint8_t payload[INTERCEPT_PAYLOAD_BYTES_MAX];
+};
+
 /**
  * Suspends context->vp (intercept_suspend) and posts the message that
- * describes `exit` to the parent's SynIC on the root VP that serves this
- * child. The parent resumes it by clearing InterceptSuspend.
+ * describes `exit` to the parent's SynIC, on the VP of the parent that serves
+ * this child: the child's number modulo the parent's VPs. If the message
+ * cannot be posted now, it is sent as soon as it can. The parent resumes the
+ * VP by clearing InterceptSuspend.
  */
 void intercept_send(struct hv_context *context, uint32_t message_type,
                     const struct vm_exit *exit);
+
+/** The queue of `synic` may have room: sends what waits for it, in order. */
+void intercept_resend(struct hv_context *context, struct synic *synic);
+
+/** The message is not wanted any more: its receiver goes away. */
+void intercept_unlink(struct vp_intercept *intercept);
 
 /** The VP goes away: frees what intercept_send() kept for it. */
 void intercept_forget(struct hv_vp *vp);

@@ -27,15 +27,16 @@ struct lapic {
     uint32_t lvt[7]; /* CMCI, timer, thermal, PMC, LINT0, LINT1, error */
     uint32_t timer_initial;
     uint64_t tsc_deadline;
-    cycles_t timer_started; /* when the running countdown began */
-    uint64_t timer_periods; /* periods of it that have passed */
+    uint32_t timer_first; /* the count when the countdown began; 0: none */
+    cycles_t timer_started; /* when that was */
+    uint64_t timer_periods; /* expiries since, in periodic mode */
     struct event timer;
 };
 
 /**
  * Ticks per second of the timer before its divide register, and what
  * HV_X64_MSR_APIC_FREQUENCY reads: 200 MHz. Linux on Hyper-V prints "LAPIC
- * Timer Frequency: 0xc3500" per jiffy of 4 ms (builds 14393 to 22621).
+ * Timer Frequency: 0xc3500" per jiffy of 4 ms (builds 17763 to 20348).
  */
 #define LAPIC_TIMER_HZ UINT64_C(200000000)
 
@@ -77,6 +78,9 @@ bool lapic_has_pending(const struct lapic *lapic);
 uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic);
 
 void lapic_eoi(struct hv_context *context, struct lapic *lapic);
+
+/** The task priority register, for those who show it to others. */
+uint32_t lapic_tpr(const struct lapic *lapic);
 
 /** CR8: bits 7:4 of TPR. */
 uint64_t lapic_read_cr8(const struct lapic *lapic);

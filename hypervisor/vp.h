@@ -19,6 +19,7 @@
 
 #include "hypervisor/hv_status.h"
 #include "hypervisor/hypervisor.h"
+#include "hypervisor/intercept.h"
 #include "hypervisor/lapic.h"
 #include "hypervisor/msr.h"
 #include "hypervisor/stimer.h"
@@ -104,7 +105,7 @@ struct hv_vp {
     struct vp_sched sched;
     cycles_t run_time; /* guest and hypervisor, for the run-time MSR */
     struct pc_vp counters;
-    struct vp_intercept *intercept; /* owns; the message its parent holds */
+    struct vp_intercept intercept; /* the message its parent has */
 };
 
 /** Changes the state; CHECKs that the transition exists. */
