@@ -180,13 +180,15 @@ add_next_release() {
         return
     fi
     entry=$(source_entry "$this")
-    [ -n "$entry" ] || die "found no apt source of $this to derive $next from."
+    [ -n "$entry" ] ||
+        die "apt has no package list of $this to derive $next from: does" \
+            "\"apt-get update\" work?"
     file=${entry%:*}
     number=${entry##*:}
     say "adding $next, as $file has $this, for libunicorn and libcapstone only."
 
-    # A Debian 12 that was not updated for long lacks the next release's key.
-    quietly "updating Debian's keys" apt_get install -y debian-archive-keyring
+    # Debian signs a release with the key of the one before it, too, so that a
+    # machine with this release's keys alone can check the next.
     write_preferences "$next" ours
     case $file in
     *.sources) deb822_source "$file" "$number" "$next" |
@@ -196,8 +198,7 @@ add_next_release() {
     esac
     if ! (quietly "reading the package lists of $next" apt_get update); then
         remove_next_release
-        die "$next could not be added, and its entry is removed again. If" \
-            "apt names a missing key above, update debian-archive-keyring."
+        die "$next could not be added; its entry is removed again."
     fi
 }
 
@@ -221,7 +222,8 @@ install_missing() {
         [ "$codename" != bookworm ] || add_next_release bookworm trixie
         is_on_offer "$package" ||
             die "apt offers no $package of at least version" \
-                "$(least_version "$package")."
+                "$(least_version "$package"): is this Debian 12 or 13, and" \
+                "does \"apt-get update\" work?"
     done
     quietly "installing packages" \
         apt_get install -y --no-install-recommends "${missing[@]}"
@@ -237,6 +239,10 @@ command_deps() {
 
 command_build() {
     command_deps
+    if [ -e "$build_dir" ] && [ ! -w "$build_dir" ]; then
+        die "$build_dir belongs to somebody else: remove it, or name another" \
+            "folder by HVSIM_BUILD_DIR."
+    fi
     if [ ! -e "$build_dir/build.ninja" ]; then
         say "building in $build_dir (about a minute)"
         quietly "configuring" cmake -S "$ROOT" --preset release -B "$build_dir"
