@@ -260,9 +260,18 @@ compile() {
     fi
 }
 
+# Results go into the build folder, where a second run may replace the first;
+# with an output of the caller's own, hvsim guards what is there.
 command_run() {
+    local argument output=(--force -o "$build_dir/heavy-load.db")
+    for argument in "$@"; do
+        case $argument in
+        -o* | --out*) output=() ;;
+        esac
+    done
     command_build
-    "$build_dir/hvsim" run "$ROOT/scenarios/heavy-load.yaml" "$@"
+    "$build_dir/hvsim" run "$ROOT/scenarios/heavy-load.yaml" \
+        "${output[@]}" "$@"
 }
 
 command_test() {

@@ -36,6 +36,7 @@ function(hvsim_layer name)
         target_link_libraries(${target}
             PUBLIC ${known} PRIVATE ${arg_LIBS})
         hvsim_tidy(${target})
+        set_property(GLOBAL APPEND PROPERTY HVSIM_ARCHIVES ${target})
     else()
         add_library(${target} INTERFACE)
         target_link_libraries(${target} INTERFACE ${known})
