@@ -8,6 +8,7 @@
 
 #define VECTOR_COUNT 256
 #define STUB_BYTES 16
+#define GATE_PRESENT 0x80
 #define GATE_INTERRUPT 0x8e /* present, 64-bit interrupt gate, DPL 0 */
 
 struct gate {
@@ -63,6 +64,14 @@ void trap_set_gate(unsigned vector, unsigned privilege, unsigned ist)
 {
     idt[vector].type = (uint8_t)(GATE_INTERRUPT | privilege << 5);
     idt[vector].ist = (uint8_t)ist;
+}
+
+void trap_set_present(unsigned vector, bool is_present)
+{
+    if (is_present)
+        idt[vector].type |= GATE_PRESENT;
+    else
+        idt[vector].type &= (uint8_t)~GATE_PRESENT;
 }
 
 void trap_dispatch(struct trap_frame *frame)

@@ -39,6 +39,9 @@ trap_handler *trap_set_handler(unsigned vector, trap_handler *handler);
  *  (0 = none); for tests. */
 void trap_set_gate(unsigned vector, unsigned privilege, unsigned ist);
 
+/** Whether the gate of `vector` is present; for tests. */
+void trap_set_present(unsigned vector, bool is_present);
+
 /** Prints `frame` and ends the run with a `hvsim: fail` line. */
 _Noreturn void trap_unexpected(const struct trap_frame *frame);
 

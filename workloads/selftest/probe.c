@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "workloads/runtime/apic.h"
 #include "workloads/runtime/boot.h"
 #include "workloads/runtime/memory.h"
 #include "workloads/runtime/paging.h"
@@ -47,16 +48,35 @@ void probe_init(void)
         trap_set_gate(vector, 0, TRAP_IST_DOUBLE_FAULT);
     }
     trap_set_gate(TRAP_NMI, 0, TRAP_IST_NMI);
-    trap_set_handler(PROBE_EXIT, handle_trap);
-    trap_set_gate(PROBE_EXIT, 3, TRAP_IST_DOUBLE_FAULT);
+    probe_catch_software(PROBE_EXIT);
 
     for (uint64_t at = (uintptr_t)image_start; at < (uintptr_t)image_text_end;
-         at += PAGE_BYTES)
+         at += PAGE_BYTES) {
         paging_map(PROBE_USER_TEXT + at, at, PTE_PRESENT | PTE_USER);
+        paging_map(PROBE_COMPAT_TEXT + at, at, PTE_PRESENT | PTE_USER);
+    }
     map_user(PROBE_USER_DATA, PTE_WRITE | PTE_NX);
     for (unsigned i = 1; i <= STACK_PAGES; i++)
         map_user(USER_STACK_TOP - i * PAGE_BYTES, PTE_WRITE | PTE_NX);
     kernel_stack_top = paging_new_stack(STACK_PAGES);
+}
+
+void probe_catch_software(unsigned vector)
+{
+    trap_set_handler(vector, handle_trap);
+    trap_set_gate(vector, 3, TRAP_IST_DOUBLE_FAULT);
+}
+
+static void handle_interrupt(struct trap_frame *frame)
+{
+    apic_eoi();
+    handle_trap(frame);
+}
+
+void probe_catch_interrupt(unsigned vector)
+{
+    trap_set_handler(vector, handle_interrupt);
+    trap_set_gate(vector, 0, TRAP_IST_DOUBLE_FAULT);
 }
 
 uint64_t probe_address(const void *code, unsigned ring)

@@ -17,6 +17,8 @@
 
 /* The image's code is mapped once more from here on for user mode. */
 #define PROBE_USER_TEXT UINT64_C(0x0000200000000000)
+/* And from here on, for code that can only address 4 GiB. */
+#define PROBE_COMPAT_TEXT UINT64_C(0xa0000000)
 
 struct probe {
     struct trap_frame frame; /* in: where to start; out: as trapped */
@@ -36,6 +38,12 @@ struct probe probe_make(const void *code, unsigned ring);
 
 /** Runs until a trap that `mend` (may be NULL) does not take. */
 void probe_run(struct probe *probe, probe_mend *mend);
+
+/** Has probes end at `vector` too, an interrupt from the local APIC. */
+void probe_catch_interrupt(unsigned vector);
+
+/** Has probes end at `vector` too, by INT from either ring. */
+void probe_catch_software(unsigned vector);
 
 /** Where `code` lies for `ring`. */
 uint64_t probe_address(const void *code, unsigned ring);
