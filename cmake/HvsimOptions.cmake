@@ -6,6 +6,7 @@
 
 option(HVSIM_WERROR "Treat compiler warnings as errors" OFF)
 option(HVSIM_SANITIZE "Build with AddressSanitizer and UBSan" OFF)
+option(HVSIM_MEMORY "Build with MemorySanitizer (Clang only)" OFF)
 option(HVSIM_FUZZ "Build libFuzzer targets (Clang only)" OFF)
 option(HVSIM_TIDY "Run clang-tidy on every file, findings are errors" OFF)
 
@@ -34,14 +35,21 @@ target_compile_options(hvsim_options INTERFACE
     # __FILE__ in messages must not depend on where the tree lies.
     "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
 
+if((HVSIM_FUZZ OR HVSIM_MEMORY) AND NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "HVSIM_FUZZ and HVSIM_MEMORY need Clang: use the "
+        "presets \"fuzz\" and \"memory\".")
+endif()
+
 if(HVSIM_FUZZ)
-    if(NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
-        message(FATAL_ERROR "HVSIM_FUZZ needs Clang: use the preset \"fuzz\".")
-    endif()
     set(sanitizers address,undefined)
     target_compile_options(hvsim_options INTERFACE -fsanitize=fuzzer-no-link)
 elseif(HVSIM_SANITIZE)
     set(sanitizers address,undefined)
+elseif(HVSIM_MEMORY)
+    # An uninitialised byte is a determinism bug before it is anything else.
+    # Debian's libraries are not instrumented, so this is for the tests of the
+    # label "memory", which use none that hands memory back.
+    set(sanitizers memory)
 endif()
 
 if(sanitizers)

@@ -47,7 +47,8 @@ endfunction()
 #            [LABELS …] [TIMEOUT <seconds>])
 #
 # A cmocka program and the ctest of the same name. SOURCES defaults to
-# <name>.c, TIMEOUT to 120 s. Tests know where the tree and the build lie as
+# <name>.c, TIMEOUT to 120 s. The label "memory" is for tests that also run
+# under MemorySanitizer (the preset of that name). Tests know where the tree and the build lie as
 # the string literals HVSIM_SOURCE_DIR and HVSIM_BUILD_DIR, and may write into
 # their working directory, which is theirs alone.
 function(hvsim_test name)
