@@ -94,7 +94,8 @@ struct document_node *document_get(const struct document_node *node,
 {
     if (node->kind != DOCUMENT_MAPPING)
         return NULL;
-    for (struct document_node *child = node->child; child; child = child->next) {
+    for (struct document_node *child = node->child; child;
+         child = child->next) {
         if (strcmp(child->key, key) == 0)
             return child;
     }

@@ -142,8 +142,8 @@ static enum sim_status yaml_failure(struct builder *builder,
 }
 
 static enum sim_status take_key(struct builder *builder,
-                                struct document_node *mapping,
-                                const char *text, struct document_mark mark)
+                                struct document_node *mapping, const char *text,
+                                struct document_mark mark)
 {
     char quoted[DOCUMENT_QUOTE_BYTES];
     const struct document_node *twin = document_get(mapping, text);
@@ -154,8 +154,7 @@ static enum sim_status take_key(struct builder *builder,
         return document_fail(&mark, builder->error,
                              "duplicate key %s; it stands in line %" PRIu32
                              " already",
-                             document_quote(text, quoted),
-                             twin->key_mark.line);
+                             document_quote(text, quoted), twin->key_mark.line);
     if (mapping->child_count >= DOCUMENT_KEYS_MAX)
         return document_fail(&mark, builder->error,
                              "too many keys in one mapping; at most %d",
@@ -208,8 +207,7 @@ static enum sim_status refuse_decoration(struct builder *builder,
                              "out, types follow from the key");
     if (++builder->node_count > DOCUMENT_NODES_MAX)
         return document_fail(&mark, builder->error,
-                             "too many values; at most %d",
-                             DOCUMENT_NODES_MAX);
+                             "too many values; at most %d", DOCUMENT_NODES_MAX);
     return SIM_OK;
 }
 
@@ -219,9 +217,8 @@ static enum sim_status take_scalar(struct builder *builder,
     struct document_mark mark = mark_of(builder, event->start_mark);
     const char *text = (const char *)event->data.scalar.value;
     struct document_node *mapping = waits_for_key(builder);
-    enum sim_status status =
-        refuse_decoration(builder, event, event->data.scalar.anchor,
-                          event->data.scalar.tag);
+    enum sim_status status = refuse_decoration(
+        builder, event, event->data.scalar.anchor, event->data.scalar.tag);
 
     if (status != SIM_OK)
         return status;
@@ -245,12 +242,12 @@ static enum sim_status open_collection(struct builder *builder,
 {
     struct document_mark mark = mark_of(builder, event->start_mark);
     bool mapping = kind == DOCUMENT_MAPPING;
-    enum sim_status status = refuse_decoration(
-        builder, event,
-        mapping ? event->data.mapping_start.anchor
-                : event->data.sequence_start.anchor,
-        mapping ? event->data.mapping_start.tag
-                : event->data.sequence_start.tag);
+    enum sim_status status =
+        refuse_decoration(builder, event,
+                          mapping ? event->data.mapping_start.anchor
+                                  : event->data.sequence_start.anchor,
+                          mapping ? event->data.mapping_start.tag
+                                  : event->data.sequence_start.tag);
 
     if (status != SIM_OK)
         return status;
@@ -352,8 +349,9 @@ static enum sim_status build(struct builder *builder, const char *text,
     status = take_all_events(builder, &yaml);
     yaml_parser_delete(&yaml);
     if (status == SIM_OK && !builder->root)
-        status = document_fail(&top, builder->error, "nothing but comments or "
-                                                     "blanks");
+        status = document_fail(&top, builder->error,
+                               "nothing but comments or "
+                               "blanks");
     return status;
 }
 

@@ -208,8 +208,7 @@ static enum sim_status check_samples(const struct scenario *scenario,
                                      const struct document_node *root,
                                      struct sim_error *error)
 {
-    uint64_t samples =
-        scenario->duration_ns / scenario->counters.interval_ns;
+    uint64_t samples = scenario->duration_ns / scenario->counters.interval_ns;
 
     if (samples > SAMPLES_MAX)
         return refuse(root, error, "counters.interval",
@@ -226,8 +225,8 @@ static void note_shares(const struct scenario *scenario,
 {
     for (size_t i = 0; i < scenario->vm_count; i++) {
         const struct scenario_vm *vm = &scenario->vms[i];
-        const char *key = vm->weight != 100 ? "weight"
-                          : vm->reserve != 0 ? "reserve"
+        const char *key = vm->weight != 100                    ? "weight"
+                          : vm->reserve != 0                   ? "reserve"
                           : vm->limit != SCENARIO_FRACTION_ONE ? "limit"
                                                                : NULL;
         char path[VM_PATH_BYTES];
@@ -235,8 +234,7 @@ static void note_shares(const struct scenario *scenario,
         if (!key)
             continue;
 
-        struct document_mark mark =
-            nearest(root, vm_path(path, i, key))->mark;
+        struct document_mark mark = nearest(root, vm_path(path, i, key))->mark;
 
         if (mark.line > 0)
             fprintf(notes, "%s:%" PRIu32 ":%" PRIu32 ": ", mark.source,

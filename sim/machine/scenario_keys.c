@@ -129,7 +129,8 @@ const char *scenario_section_help(enum scenario_section section)
 const struct scenario_key *scenario_key_next(enum scenario_section section,
                                              const struct scenario_key *after)
 {
-    for (size_t i = after ? (size_t)(after - keys) + 1 : 0; i < KEY_COUNT; i++) {
+    for (size_t i = after ? (size_t)(after - keys) + 1 : 0; i < KEY_COUNT;
+         i++) {
         if (keys[i].section == section)
             return &keys[i];
     }

@@ -86,8 +86,7 @@ struct scenario_value {
  * wrong with it and what was expected: to be put behind the key's path.
  */
 MUST_USE bool scenario_key_parse(const struct scenario_key *key,
-                                 const char *text,
-                                 struct scenario_value *value,
+                                 const char *text, struct scenario_value *value,
                                  char why[static SCENARIO_WHY_BYTES]);
 
 /** Stores `value` in the key's field of the struct at `section`. */

@@ -29,8 +29,8 @@ static enum sim_status parse_value(struct document_node **value,
     struct document_mark mark = {.source = override->written};
 
     if (override->value[0] == '[' || override->value[0] == '{')
-        return document_parse_option(value, override->written,
-                                     override->value, error);
+        return document_parse_option(value, override->written, override->value,
+                                     error);
     *value = document_new_scalar(mark, override->value);
     return *value ? SIM_OK : out_of_memory(override, error);
 }
@@ -115,10 +115,10 @@ static enum sim_status descend(struct document_node **at,
     if (!can_add(*at, step))
         return refuse_step(override, error, *at, step);
 
-    enum document_kind kind = *rest == '[' ? DOCUMENT_SEQUENCE
-                                           : DOCUMENT_MAPPING;
-    enum sim_status status = add_child(*at, step, document_new(kind, mark),
-                                       override, error);
+    enum document_kind kind =
+        *rest == '[' ? DOCUMENT_SEQUENCE : DOCUMENT_MAPPING;
+    enum sim_status status =
+        add_child(*at, step, document_new(kind, mark), override, error);
 
     if (status == SIM_OK)
         *at = (*at)->last_child;

@@ -141,15 +141,14 @@ static enum sim_status check_keys(struct reader *reader,
 {
     for (const struct document_node *child = node->child; child;
          child = child->next) {
-        const struct scenario_key *key =
-            scenario_key_find(section, child->key);
+        const struct scenario_key *key = scenario_key_find(section, child->key);
 
         if (!key)
             return refuse_unknown(reader, child, section);
         if (key->type == SCENARIO_PLANNED)
             return refuse(reader, &child->key_mark,
-                          "'%s' is not built yet; what there is: %s",
-                          key->name, key->help);
+                          "'%s' is not built yet; what there is: %s", key->name,
+                          key->help);
     }
     return SIM_OK;
 }
@@ -274,8 +273,7 @@ static enum sim_status read_words(struct reader *reader,
         return refuse(reader, &node->mark,
                       "%zu keys; expected at most %" PRIu64, count, key->most);
 
-    struct scenario_argument *items =
-        make_items(key, to, count, sizeof *items);
+    struct scenario_argument *items = make_items(key, to, count, sizeof *items);
 
     if (!items)
         return out_of_memory(reader);
@@ -346,7 +344,8 @@ static enum sim_status read_section(struct reader *reader,
             node ? document_get(node, key->name) : NULL;
         struct path_length before = path_enter(reader, key->name);
 
-        status = read_value(reader, child, child ? &child->mark : mark, key, to);
+        status =
+            read_value(reader, child, child ? &child->mark : mark, key, to);
         path_leave(reader, before);
     }
     return status;
@@ -405,8 +404,8 @@ static enum sim_status read_all(int fd, const char *name, char *buffer,
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return sim_fail(error, SIM_NO_INPUT, "%s: cannot be read: %s",
-                            name, strerror(errno));
+            return sim_fail(error, SIM_NO_INPUT, "%s: cannot be read: %s", name,
+                            strerror(errno));
         if (got == 0)
             break;
         *bytes += (size_t)got;

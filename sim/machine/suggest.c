@@ -36,8 +36,8 @@ static size_t distance(const char *a, size_t a_bytes, const char *b,
         for (size_t j = 1; j <= b_bytes; j++) {
             bool same = fold(a[i - 1]) == fold(b[j - 1]);
 
-            row[j] = least(least(above[j], row[j - 1]) + 1,
-                           above[j - 1] + !same);
+            row[j] =
+                least(least(above[j], row[j - 1]) + 1, above[j - 1] + !same);
             if (i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) &&
                 fold(a[i - 2]) == fold(b[j - 1]))
                 row[j] = least(row[j], rows[(i - 2) % 3][j - 2] + 1);

@@ -176,8 +176,8 @@ static void print_percent(uint64_t value, char *text)
 
     for (unsigned decimals = 0; decimals <= 4; decimals++) {
         uint64_t power = (uint64_t)power_of_ten(decimals);
-        wide_t steps = ((wide_t)value * 100 * power + FRACTION_ONE / 2) /
-                       FRACTION_ONE;
+        wide_t steps =
+            ((wide_t)value * 100 * power + FRACTION_ONE / 2) / FRACTION_ONE;
         struct decimal number = {(uint64_t)steps, decimals};
 
         snprintf(text, UNITS_TEXT_BYTES, "%" PRIu64 "%s%.*" PRIu64 "%%",
@@ -203,8 +203,8 @@ void units_print(enum units_kind kind, uint64_t value,
         if (value != 0 && value % units[i].scale == 0)
             best = i;
     }
-    snprintf(text, UNITS_TEXT_BYTES, "%" PRIu64 "%s",
-             value / units[best].scale, units[best].name);
+    snprintf(text, UNITS_TEXT_BYTES, "%" PRIu64 "%s", value / units[best].scale,
+             units[best].name);
 }
 
 const char *units_status_text(enum units_status status)
