@@ -19,17 +19,16 @@ struct set_line set_line_take(const void *text, size_t bytes)
     const char *from = (const char *)text + prefix;
     const char *newline = memchr(from, '\n', bytes - prefix);
 
-    line.path = strndup(from, newline ? (size_t)(newline - from)
-                                      : bytes - prefix);
+    line.path =
+        strndup(from, newline ? (size_t)(newline - from) : bytes - prefix);
     CHECK(line.path);
 
     char *equals = strchr(line.path, '=');
 
     if (equals) {
         *equals = '\0';
-        line.override = (struct scenario_override){.path = line.path,
-                                                   .value = equals + 1,
-                                                   .written = "--set"};
+        line.override = (struct scenario_override){
+            .path = line.path, .value = equals + 1, .written = "--set"};
         line.count = 1;
     }
     return line;

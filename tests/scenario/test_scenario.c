@@ -102,11 +102,11 @@ static void names_alike_vms_by_number_and_a_single_one_plainly(void **state)
 
 static void sums_over_nodes_and_vms(void **state)
 {
-    struct scenario *s = read_with(
-        "{hvsim: 1, name: a, host: {nodes: [{lps: 2, memory: 1GiB},"
-        " {lps: 6, memory: 3GiB}]}, vms: [{name: b, count: 3, guest:"
-        " {workload: c}}, {name: d, guest: {workload: c}}]}",
-        NULL, 0);
+    struct scenario *s =
+        read_with("{hvsim: 1, name: a, host: {nodes: [{lps: 2, memory: 1GiB},"
+                  " {lps: 6, memory: 3GiB}]}, vms: [{name: b, count: 3, guest:"
+                  " {workload: c}}, {name: d, guest: {workload: c}}]}",
+                  NULL, 0);
 
     (void)state;
     assert_int_equal(scenario_lp_count(s), 8);
@@ -146,10 +146,10 @@ static void a_replaced_list_item_keeps_its_place(void **state)
 {
     static const struct scenario_override override = {
         "vms[0]", "{name: other, guest: {workload: threads}}", "--set"};
-    struct scenario *s = read_with(
-        "{hvsim: 1, name: a, vms: [{name: b, guest: {workload: c}},"
-        " {name: d, guest: {workload: c}}]}",
-        &override, 1);
+    struct scenario *s =
+        read_with("{hvsim: 1, name: a, vms: [{name: b, guest: {workload: c}},"
+                  " {name: d, guest: {workload: c}}]}",
+                  &override, 1);
 
     (void)state;
     assert_int_equal(s->vm_count, 2);
@@ -196,8 +196,8 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
                                    "counters:\n"
                                    "  interval: 100ms\n"
                                    "  trace: false\n";
-    static const struct scenario_override override = {
-        "vms.web.guest.args.say", "\"\\", "--set"};
+    static const struct scenario_override override = {"vms.web.guest.args.say",
+                                                      "\"\\", "--set"};
     struct scenario *s = read_with(LEAST, &override, 1);
     char *yaml = scenario_resolved_yaml(s);
     struct scenario *again = read_with(yaml, NULL, 0);

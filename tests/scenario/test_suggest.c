@@ -38,8 +38,8 @@ static void overlooks_case_and_dashes(void **state)
 
 static void suggests_nothing_for_a_word_that_is_not_near(void **state)
 {
-    static const char long_word[] =
-        "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww";
+    static const char long_word[] = "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww"
+                                    "wwwwwwwwwwwwwwwwwwwwwwwwwwww";
 
     (void)state;
     assert_null(nearest("disks"));

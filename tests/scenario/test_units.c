@@ -62,8 +62,8 @@ static void rounds_percentages_to_the_nearest_65536th(void **state)
     assert_reads(UNITS_FRACTION, "100%", 65536);
     assert_reads(UNITS_FRACTION, "50%", 32768);
     assert_reads(UNITS_FRACTION, "33.3333%", 21845);
-    assert_reads(UNITS_FRACTION, "0.0007%", 0); /* 0.46 of 1/65536 */
-    assert_reads(UNITS_FRACTION, "0.0008%", 1); /* 0.52 */
+    assert_reads(UNITS_FRACTION, "0.0007%", 0);            /* 0.46 of 1/65536 */
+    assert_reads(UNITS_FRACTION, "0.0008%", 1);            /* 0.52 */
     assert_reads(UNITS_FRACTION, "0.000762939453125%", 1); /* a half goes up */
 }
 
@@ -141,7 +141,8 @@ static void reads_back_what_it_prints(void **state)
 
     (void)state;
     for (int i = 0; i < 1000; i++, value = value * 5 / 4 + 7) {
-        for (enum units_kind kind = UNITS_PLAIN; kind < UNITS_FRACTION; kind++) {
+        for (enum units_kind kind = UNITS_PLAIN; kind < UNITS_FRACTION;
+             kind++) {
             char text[UNITS_TEXT_BYTES];
 
             units_print(kind, value & INT64_MAX, text);

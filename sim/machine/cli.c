@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/machine/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/core/check.h"
+#include "sim/machine/cli_private.h"
+#include "sim/machine/document.h"
+#include "sim/machine/suggest.h"
+
+#define OPTIONS_MAX 16
+
+#define HELP                                                                   \
+    {                                                                          \
+        CLI_HELP, "help", NULL, "show this help"                               \
+    }
+#define END                                                                    \
+    {                                                                          \
+        CLI_HELP, NULL, NULL, NULL                                             \
+    }
+
+static const struct cli_option run_options[] = {
+    {CLI_OUTPUT, "output", "OUT.db",
+     "where the results go; default: the scenario's name with .db"},
+    {CLI_SET, "set", "PATH=VALUE",
+     "change a parameter, such as vms.web.weight=200; repeatable"},
+    {CLI_SEED, "seed", "N", "the same as --set seed=N"},
+    {CLI_FORCE, "force", NULL, "replace the output if it exists"},
+    {CLI_QUIET, "quiet", NULL, "no progress, notes or summary"},
+    HELP,
+    END,
+};
+
+static const struct cli_option check_options[] = {
+    {CLI_SET, "set", "PATH=VALUE", "change a parameter first; repeatable"},
+    {CLI_SEED, "seed", "N", "the same as --set seed=N"},
+    {CLI_RESOLVED, "resolved", NULL,
+     "print the scenario with every parameter filled in"},
+    {CLI_QUIET, "quiet", NULL, "say nothing but errors"},
+    HELP,
+    END,
+};
+
+static const struct cli_option export_options[] = {
+    {CLI_FORMAT, "format", "FORMAT", "csv (the default)"},
+    {CLI_OUTPUT, "out", "FILE", "where to write; default: standard output"},
+    {CLI_FORCE, "force", NULL, "replace the file if it exists"},
+    HELP,
+    END,
+};
+
+static const struct cli_option no_options[] = {
+    HELP,
+    END,
+};
+
+static const struct cli_command commands[] = {
+    {"run", "FILE", 1, 1, "run a scenario and write its results",
+     "FILE is a scenario in YAML; - is standard input. Interrupting a run\n"
+     "(Ctrl-C) ends it after the current sample interval; what has been\n"
+     "simulated until then is kept.",
+     run_options, cli_run},
+    {"check", "FILE...", 1, SIZE_MAX, "say whether scenarios are valid", NULL,
+     check_options, cli_check},
+    {"export", "OUT.db", 1, 1, "write the counters of a run for other tools",
+     NULL, export_options, cli_export},
+    {"schema", "", 0, 0, "print the JSON Schema of scenario files", NULL,
+     no_options, cli_schema},
+    {"explain", "[WHAT]", 0, 1, "explain a parameter or a counter",
+     "WHAT is a parameter (weight, vms[].weight) or a performance counter\n"
+     "(\"% Guest Run Time\"). Without it, every parameter is explained.",
+     no_options, cli_explain},
+    {"version", "", 0, 0, "print the versions of hvsim and its engine", NULL,
+     no_options, cli_version},
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+bool cli_given(const struct cli_invocation *invocation, enum cli_option_id id,
+               const char **value)
+{
+    bool given = false;
+
+    for (size_t i = 0; i < invocation->setting_count; i++) {
+        if (invocation->settings[i].id != id)
+            continue;
+        given = true;
+        if (value)
+            *value = invocation->settings[i].value;
+    }
+    return given;
+}
+
+void cli_report(const struct sim_error *error)
+{
+    /* Editors find "file:line:column:" at the beginning of a line. */
+    const char *who = error->status == SIM_BAD_SCENARIO ? "" : "hvsim: ";
+
+    if (error->message[0] != '\0')
+        fprintf(stderr, "%s%s\n", who, error->message);
+}
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "Usage: hvsim COMMAND [OPTIONS] ...\n\n"
+                 "Simulates a Hyper-V host, deterministically.\n\n"
+                 "Commands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  %-10s%s\n", commands[i].name, commands[i].summary);
+    fprintf(out, "\n'hvsim COMMAND --help' says more about a command.\n");
+}
+
+static void print_option(const struct cli_option *option, FILE *out)
+{
+    char left[40];
+    bool has_letter = option->id < 256;
+
+    snprintf(left, sizeof left, "%c%c%s--%s%s%s", has_letter ? '-' : ' ',
+             has_letter ? (char)option->id : ' ', has_letter ? ", " : "  ",
+             option->name, option->argument ? " " : "",
+             option->argument ? option->argument : "");
+    fprintf(out, "  %-26s%s\n", left, option->help);
+}
+
+static void print_help(const struct cli_command *command, FILE *out)
+{
+    fprintf(out, "Usage: hvsim %s [OPTIONS]%s%s\n\n%c%s.\n", command->name,
+            command->operands[0] ? " " : "", command->operands,
+            command->summary[0] - 'a' + 'A', &command->summary[1]);
+    if (command->details)
+        fprintf(out, "\n%s\n", command->details);
+    fprintf(out, "\nOptions:\n");
+    for (const struct cli_option *option = command->options; option->name;
+         option++)
+        print_option(option, out);
+}
+
+/** The two forms in which getopt_long() wants to know the options. */
+struct getopt_tables {
+    struct option long_options[OPTIONS_MAX + 1];
+    char short_options[2 * OPTIONS_MAX + 2];
+};
+
+static void make_tables(const struct cli_command *command,
+                        struct getopt_tables *tables)
+{
+    size_t count = 0;
+    size_t length = 0;
+
+    *tables = (struct getopt_tables){0};
+    tables->short_options[length++] = ':'; /* tell a missing argument apart */
+    for (const struct cli_option *option = command->options; option->name;
+         option++) {
+        CHECK(count < OPTIONS_MAX);
+        tables->long_options[count++] = (struct option){
+            .name = option->name,
+            .has_arg = option->argument ? required_argument : no_argument,
+            .val = (int)option->id,
+        };
+        if (option->id >= 256)
+            continue;
+        tables->short_options[length++] = (char)option->id;
+        if (option->argument)
+            tables->short_options[length++] = ':';
+    }
+}
+
+/** `written` is the argument at which getopt_long() stopped. */
+static enum sim_status refuse_option(const struct cli_command *command, int why,
+                                     const char *written,
+                                     struct sim_error *error)
+{
+    struct suggestion near = {0};
+    char quoted[DOCUMENT_QUOTE_BYTES];
+
+    if (why == ':')
+        return sim_fail(error, SIM_BAD_USAGE, "%s: option %s needs a value",
+                        command->name, document_quote(written, quoted));
+    if (strncmp(written, "--", 2) == 0) {
+        for (const struct cli_option *option = command->options; option->name;
+             option++)
+            suggest_offer(&near, written + 2, option->name);
+    }
+    return sim_fail(error, SIM_BAD_USAGE, "%s: no such option: %s%s%s%s",
+                    command->name, document_quote(written, quoted),
+                    near.word ? "; did you mean '--" : "",
+                    near.word ? near.word : "", near.word ? "'?" : "");
+}
+
+static enum sim_status check_operands(const struct cli_invocation *invocation,
+                                      struct sim_error *error)
+{
+    const struct cli_command *command = invocation->command;
+    char quoted[DOCUMENT_QUOTE_BYTES];
+
+    if (invocation->operand_count < command->operands_least)
+        return sim_fail(error, SIM_BAD_USAGE, "%s: missing %s", command->name,
+                        command->operands);
+    if (invocation->operand_count > command->operands_most)
+        return sim_fail(
+            error, SIM_BAD_USAGE, "%s: unexpected argument %s", command->name,
+            document_quote(invocation->operands[command->operands_most],
+                           quoted));
+    return SIM_OK;
+}
+
+/** Fills `invocation`, whose settings have room for `argc` of them. */
+static enum sim_status parse(struct cli_invocation *invocation, int argc,
+                             char **argv, struct sim_error *error)
+{
+    struct getopt_tables tables;
+    int id;
+
+    make_tables(invocation->command, &tables);
+    opterr = 0;
+    optind = 0; /* start over, also with the GNU extensions */
+    for (;;) {
+        int before = optind > 0 ? optind : 1;
+
+        id = getopt_long(argc, argv, tables.short_options, tables.long_options,
+                         NULL);
+        if (id == -1)
+            break;
+        if (id == '?' || id == ':')
+            return refuse_option(invocation->command, id,
+                                 argv[optind > before ? optind - 1 : before],
+                                 error);
+        invocation->settings[invocation->setting_count++] =
+            (struct cli_setting){(enum cli_option_id)id, optarg};
+    }
+    invocation->operands = &argv[optind];
+    invocation->operand_count = (size_t)(argc - optind);
+    if (cli_given(invocation, CLI_HELP, NULL))
+        return SIM_OK;
+    return check_operands(invocation, error);
+}
+
+static enum sim_status run_command(const struct cli_command *command, int argc,
+                                   char **argv, struct sim_error *error)
+{
+    /* Clustered letters (-qf) make more settings than arguments. */
+    size_t letters = 0;
+
+    for (int i = 0; i < argc; i++)
+        letters += strlen(argv[i]) + 1;
+
+    struct cli_invocation invocation = {
+        .command = command,
+        .settings = calloc(letters, sizeof *invocation.settings),
+    };
+
+    if (!invocation.settings)
+        return sim_fail(error, SIM_NO_MEMORY, "out of memory");
+
+    enum sim_status status = parse(&invocation, argc, argv, error);
+
+    if (status == SIM_OK && cli_given(&invocation, CLI_HELP, NULL))
+        print_help(command, stdout);
+    else if (status == SIM_OK)
+        status = command->run(&invocation, error);
+    free(invocation.settings);
+    return status;
+}
+
+static enum sim_status refuse_command(const char *name, struct sim_error *error)
+{
+    struct suggestion near = {0};
+    char quoted[DOCUMENT_QUOTE_BYTES];
+
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        suggest_offer(&near, name, commands[i].name);
+    return sim_fail(error, SIM_BAD_USAGE, "no such command: %s%s%s%s",
+                    document_quote(name, quoted),
+                    near.word ? "; did you mean '" : "",
+                    near.word ? near.word : "", near.word ? "'?" : "");
+}
+
+static enum sim_status dispatch(int argc, char **argv, struct sim_error *error)
+{
+    const char *name = argc > 1 ? argv[1] : NULL;
+
+    if (!name) {
+        print_usage(stderr);
+        return sim_fail(error, SIM_BAD_USAGE, "a command is missing");
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
+        strcmp(name, "help") == 0) {
+        print_usage(stdout);
+        return SIM_OK;
+    }
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return run_command(&commands[i], argc - 1, &argv[1], error);
+    }
+    return refuse_command(name, error);
+}
+
+/** Output that did not get out must not look like success: `> /dev/full`. */
+static enum sim_status flush_output(struct sim_error *error)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return SIM_OK;
+    return sim_fail(error, SIM_IO_ERROR, "standard output: %s",
+                    strerror(errno));
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct sim_error error = {0};
+    enum sim_status status = dispatch(argc, argv, &error);
+
+    if (status == SIM_OK)
+        status = flush_output(&error);
+    if (status != SIM_OK)
+        cli_report(&error);
+    if (status == SIM_BAD_USAGE)
+        fprintf(stderr, "Try 'hvsim --help'.\n");
+    return sim_status_exit_code(status);
+}

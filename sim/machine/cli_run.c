@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The commands about runs: run, export, version. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/engine.h"
+#include "sim/machine/cli_private.h"
+#include "sim/machine/export.h"
+#include "sim/machine/machine.h"
+#include "sim/machine/progress.h"
+#include "sim/machine/results.h"
+#include "sim/machine/summary.h"
+#include "sim/machine/units.h"
+
+/* All that a signal handler can reach; the one mutable variable of hvsim. */
+static volatile sig_atomic_t stop_requested;
+
+static void request_stop(int signal_number)
+{
+    (void)signal_number;
+    stop_requested = 1;
+}
+
+/** The first Ctrl-C ends the run in good order; the second one at once. */
+static void catch_signals(void)
+{
+    struct sigaction stop = {.sa_handler = request_stop,
+                             .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+
+    stop_requested = 0;
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    /* A file that may not grow is an error to report, not a reason to die. */
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+/** One `hvsim run` on its way. */
+struct run {
+    struct scenario *scenario; /* owned */
+    struct results *results;   /* owned */
+    char *path;                /* of the results; owned */
+    struct progress progress;
+    bool quiet;
+};
+
+static void show_progress(void *context, uint64_t sim_ns)
+{
+    struct run *run = context;
+
+    progress_update(&run->progress, sim_ns);
+}
+
+static enum sim_status describe_run(const struct run *run,
+                                    struct sim_error *error)
+{
+    const struct scenario *scenario = run->scenario;
+    char *yaml = scenario_resolved_yaml(scenario);
+    char engine[64];
+    enum sim_status status;
+
+    if (!yaml)
+        return sim_fail(error, SIM_NO_MEMORY, "out of memory");
+    engine_version(engine, sizeof engine);
+    status = results_put_run(
+        run->results,
+        &(struct results_run){.name = scenario->name,
+                              .scenario_yaml = yaml,
+                              .seed = scenario->seed,
+                              .version = HVSIM_VERSION,
+                              .engine_version = engine,
+                              .profile = scenario->host.profile,
+                              .clock = {scenario->host.frequency_hz}},
+        error);
+    free(yaml);
+    return status;
+}
+
+/** Whether what a run has recorded is worth keeping when it ends like this. */
+static bool is_complete(enum sim_status status)
+{
+    return status == SIM_OK || status == SIM_RUN_FAILED ||
+           status == SIM_INTERRUPTED;
+}
+
+static enum sim_status finish_results(struct run *run,
+                                      const struct machine *machine,
+                                      enum sim_status status,
+                                      struct sim_error *error)
+{
+    struct results_end end = {
+        .sim_ns = machine_now_ns(machine),
+        .host_ns = progress_host_ns(&run->progress),
+        .trace_hash = machine_trace_hash(machine),
+    };
+    struct sim_error finish_error;
+    enum sim_status finished =
+        results_finish(run->results, &end, &finish_error);
+
+    run->results = NULL;
+    if (finished == SIM_OK)
+        return status;
+    *error = finish_error;
+    return finished;
+}
+
+static void describe_interruption(const struct run *run, uint64_t now_ns,
+                                  struct sim_error *error)
+{
+    char now[UNITS_TEXT_BYTES];
+    char end[UNITS_TEXT_BYTES];
+
+    units_print(UNITS_DURATION, now_ns, now);
+    units_print(UNITS_DURATION, run->scenario->duration_ns, end);
+    sim_fail(error, SIM_INTERRUPTED,
+             "interrupted at %s of %s; what was simulated until then is in %s",
+             now, end, run->path);
+}
+
+static enum sim_status simulate(struct run *run, struct sim_error *error)
+{
+    struct machine_run_options options = {
+        .stop = &stop_requested,
+        .progress = show_progress,
+        .progress_context = run,
+    };
+    struct machine *machine;
+    enum sim_status status = describe_run(run, error);
+
+    if (status != SIM_OK)
+        return status;
+    progress_start(&run->progress, stderr,
+                   !run->quiet && progress_is_possible(stderr),
+                   run->scenario->duration_ns);
+    status = machine_create(&machine, run->scenario, run->results, error);
+    if (status != SIM_OK)
+        return status;
+    status = machine_run(machine, &options, error);
+    progress_clear(&run->progress);
+    if (status == SIM_INTERRUPTED)
+        describe_interruption(run, machine_now_ns(machine), error);
+    if (is_complete(status))
+        status = finish_results(run, machine, status, error);
+    machine_free(machine);
+    return status;
+}
+
+static enum sim_status print_summary(const struct run *run,
+                                     struct sim_error *error)
+{
+    sqlite3 *db;
+    enum sim_status status = results_open(&db, run->path, error);
+
+    if (status != SIM_OK)
+        return status;
+    status = summary_print(stdout, db, summary_width(stdout), error);
+    sqlite3_close(db);
+    printf("\nResults: %s\n", run->path);
+    return status;
+}
+
+/** The summary of a run that failed a check is shown too; its failure is what
+ *  counts. */
+static enum sim_status summarise(const struct run *run, enum sim_status status,
+                                 struct sim_error *error)
+{
+    struct sim_error summary_error = {0};
+
+    if (run->quiet || !is_complete(status))
+        return status;
+    if (print_summary(run, &summary_error) != SIM_OK && status == SIM_OK) {
+        *error = summary_error;
+        return summary_error.status;
+    }
+    return status;
+}
+
+static enum sim_status name_results(const struct cli_invocation *invocation,
+                                    struct run *run, struct sim_error *error)
+{
+    const char *output = NULL;
+    int length = 0;
+
+    if (cli_given(invocation, CLI_OUTPUT, &output))
+        run->path = strdup(output);
+    else
+        length = asprintf(&run->path, "%s.db", run->scenario->name);
+    if (length >= 0 && run->path)
+        return SIM_OK;
+    run->path = NULL;
+    return sim_fail(error, SIM_NO_MEMORY, "out of memory");
+}
+
+enum sim_status cli_run(const struct cli_invocation *invocation,
+                        struct sim_error *error)
+{
+    struct run run = {.quiet = cli_given(invocation, CLI_QUIET, NULL)};
+    enum sim_status status = cli_read_scenario(
+        invocation, invocation->operands[0], &run.scenario, error);
+
+    catch_signals();
+    if (status == SIM_OK)
+        status = name_results(invocation, &run, error);
+    if (status == SIM_OK)
+        status = results_create(&run.results, run.path,
+                                cli_given(invocation, CLI_FORCE, NULL), error);
+    if (status == SIM_OK)
+        status = simulate(&run, error);
+    results_abandon(run.results);
+    status = summarise(&run, status, error);
+    free(run.path);
+    scenario_free(run.scenario);
+    return status;
+}
+
+enum sim_status cli_export(const struct cli_invocation *invocation,
+                           struct sim_error *error)
+{
+    const struct export_format *format;
+    const char *name = "csv";
+    const char *to = NULL;
+    enum sim_status status;
+
+    cli_given(invocation, CLI_FORMAT, &name);
+    cli_given(invocation, CLI_OUTPUT, &to);
+    status = export_find_format(&format, name, error);
+    if (status != SIM_OK)
+        return status;
+    return export_file(format, invocation->operands[0], to,
+                       cli_given(invocation, CLI_FORCE, NULL), error);
+}
+
+enum sim_status cli_version(const struct cli_invocation *invocation,
+                            struct sim_error *error)
+{
+    char engine[64];
+
+    (void)invocation;
+    (void)error;
+    engine_version(engine, sizeof engine);
+    printf("hvsim %s (%s)\n", HVSIM_VERSION, engine);
+    return SIM_OK;
+}

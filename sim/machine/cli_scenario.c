@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The commands about scenarios: check, schema, explain. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "perfcounters/pc_counters.h"
+#include "sim/machine/cli_private.h"
+#include "sim/machine/document.h"
+#include "sim/machine/scenario_explain.h"
+#include "sim/machine/scenario_schema.h"
+#include "sim/machine/units.h"
+
+/** An override and the texts that it borrows. */
+struct request {
+    char *path;    /* owned */
+    char *written; /* owned */
+};
+
+/** Makes an override of --set PATH=VALUE or --seed N. */
+static enum sim_status make_override(const struct cli_setting *setting,
+                                     struct scenario_override *override,
+                                     struct request *request,
+                                     struct sim_error *error)
+{
+    bool seed = setting->id == CLI_SEED;
+    const char *equals = strchr(setting->value, '=');
+    char quoted[DOCUMENT_QUOTE_BYTES];
+
+    if (!seed && !equals)
+        return sim_fail(error, SIM_BAD_USAGE,
+                        "--set %s: expected PATH=VALUE, such as "
+                        "vms.web.weight=200",
+                        document_quote(setting->value, quoted));
+    request->path =
+        seed ? strdup("seed")
+             : strndup(setting->value, (size_t)(equals - setting->value));
+    if (!request->path ||
+        asprintf(&request->written, "%s %s", seed ? "--seed" : "--set",
+                 setting->value) < 0) {
+        request->written = NULL;
+        return sim_fail(error, SIM_NO_MEMORY, "out of memory");
+    }
+    *override = (struct scenario_override){
+        .path = request->path,
+        .value = seed ? setting->value : equals + 1,
+        .written = request->written,
+    };
+    return SIM_OK;
+}
+
+enum sim_status cli_read_scenario(const struct cli_invocation *invocation,
+                                  const char *file, struct scenario **out,
+                                  struct sim_error *error)
+{
+    size_t most = invocation->setting_count + 1;
+    struct scenario_override *overrides = calloc(most, sizeof *overrides);
+    struct request *requests = calloc(most, sizeof *requests);
+    enum sim_status status = SIM_OK;
+    size_t count = 0;
+
+    *out = NULL;
+    if (!overrides || !requests) {
+        status = sim_fail(error, SIM_NO_MEMORY, "out of memory");
+        goto out;
+    }
+    for (size_t i = 0; i < invocation->setting_count; i++) {
+        const struct cli_setting *setting = &invocation->settings[i];
+
+        if (setting->id != CLI_SET && setting->id != CLI_SEED)
+            continue;
+        status =
+            make_override(setting, &overrides[count], &requests[count], error);
+        count++;
+        if (status != SIM_OK)
+            goto out;
+    }
+    status = scenario_read_file(out, file, overrides, count, error);
+    if (status == SIM_OK && (*out)->notes &&
+        !cli_given(invocation, CLI_QUIET, NULL))
+        fprintf(stderr, "%s", (*out)->notes);
+out:
+    for (size_t i = 0; i < count; i++) {
+        free(requests[i].path);
+        free(requests[i].written);
+    }
+    free(requests);
+    free(overrides);
+    return status;
+}
+
+static void print_valid(const char *file, const struct scenario *scenario)
+{
+    char duration[UNITS_TEXT_BYTES];
+    uint32_t vps = 0;
+
+    units_print(UNITS_DURATION, scenario->duration_ns, duration);
+    for (size_t i = 0; i < scenario->vm_count; i++)
+        vps += scenario->vms[i].count * scenario->vms[i].vps;
+    printf("%s: valid: %s: %" PRIu32 " LPs, %" PRIu32 " VMs with %" PRIu32
+           " VPs, %s\n",
+           strcmp(file, "-") == 0 ? "<stdin>" : file, scenario->name,
+           scenario_lp_count(scenario), scenario_vm_total(scenario), vps,
+           duration);
+}
+
+static enum sim_status check_file(const struct cli_invocation *invocation,
+                                  const char *file, struct sim_error *error)
+{
+    struct scenario *scenario;
+    enum sim_status status =
+        cli_read_scenario(invocation, file, &scenario, error);
+
+    if (status != SIM_OK)
+        return status;
+    if (cli_given(invocation, CLI_RESOLVED, NULL)) {
+        char *yaml = scenario_resolved_yaml(scenario);
+
+        if (yaml)
+            printf("%s", yaml);
+        else
+            status = sim_fail(error, SIM_NO_MEMORY, "out of memory");
+        free(yaml);
+    } else if (!cli_given(invocation, CLI_QUIET, NULL)) {
+        print_valid(file, scenario);
+    }
+    scenario_free(scenario);
+    return status;
+}
+
+enum sim_status cli_check(const struct cli_invocation *invocation,
+                          struct sim_error *error)
+{
+    enum sim_status first = SIM_OK;
+
+    for (size_t i = 0; i < invocation->operand_count; i++) {
+        enum sim_status status =
+            check_file(invocation, invocation->operands[i], error);
+
+        if (status != SIM_OK)
+            cli_report(error);
+        if (first == SIM_OK)
+            first = status;
+    }
+    error->message[0] = '\0'; /* each has been reported */
+    return first;
+}
+
+enum sim_status cli_schema(const struct cli_invocation *invocation,
+                           struct sim_error *error)
+{
+    (void)invocation;
+    (void)error;
+    scenario_schema_print(stdout);
+    return SIM_OK;
+}
+
+/** Explains the counter called `name`, in each object that has one. */
+static size_t explain_counter(const char *name, struct suggestion *near)
+{
+    size_t explained = 0;
+
+    for (enum pc_object_id id = 0; id < PC_OBJECT_COUNT; id++) {
+        const struct pc_object *object = pc_counters_object(id);
+
+        for (uint16_t i = 0; i < object->counter_count; i++) {
+            const struct pc_counter *counter = &object->counters[i];
+
+            suggest_offer(near, name, counter->name);
+            if (strcmp(counter->name, name) != 0)
+                continue;
+            printf("%s\\%s: in %s\n    %s\n", object->name, counter->name,
+                   counter->unit, counter->help);
+            explained++;
+        }
+    }
+    return explained;
+}
+
+enum sim_status cli_explain(const struct cli_invocation *invocation,
+                            struct sim_error *error)
+{
+    const char *what = invocation->operands[0];
+    struct suggestion near = {0};
+    char quoted[DOCUMENT_QUOTE_BYTES];
+    size_t explained = scenario_explain(what, &near, stdout);
+
+    if (what)
+        explained += explain_counter(what, &near);
+    if (explained > 0)
+        return SIM_OK;
+    return sim_fail(error, SIM_BAD_USAGE,
+                    "explain: no parameter or counter is called %s%s%s%s",
+                    document_quote(what, quoted),
+                    near.word ? "; did you mean '" : "",
+                    near.word ? near.word : "", near.word ? "'?" : "");
+}

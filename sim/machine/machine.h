@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_SIM_MACHINE_MACHINE_H
+#define HVSIM_SIM_MACHINE_MACHINE_H
+
+/**
+ * A whole simulated host, built from a scenario: hypervisor, root partition,
+ * VMs, cost model, counters. Everything hangs off one struct machine, and two
+ * machines can live in one process.
+ */
+
+#include <signal.h>
+
+#include "sim/core/error.h"
+#include "sim/machine/results.h"
+#include "sim/machine/scenario.h"
+
+struct machine;
+
+struct machine_run_options {
+    const volatile sig_atomic_t *stop; /* not 0: end after the interval; may be
+                                          NULL */
+    /** Called at least once a sample interval; may be NULL. */
+    void (*progress)(void *context, uint64_t sim_ns);
+    void *progress_context;
+};
+
+/** Builds what `scenario` describes. Borrows both for its life; `results` may
+ *  be NULL, and then nothing is recorded. */
+MUST_USE enum sim_status machine_create(struct machine **out,
+                                        const struct scenario *scenario,
+                                        struct results *results,
+                                        struct sim_error *error);
+void machine_free(struct machine *machine);
+
+/**
+ * Runs to the end of the scenario and puts samples, totals and what the guests
+ * report into the results, committed interval by interval. SIM_INTERRUPTED if
+ * stopped; SIM_RUN_FAILED if an invariant or a guest failed. In both cases
+ * what was recorded is complete as far as the run got.
+ */
+MUST_USE enum sim_status machine_run(struct machine *machine,
+                                     const struct machine_run_options *options,
+                                     struct sim_error *error);
+
+uint64_t machine_now_ns(const struct machine *machine); /* simulated */
+uint64_t machine_trace_hash(const struct machine *machine);
+
+/** Guest instructions executed by all VPs. */
+uint64_t machine_instructions(const struct machine *machine);
+
+#endif
