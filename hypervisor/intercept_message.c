@@ -183,8 +183,7 @@ static struct header make_header(const struct hv_vp *vp,
 
     return (struct header){
         .vp_index = vp->index.v,
-        .length_and_cr8 =
-            (uint8_t)((exit->instruction_bytes & 0xfu) | cr8),
+        .length_and_cr8 = (uint8_t)((exit->instruction_bytes & 0xfu) | cr8),
         .access = (uint8_t)access_of(exit),
         .execution_state = execution_state(state),
         .cs = make_segment(&state->segment[X86_CS]),

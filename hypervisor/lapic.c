@@ -193,6 +193,11 @@ void lapic_write_tpr(struct hv_context *context, struct lapic *lapic,
     vp_check_interrupts(lapic->vp);
 }
 
+bool lapic_is_enabled(const struct lapic *lapic)
+{
+    return lapic_enabled(lapic);
+}
+
 uint32_t lapic_tpr(const struct lapic *lapic)
 {
     return lapic->tpr;

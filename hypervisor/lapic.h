@@ -16,7 +16,7 @@ struct hv_context;
 struct hv_vp;
 
 struct lapic {
-    struct hv_vp *vp; /* borrowed: its owner */
+    struct hv_vp *vp;  /* borrowed: its owner */
     uint64_t base_msr; /* IA32_APIC_BASE */
     uint32_t irr[8], isr[8], tmr[8];
     uint32_t auto_eoi[8]; /* vectors that end as they are delivered; the
@@ -27,7 +27,7 @@ struct lapic {
     uint32_t lvt[7]; /* CMCI, timer, thermal, PMC, LINT0, LINT1, error */
     uint32_t timer_initial;
     uint64_t tsc_deadline;
-    uint32_t timer_first; /* the count when the countdown began; 0: none */
+    uint32_t timer_first;   /* the count when the countdown began; 0: none */
     cycles_t timer_started; /* when that was */
     uint64_t timer_periods; /* expiries since, in periodic mode */
     struct event timer;
@@ -78,6 +78,9 @@ bool lapic_has_pending(const struct lapic *lapic);
 uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic);
 
 void lapic_eoi(struct hv_context *context, struct lapic *lapic);
+
+/** False while IA32_APIC_BASE has turned it off as a whole. */
+bool lapic_is_enabled(const struct lapic *lapic);
 
 /** The task priority register, for those who show it to others. */
 uint32_t lapic_tpr(const struct lapic *lapic);

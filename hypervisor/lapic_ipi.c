@@ -54,8 +54,7 @@ static bool matches_x2apic_logical(const struct lapic *lapic,
 {
     uint32_t ldr = lapic_x2apic_ldr(lapic->vp->apic_id);
 
-    return destination >> 16 == ldr >> 16 &&
-           (destination & ldr & 0xffff) != 0;
+    return destination >> 16 == ldr >> 16 && (destination & ldr & 0xffff) != 0;
 }
 
 /** In the flat model (DFR 1111b) each bit is a processor; in the cluster
@@ -150,8 +149,7 @@ static struct hv_vp *arbitrate(const struct ipi *ipi)
 
         if (!vp || !is_target(ipi, &vp->lapic) || !lapic_accepts(&vp->lapic))
             continue;
-        if (!best ||
-            lapic_priority(&vp->lapic) < lapic_priority(&best->lapic))
+        if (!best || lapic_priority(&vp->lapic) < lapic_priority(&best->lapic))
             best = vp;
     }
     return best;

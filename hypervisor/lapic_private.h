@@ -89,7 +89,7 @@ void lapic_timer_write_divide(struct hv_context *context, struct lapic *lapic,
 void lapic_timer_write_lvt(struct hv_context *context, struct lapic *lapic,
                            uint32_t value);
 uint64_t lapic_timer_read_deadline(const struct lapic *lapic);
-void lapic_timer_write_deadline(struct hv_context *context,
-                                struct lapic *lapic, uint64_t value);
+void lapic_timer_write_deadline(struct hv_context *context, struct lapic *lapic,
+                                uint64_t value);
 
 #endif

@@ -65,7 +65,10 @@ struct register_def {
 #define REMOTE_IRR 0x04000u
 #define TIMER_MODE 0x60000u
 
-#define READ_ONLY {.access = XR | MR}
+#define READ_ONLY                                                              \
+    {                                                                          \
+        .access = XR | MR                                                      \
+    }
 
 /* ICR's low half: what is not reserved (SDM 3A, "Interrupt Command Register").
  * Bit 12, delivery status, reads 0: an IPI is sent at once. */
@@ -111,14 +114,13 @@ static const struct register_def registers[REG_COUNT] = {
                       DELIVERY_STATUS},
     [REG_ICR_LOW] = {XR | XW | MR | MW, ICR_WRITABLE, DELIVERY_STATUS},
     [REG_ICR_HIGH] = {XR | XW, 0xff000000, 0},
-    [REG_LVT_TIMER] = {XR | XW | MR | MW,
-                       VECTOR_BITS | TIMER_MODE | LVT_MASKED, DELIVERY_STATUS},
+    [REG_LVT_TIMER] = {XR | XW | MR | MW, VECTOR_BITS | TIMER_MODE | LVT_MASKED,
+                       DELIVERY_STATUS},
     [REG_LVT_THERMAL] = {XR | XW | MR | MW,
                          VECTOR_BITS | DELIVERY_MODE | LVT_MASKED,
                          DELIVERY_STATUS},
     [REG_LVT_PMC] = {XR | XW | MR | MW,
-                     VECTOR_BITS | DELIVERY_MODE | LVT_MASKED,
-                     DELIVERY_STATUS},
+                     VECTOR_BITS | DELIVERY_MODE | LVT_MASKED, DELIVERY_STATUS},
     [REG_LVT_LINT0] = {XR | XW | MR | MW,
                        VECTOR_BITS | DELIVERY_MODE | PIN_BITS | LVT_MASKED,
                        DELIVERY_STATUS | REMOTE_IRR},
@@ -343,8 +345,8 @@ static bool x2apic_read(struct hv_context *context, struct lapic *lapic,
 {
     if (!lapic_x2apic(lapic) || !allows(reg, MR))
         return false;
-    *value = reg == REG_ICR_LOW ? lapic->icr
-                                : read_register(context, lapic, reg);
+    *value =
+        reg == REG_ICR_LOW ? lapic->icr : read_register(context, lapic, reg);
     return true;
 }
 
@@ -390,8 +392,8 @@ static bool write_base(struct lapic *lapic, uint64_t value)
         return false;
     if (to == APIC_BASE_ENABLE && from == modes)
         return false;
-    lapic->base_msr = (value & ~APIC_BASE_BSP) |
-                      (lapic->base_msr & APIC_BASE_BSP);
+    lapic->base_msr =
+        (value & ~APIC_BASE_BSP) | (lapic->base_msr & APIC_BASE_BSP);
     if (to == 0)
         lapic_power_up(lapic);
     lapic_attach(lapic);

@@ -141,8 +141,7 @@ static void next_period(struct lapic *lapic, cycles_t now)
     uint64_t periods = lapic->timer_periods + 1;
 
     if (passed > lapic->timer_first) {
-        uint64_t skipped =
-            (passed - lapic->timer_first) / lapic->timer_initial;
+        uint64_t skipped = (passed - lapic->timer_first) / lapic->timer_initial;
 
         if (skipped > periods)
             periods = skipped;
@@ -240,8 +239,8 @@ uint64_t lapic_timer_read_deadline(const struct lapic *lapic)
     return mode(lapic) == MODE_TSC_DEADLINE ? lapic->tsc_deadline : 0;
 }
 
-void lapic_timer_write_deadline(struct hv_context *context,
-                                struct lapic *lapic, uint64_t value)
+void lapic_timer_write_deadline(struct hv_context *context, struct lapic *lapic,
+                                uint64_t value)
 {
     if (mode(lapic) != MODE_TSC_DEADLINE)
         return;

@@ -121,11 +121,10 @@ static void go_on(struct stimer *timer, cycles_t now)
 
     timer->due = next_due(timer, time);
 
-    cycles_t earliest =
-        timer->due.v > time.v
-            ? now
-            : reftime_to_cycles(timer->vp->partition,
-                                after(time, timer->count / 2));
+    cycles_t earliest = timer->due.v > time.v
+                            ? now
+                            : reftime_to_cycles(timer->vp->partition,
+                                                after(time, timer->count / 2));
 
     schedule(timer, earliest);
 }

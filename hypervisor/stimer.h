@@ -20,7 +20,7 @@ struct stimer {
     uint8_t index;
     uint64_t config;
     uint64_t count;
-    reftime_t due; /* when it expires or, while message_waiting, did */
+    reftime_t due;        /* when it expires or, while message_waiting, did */
     bool message_waiting; /* expired, but its slot was busy */
     struct event event;
 };

@@ -111,9 +111,9 @@ static void schedule_retry(struct hv_context *context, struct synic *synic)
     struct hypervisor *hv = synic->vp->hv;
 
     if (!event_is_scheduled(&synic->retry))
-        event_schedule(hv->events, &synic->retry,
-                       cycles_add(context->now,
-                                  clock_from_ns(hv->clock, RETRY_NS)));
+        event_schedule(
+            hv->events, &synic->retry,
+            cycles_add(context->now, clock_from_ns(hv->clock, RETRY_NS)));
 }
 
 static void interrupt(struct hv_context *context, struct synic *synic,
@@ -306,8 +306,8 @@ static void retry(void *context, cycles_t now)
 
 /** SIMP or SIEFP. A GPA that cannot be had leaves the register as written and
  *  the guest without its page (TLFS, "SIMP Register"). */
-static void write_page_register(struct synic *synic, uint64_t *msr,
-                                spa_t *page, uint64_t value)
+static void write_page_register(struct synic *synic, uint64_t *msr, spa_t *page,
+                                uint64_t value)
 {
     struct gpa_space *space = &synic->vp->partition->gpa;
     bool moves = ((*msr ^ value) & (~PAGE_MASK | ENABLE)) != 0;

@@ -87,7 +87,6 @@ bool synic_take_message(struct hv_context *context, struct synic *synic,
 void synic_rescan(struct hv_context *context, struct synic *synic);
 
 /** The local APIC ended `vector`. */
-void synic_eoi(struct hv_context *context, struct synic *synic,
-               uint8_t vector);
+void synic_eoi(struct hv_context *context, struct synic *synic, uint8_t vector);
 
 #endif

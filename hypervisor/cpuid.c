@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Design. The processor is an Intel server part of 2020 as far as software can
+ * tell, with every feature that the engine executes and none that it does not.
+ * Features are tables: a bit, and why it is there.
+ *
+ * What is missing, and why: AVX, XSAVE, PCID, INVPCID, CLWB, SHA, UMIP: not in
+ * the engine. RDRAND, RDSEED: host randomness. MONITOR: no wake-up by stores.
+ * SPEC_CTRL, ARCH_CAPABILITIES: nothing is speculated. DS, ACPI, TM, EST,
+ * performance monitoring: no such devices. VMX, SMX: no nesting.
+ *
+ * Leaves above the highest basic or extended one answer as the highest basic
+ * leaf (SDM 2A, "CPUID"); those of the hypervisor range that are not defined
+ * answer zeros, as other hypervisors' guests expect when they scan it.
+ */
+#include "hypervisor/cpuid.h"
+
+#include <string.h>
+
+#include "hypervisor/lapic.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
+
+#define BASIC_MAX 0x15u
+#define HYPERVISOR_FIRST 0x40000000u
+#define HYPERVISOR_MAX 0x40000006u
+#define HYPERVISOR_LAST 0x4fffffffu
+#define EXTENDED_FIRST 0x80000000u
+#define EXTENDED_MAX 0x80000008u
+
+/** A feature bit; `why` it may be set, for the reader. */
+struct feature {
+    uint8_t bit;
+    const char *name;
+    const char *why;
+};
+
+static const struct feature leaf1_ecx[] = {
+    {0, "SSE3", "engine"},
+    {1, "PCLMULQDQ", "engine"},
+    {9, "SSSE3", "engine"},
+    {13, "CMPXCHG16B", "engine"},
+    {19, "SSE4.1", "engine"},
+    {20, "SSE4.2", "engine"},
+    {21, "x2APIC", "lapic_registers.c"},
+    {22, "MOVBE", "engine"},
+    {23, "POPCNT", "engine"},
+    {24, "TSC-deadline timer", "lapic_timer.c"},
+    {25, "AES", "engine"},
+    {31, "hypervisor present", "what this is"},
+};
+
+static const struct feature leaf1_edx[] = {
+    {0, "x87", "engine"},
+    {2, "DE", "engine: CR4.DE"},
+    {3, "PSE", "cpu/mmu.c"},
+    {4, "TSC", "engine"},
+    {5, "MSR", "engine and msr.c"},
+    {6, "PAE", "cpu/mmu.c"},
+    {7, "MCE", "engine: CR4.MCE; nothing raises #MC"},
+    {8, "CMPXCHG8B", "engine"},
+    {11, "SYSENTER", "engine"},
+    {12, "MTRR", "msr_architectural.c"},
+    {13, "PGE", "cpu/mmu.c"},
+    {14, "MCA", "msr_architectural.c: no banks"},
+    {15, "CMOV", "engine"},
+    {16, "PAT", "msr_architectural.c"},
+    {17, "PSE-36", "cpu/mmu.c"},
+    {19, "CLFLUSH", "engine: caches are not modelled by content"},
+    {23, "MMX", "engine"},
+    {24, "FXSR", "engine"},
+    {25, "SSE", "engine"},
+    {26, "SSE2", "engine"},
+    {27, "self snoop", "all accesses are coherent"},
+};
+
+#define LEAF1_EDX_APIC (1u << 9)
+#define LEAF1_EDX_HTT (1u << 28)
+
+static const struct feature leaf7_ebx[] = {
+    {0, "FSGSBASE", "engine: CR4.FSGSBASE"},
+    {3, "BMI1", "engine"},
+    {7, "SMEP", "cpu/mmu.c"},
+    {8, "BMI2", "engine"},
+    {9, "ERMS", "engine: string instructions are one loop"},
+    {19, "ADX", "engine"},
+    {20, "SMAP", "cpu/mmu.c"},
+    {23, "CLFLUSHOPT", "engine"},
+};
+
+static const struct feature extended1_ecx[] = {
+    {0, "LAHF in 64-bit mode", "engine"},
+    {5, "LZCNT", "engine"},
+    {8, "PREFETCHW", "engine: does nothing"},
+};
+
+static const struct feature extended1_edx[] = {
+    {11, "SYSCALL", "engine"},        {20, "NX", "cpu/mmu.c"},
+    {26, "1 GiB pages", "cpu/mmu.c"}, {27, "RDTSCP", "engine"},
+    {29, "long mode", "engine"},
+};
+
+#define BITS(features) bits(features, sizeof(features) / sizeof((features)[0]))
+
+static uint32_t bits(const struct feature *features, size_t count)
+{
+    uint32_t value = 0;
+
+    for (size_t i = 0; i < count; i++)
+        value |= 1u << features[i].bit;
+    return value;
+}
+
+/* Topology: one package, whose VPs are cores of one thread each. */
+
+static uint32_t vp_count(const struct hv_vp *vp)
+{
+    return vp->partition->vp_count;
+}
+
+/** How many bits of an APIC ID number the VPs. */
+static uint32_t id_bits(const struct hv_vp *vp)
+{
+    uint32_t count = vp_count(vp);
+    uint32_t width = 0;
+
+    while ((1u << width) < count)
+        width++;
+    return width;
+}
+
+/** Family 6, model 55h, stepping 4. */
+#define SIGNATURE 0x00050654u
+#define CLFLUSH_QWORDS 8u
+
+static struct cpuid_result leaf_0(void)
+{
+    return (struct cpuid_result){BASIC_MAX, 0x756e6547, 0x6c65746e,
+                                 0x49656e69}; /* "Genu" "ineI" "ntel" */
+}
+
+static struct cpuid_result leaf_1(const struct hv_vp *vp)
+{
+    uint32_t edx = BITS(leaf1_edx);
+
+    if (lapic_is_enabled(&vp->lapic))
+        edx |= LEAF1_EDX_APIC;
+    if (vp_count(vp) > 1)
+        edx |= LEAF1_EDX_HTT;
+    return (struct cpuid_result){
+        .eax = SIGNATURE,
+        .ebx =
+            vp->apic_id << 24 | 1u << id_bits(vp) << 16 | CLFLUSH_QWORDS << 8,
+        .ecx = BITS(leaf1_ecx),
+        .edx = edx,
+    };
+}
+
+/** Descriptors: TLBs, prefetch of 64 bytes, "see leaf 4". */
+static struct cpuid_result leaf_2(void)
+{
+    return (struct cpuid_result){0x76036301, 0x00f0b5ff, 0, 0x00c30000};
+}
+
+struct cache {
+    uint32_t type; /* 1 data, 2 instruction, 3 unified */
+    uint32_t level;
+    uint32_t ways;
+    uint32_t sets;
+    bool shared; /* by all VPs */
+};
+
+#define CACHE_LINE_BYTES 64u
+
+static const struct cache caches[] = {
+    {1, 1, 8, 64, false},    /* 32 KiB */
+    {2, 1, 8, 64, false},    /* 32 KiB */
+    {3, 2, 16, 1024, false}, /* 1 MiB */
+    {3, 3, 11, 32768, true}, /* 22 MiB */
+};
+
+static struct cpuid_result leaf_4(const struct hv_vp *vp, uint32_t subleaf)
+{
+    uint32_t ids = 1u << id_bits(vp);
+
+    if (subleaf >= sizeof(caches) / sizeof(caches[0]))
+        return (struct cpuid_result){0};
+
+    const struct cache *cache = &caches[subleaf];
+    uint32_t sharing = cache->shared ? ids : 1;
+
+    return (struct cpuid_result){
+        .eax = cache->type | cache->level << 5 | 1u << 8 | (sharing - 1) << 14 |
+               (ids - 1) << 26,
+        .ebx = (CACHE_LINE_BYTES - 1) | (cache->ways - 1) << 22,
+        .ecx = cache->sets - 1,
+    };
+}
+
+/** The APIC timer runs always: no power state stops it. */
+static struct cpuid_result leaf_6(void)
+{
+    return (struct cpuid_result){.eax = 1u << 2};
+}
+
+static struct cpuid_result leaf_7(uint32_t subleaf)
+{
+    if (subleaf != 0)
+        return (struct cpuid_result){0};
+    return (struct cpuid_result){.ebx = BITS(leaf7_ebx)};
+}
+
+#define LEVEL_SMT (1u << 8)
+#define LEVEL_CORE (2u << 8)
+
+static struct cpuid_result leaf_b(const struct hv_vp *vp, uint32_t subleaf)
+{
+    struct cpuid_result result = {.ecx = subleaf & 0xff, .edx = vp->apic_id};
+
+    if (subleaf == 0) {
+        result.ebx = 1;
+        result.ecx |= LEVEL_SMT;
+    } else if (subleaf == 1) {
+        result.eax = id_bits(vp);
+        result.ebx = vp_count(vp);
+        result.ecx |= LEVEL_CORE;
+    }
+    return result;
+}
+
+static uint64_t greatest_common_divisor(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        uint64_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/** TSC frequency = crystal * EBX / EAX, where the crystal also drives the APIC
+ *  timer (SDM 3A, "APIC Timer"). Zeros if the ratio does not fit. */
+static struct cpuid_result leaf_15(const struct hv_vp *vp)
+{
+    uint64_t hz = vp->hv->clock.hz;
+    uint64_t divisor = greatest_common_divisor(hz, LAPIC_TIMER_HZ);
+
+    if (hz / divisor > UINT32_MAX)
+        return (struct cpuid_result){0};
+    return (struct cpuid_result){
+        .eax = (uint32_t)(LAPIC_TIMER_HZ / divisor),
+        .ebx = (uint32_t)(hz / divisor),
+        .ecx = (uint32_t)LAPIC_TIMER_HZ,
+    };
+}
+
+static struct cpuid_result basic(const struct hv_vp *vp, uint32_t leaf,
+                                 uint32_t subleaf)
+{
+    switch (leaf) {
+    case 0x0:
+        return leaf_0();
+    case 0x1:
+        return leaf_1(vp);
+    case 0x2:
+        return leaf_2();
+    case 0x4:
+        return leaf_4(vp, subleaf);
+    case 0x6:
+        return leaf_6();
+    case 0x7:
+        return leaf_7(subleaf);
+    case 0xb:
+        return leaf_b(vp, subleaf);
+    case 0x15:
+        return leaf_15(vp);
+    default: /* a leaf of a feature that we do not have */
+        return (struct cpuid_result){0};
+    }
+}
+
+/* The hypervisor's leaves (TLFS, "Feature and Interface Discovery"). */
+
+/** What the partition may do and we have: bits 31:0 of the privileges that
+ *  have no MSR yet are not shown. */
+#define PRIVILEGES_BUILT                                                       \
+    (PRIVILEGE_ACCESS_VP_RUN_TIME | PRIVILEGE_ACCESS_REFERENCE_COUNTER |       \
+     PRIVILEGE_ACCESS_SYNIC | PRIVILEGE_ACCESS_SYNTHETIC_TIMERS |              \
+     PRIVILEGE_ACCESS_APIC_MSRS | PRIVILEGE_ACCESS_HYPERCALL_MSRS |            \
+     PRIVILEGE_ACCESS_VP_INDEX | PRIVILEGE_ACCESS_REFERENCE_TSC |              \
+     PRIVILEGE_ACCESS_FREQUENCY | UINT64_C(0xffffffff00000000))
+
+/* A feature of leaf 40000003 EDX and the privilege without which it is of no
+ * use. */
+struct hv_feature {
+    uint8_t bit;
+    uint64_t privilege;
+    const char *name;
+};
+
+static const struct hv_feature hv_features[] = {
+    {4, PRIVILEGE_ACCESS_HYPERCALL_MSRS, "hypercall input in XMM registers"},
+    {8, PRIVILEGE_ACCESS_FREQUENCY, "frequency MSRs"},
+    {10, 0, "crash MSRs"},
+    {17, PRIVILEGE_ACCESS_SYNIC, "SINT polling mode"},
+    {18, PRIVILEGE_ACCESS_HYPERCALL_MSRS, "lock of the hypercall MSR"},
+    {19, PRIVILEGE_ACCESS_SYNTHETIC_TIMERS, "direct synthetic timers"},
+};
+
+#define HINT_APIC_MSRS (1u << 3)
+#define HINT_RELAXED_TIMING (1u << 5)
+#define HINT_X2APIC (1u << 8)
+
+/** The guest need not call HvCallNotifyLongSpinWait. */
+#define SPIN_NEVER UINT32_MAX
+
+#define HARDWARE_SLAT (1u << 3)
+
+/** 10.0.22621: from here on Linux lets us offer TscInvariant later. */
+#define BUILD_NUMBER 22621u
+#define BUILD_VERSION 0x000a0000u
+
+static struct cpuid_result hv_privileges(const struct hv_partition *partition)
+{
+    uint64_t shown = partition->privileges & PRIVILEGES_BUILT;
+    uint32_t edx = 0;
+
+    for (size_t i = 0; i < sizeof(hv_features) / sizeof(hv_features[0]); i++) {
+        if (partition_has(partition, hv_features[i].privilege))
+            edx |= 1u << hv_features[i].bit;
+    }
+    return (struct cpuid_result){(uint32_t)shown, (uint32_t)(shown >> 32), 0,
+                                 edx};
+}
+
+static struct cpuid_result hv_hints(const struct hv_partition *partition)
+{
+    uint32_t eax = HINT_RELAXED_TIMING | HINT_X2APIC;
+
+    if (partition_has(partition, PRIVILEGE_ACCESS_APIC_MSRS))
+        eax |= HINT_APIC_MSRS;
+    return (struct cpuid_result){eax, SPIN_NEVER, CPUID_PHYSICAL_BITS, 0};
+}
+
+static struct cpuid_result hypervisor_leaf(const struct hv_vp *vp,
+                                           uint32_t leaf)
+{
+    const struct hv_partition *partition = vp->partition;
+
+    switch (leaf) {
+    case 0x40000000: /* "Micr" "osof" "t Hv" */
+        return (struct cpuid_result){HYPERVISOR_MAX, 0x7263694d, 0x666f736f,
+                                     0x76482074};
+    case 0x40000001: /* "Hv#1" */
+        return (struct cpuid_result){.eax = 0x31237648};
+    case 0x40000002:
+        return (struct cpuid_result){.eax = BUILD_NUMBER, .ebx = BUILD_VERSION};
+    case 0x40000003:
+        return hv_privileges(partition);
+    case 0x40000004:
+        return hv_hints(partition);
+    case 0x40000005:
+        return (struct cpuid_result){.eax = PARTITION_VP_COUNT_MAX,
+                                     .ebx = vp->hv->lp_count};
+    case 0x40000006:
+        return (struct cpuid_result){.eax = HARDWARE_SLAT};
+    default:
+        return (struct cpuid_result){0};
+    }
+}
+
+/** 48 bytes, in leaves 80000002 to 80000004. */
+static const char brand[48] = "hvsim virtual processor";
+
+static struct cpuid_result brand_leaf(uint32_t leaf)
+{
+    struct cpuid_result result;
+
+    memcpy(&result, &brand[(leaf - 0x80000002) * sizeof(result)],
+           sizeof(result));
+    return result;
+}
+
+#define LINEAR_BITS 48u
+
+static struct cpuid_result extended(uint32_t leaf)
+{
+    switch (leaf) {
+    case 0x80000000:
+        return (struct cpuid_result){.eax = EXTENDED_MAX};
+    case 0x80000001:
+        return (struct cpuid_result){.ecx = BITS(extended1_ecx),
+                                     .edx = BITS(extended1_edx)};
+    case 0x80000002:
+    case 0x80000003:
+    case 0x80000004:
+        return brand_leaf(leaf);
+    case 0x80000006: /* L2: 1 MiB, 16 ways, lines of 64 bytes */
+        return (struct cpuid_result){.ecx = 1024u << 16 | 8u << 12 |
+                                            CACHE_LINE_BYTES};
+    case 0x80000008:
+        return (struct cpuid_result){.eax = LINEAR_BITS << 8 |
+                                            CPUID_PHYSICAL_BITS};
+    default:
+        return (struct cpuid_result){0};
+    }
+}
+
+struct cpuid_result cpuid_query(const struct hv_vp *vp, uint32_t leaf,
+                                uint32_t subleaf)
+{
+    if (leaf >= HYPERVISOR_FIRST && leaf <= HYPERVISOR_LAST)
+        return hypervisor_leaf(vp, leaf);
+    if (leaf >= EXTENDED_FIRST && leaf <= EXTENDED_MAX)
+        return extended(leaf);
+    return basic(vp, leaf <= BASIC_MAX ? leaf : BASIC_MAX, subleaf);
+}
+
+void cpuid_engine_features(struct engine_features *features)
+{
+    *features = (struct engine_features){
+        .cr4_valid = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE |
+                     CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE |
+                     CR4_SMEP | CR4_SMAP,
+        .efer_valid = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
+        .pages_1g = true,
+        .sysenter_in_compatibility = true,
+        .physical_bits = CPUID_PHYSICAL_BITS,
+    };
+}
