@@ -9,13 +9,11 @@
  */
 
 #include "workloads/runtime/apic.h"
-#include "workloads/runtime/args.h"
 #include "workloads/runtime/cpu.h"
 #include "workloads/runtime/memory.h"
 #include "workloads/runtime/paging.h"
 #include "workloads/runtime/runtime.h"
 #include "workloads/runtime/segments.h"
-#include "workloads/runtime/string.h"
 #include "workloads/selftest/probe.h"
 #include "workloads/selftest/selftest.h"
 
@@ -129,17 +127,12 @@ static const struct row user_rows[] = {
     {AT(store_msw), PROBE_EXIT, 0, 0, 0, false},
 };
 
-static bool is_left_out(bool differs_on_tcg)
-{
-    return differs_on_tcg && strcmp(args_text("quirks", ""), "tcg") == 0;
-}
-
 static void run_row(const struct row *row, unsigned ring)
 {
     struct probe probe = probe_make(row->code, ring);
     uint64_t rip = probe_address(row->at, ring);
 
-    if (is_left_out(row->differs_on_tcg))
+    if (row->differs_on_tcg && selftest_runs_on_tcg())
         return;
     probe.frame.rax = row->rax;
     probe.frame.rdx = row->rax;
@@ -291,7 +284,7 @@ static void run_step_shadow(void)
     probe.frame.rcx = SEGMENT_DATA;
     probe_run(&probe, NULL);
     selftest_equal(probe.frame.vector, TRAP_DB, "step over MOV SS: vector");
-    if (!is_left_out(true))
+    if (!selftest_runs_on_tcg())
         selftest_equal(probe.frame.rip, (uintptr_t)code_step_mov_ss_at,
                        "step over MOV SS: RIP");
 
@@ -405,7 +398,7 @@ static void run_double_fault(void)
     probe = probe_make(code_undefined, 0);
     probe_run(&probe, NULL);
     selftest_equal(probe.frame.vector, TRAP_NP, "#UD without gate: vector");
-    if (!is_left_out(true))
+    if (!selftest_runs_on_tcg())
         selftest_equal(probe.frame.error, TRAP_UD * 8 + 2 + 1,
                        "#UD without gate: error code");
     trap_set_present(TRAP_UD, true);

@@ -56,8 +56,10 @@ void probe_init(void)
         paging_map(PROBE_COMPAT_TEXT + at, at, PTE_PRESENT | PTE_USER);
     }
     map_user(PROBE_USER_DATA, PTE_WRITE | PTE_NX);
-    for (unsigned i = 1; i <= STACK_PAGES; i++)
+    for (unsigned i = 1; i <= STACK_PAGES; i++) {
         map_user(USER_STACK_TOP - i * PAGE_BYTES, PTE_WRITE | PTE_NX);
+        map_user(PROBE_COMPAT_STACK - i * PAGE_BYTES, PTE_WRITE | PTE_NX);
+    }
     kernel_stack_top = paging_new_stack(STACK_PAGES);
 }
 

@@ -48,6 +48,9 @@ void probe_catch_software(unsigned vector);
 /** Where `code` lies for `ring`. */
 uint64_t probe_address(const void *code, unsigned ring);
 
+/** The top of a user stack below 4 GiB. */
+#define PROBE_COMPAT_STACK (PROBE_COMPAT_TEXT - UINT64_C(0x10000))
+
 /** A page that both rings may write, at PROBE_USER_DATA. */
 #define PROBE_USER_DATA UINT64_C(0x0000210000000000)
 

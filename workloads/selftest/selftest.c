@@ -67,6 +67,11 @@ void selftest_equal(uint64_t got, uint64_t expected, const char *format, ...)
                    expected);
 }
 
+bool selftest_runs_on_tcg(void)
+{
+    return strcmp(args_text("quirks", ""), "tcg") == 0;
+}
+
 uint64_t selftest_random(void)
 {
     static uint64_t state = 0x9e3779b97f4a7c15;

@@ -25,6 +25,10 @@ void selftest_run(const struct selftest_case *cases, size_t count);
 void selftest_equal(uint64_t got, uint64_t expected, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** Whether the argument quirks=tcg asks to leave out what QEMU's TCG is known
+ *  to do otherwise than processors. */
+bool selftest_runs_on_tcg(void);
+
 /** A pseudo-random number; the same sequence in every run. */
 uint64_t selftest_random(void);
 
