@@ -336,6 +336,8 @@ static enum mmu_result note_use(struct walk *walk)
 {
     struct arena *arena = walk->context->arena;
 
+    if (walk->context->look_only)
+        return MMU_OK;
     for (unsigned i = 0; i < walk->depth; i++) {
         const struct reference *reference = &walk->path[i];
         uint64_t missing = wanted_bits(walk, i) & ~reference->entry;

@@ -25,6 +25,8 @@ struct mmu_context {
     bool alignment_check;   /* RFLAGS.AC: lifts SMAP for explicit accesses */
     bool implicit;          /* implicit supervisor access: SMAP holds anyway */
     unsigned physical_bits; /* MAXPHYADDR as CPUID states it; at most 52 */
+    bool look_only;         /* set no accessed or dirty bits in the guest's
+                               tables: not the processor asks */
     bool pages_1g;          /* CPUID offers 1 GiB pages; else reserved */
     const uint64_t *pdpte;  /* PAE: the four cached PDPTEs (borrowed, not
                                NULL); other modes do not look at it */

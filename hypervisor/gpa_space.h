@@ -28,18 +28,47 @@ struct gpa_space {
 #define GPA_MAP_KERNEL_EXECUTE 0x4u
 #define GPA_MAP_USER_EXECUTE 0x8u
 
-/** Makes an empty space; table pages come from the partition's pool. */
+#define GPA_MAP_EXECUTE (GPA_MAP_KERNEL_EXECUTE | GPA_MAP_USER_EXECUTE)
+#define GPA_MAP_ALL (GPA_MAP_READ | GPA_MAP_WRITE | GPA_MAP_EXECUTE)
+
+#define GPA_LARGE_SHIFT 21
+#define GPA_LARGE_BYTES (UINT64_C(1) << GPA_LARGE_SHIFT)
+
+/** Makes an empty space; table pages come from the partition's pool. On
+ *  failure the space is as gpa_space_fini() leaves it. */
 enum hv_status gpa_space_init(struct gpa_space *space,
                               struct hv_partition *partition);
+
+/** Gives all tables and overlay pages back to the pool. Does nothing to a
+ *  space that was never initialised, or is gone already. */
 void gpa_space_fini(struct gpa_space *space);
 
-/** Maps one page of 4 KiB (or of 2 MiB, if `large`), replacing what was
- *  there. INSUFFICIENT_MEMORY if a table page must be deposited first. */
+/**
+ * Maps one page of 4 KiB (or of 2 MiB, if `large`), replacing what was there.
+ * Without MBEC, as here, code may execute if either execute right is given; a
+ * page without GPA_MAP_READ is left unmapped. `to` is CHECKed to be memory.
+ * INSUFFICIENT_MEMORY if a table page must be deposited first (nothing has
+ * changed then); INVALID_PARAMETER for an address that is not aligned or out
+ * of the space.
+ */
 enum hv_status gpa_space_map(struct gpa_space *space, gpa_t at, spa_t to,
                              bool large, uint32_t rights);
 
-/** Takes the mapping of a 4 KiB page away (splitting a large one). */
-enum hv_status gpa_space_unmap(struct gpa_space *space, gpa_t at);
+/** Takes the mapping of a 4 KiB page (splitting a large one), or of all of an
+ *  aligned 2 MiB if `large`, away. What is not mapped is no error. */
+enum hv_status gpa_space_unmap(struct gpa_space *space, gpa_t at, bool large);
+
+struct gpa_mapping {
+    spa_t spa; /* of the byte asked for */
+    bool writable;
+    bool executable;
+    bool large;
+    bool overlay;
+};
+
+/** All about the mapping of a GPA; false if there is none. */
+bool gpa_space_find(const struct gpa_space *space, gpa_t at,
+                    struct gpa_mapping *out);
 
 /** Where a GPA lies, overlays included; false if not mapped. */
 bool gpa_space_lookup(const struct gpa_space *space, gpa_t at, spa_t *out,

@@ -15,4 +15,7 @@ enum hv_status {
 /** "HV_STATUS_ACCESS_DENIED"; for traces and messages. */
 const char *hv_status_name(uint16_t status);
 
+/** "the caller lacks the privilege"; for people. */
+const char *hv_status_text(uint16_t status);
+
 #endif

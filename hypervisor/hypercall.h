@@ -12,28 +12,42 @@
  */
 
 #include "hypervisor/hv_status.h"
+#include "hypervisor/hypercall_abi.h"
 #include "hypervisor/hypervisor.h"
 #include "sim/core/guest_memory.h"
 
 #define HYPERCALL_FAST_BYTES_MAX 112 /* RDX, R8, XMM0..XMM5 */
+
+/** What one entry of a rep call may take before it continues later. Counted in
+ *  elements, by the time that each kind is allowed (the table in hypercall.c):
+ *  no clock decides where a call breaks off. */
+#define HYPERCALL_ENTRY_NS 50000u
 
 struct hypercall {
     struct guest_memory memory; /* of the caller */
     uint64_t control;           /* input value; rep start moves on */
     gpa_t input;                /* memory-based form */
     gpa_t output;
-    uint8_t fast[HYPERCALL_FAST_BYTES_MAX]; /* fast form: input, then output */
+    uint8_t fast[HYPERCALL_FAST_BYTES_MAX]; /* fast form: input, and output
+                                               from the next 16 bytes on */
+    bool narrow;     /* a 32-bit caller: no output in XMM registers */
     uint64_t result; /* out: the result value */
 };
 
 enum hypercall_outcome {
-    HYPERCALL_DONE,     /* result is valid: the caller goes on */
-    HYPERCALL_CONTINUE, /* out of its time: the same instruction again, with
-                           the rep start index in `control` moved on */
+    HYPERCALL_DONE,      /* result is valid: the caller goes on */
+    HYPERCALL_CONTINUE,  /* out of its time: the same instruction again, with
+                            the rep start index in `control` moved on */
     HYPERCALL_UNDEFINED, /* #UD: not allowed in this mode */
 };
 
-/** Carries out a call on behalf of context->vp. */
+/**
+ * Carries out a call on behalf of context->vp. Checks, in this order: reserved
+ * bits of the input value (INVALID_HYPERCALL_INPUT), the call code, the
+ * privilege, rep count and form, alignment and page straddling
+ * (INVALID_ALIGNMENT), access to the parameters (INVALID_HYPERCALL_INPUT, as
+ * the TLFS leaves open), and then what the call itself says.
+ */
 enum hypercall_outcome hypercall_dispatch(struct hv_context *context,
                                           struct hypercall *call);
 

@@ -15,6 +15,10 @@
 struct hv_memory;
 struct memory_pool;
 
+/** Bounds of a node's memory; what is more than whole 2 MiB is not used. */
+#define MEMORY_NODE_BYTES_MIN (UINT64_C(8) << 20)
+#define MEMORY_NODE_BYTES_MAX (UINT64_C(4) << 40)
+
 /** Lays the nodes out from SPA 0 upwards, in order. */
 MUST_USE enum sim_status memory_create(struct hv_memory **out,
                                        const struct hv_node_config *nodes,
@@ -25,8 +29,9 @@ void memory_free(struct hv_memory *memory);
 uint64_t memory_total_bytes(const struct hv_memory *memory);
 uint32_t memory_node_of(const struct hv_memory *memory, spa_t at);
 
-/** The hypervisor's own pages (bootstrap, overlay pages of the root). False
- *  if they are used up. The page is zeroed. */
+/** The hypervisor's own pages, from which the root's pool is filled at start:
+ *  enough for tables that map all memory by 4 KiB, and then some. False if
+ *  they are used up. They count as deposited from the beginning. */
 bool memory_take_own(struct hv_memory *memory, spa_t *page);
 
 /** Which pages of `node` the root owns at start, for its allocator. */
@@ -36,11 +41,29 @@ void memory_root_range(const struct hv_memory *memory, uint32_t node,
 struct memory_pool *memory_pool_create(void); /* NULL: out of host memory */
 void memory_pool_free(struct memory_pool *pool);
 
-/** Adds a page. OBJECT_IN_USE if it is in some pool already. */
+/** How the mappings of children are counted: a page that a child can reach
+ *  must not become the hypervisor's. `large` counts all of its 2 MiB. */
+void memory_share(struct hv_memory *memory, spa_t page, bool large);
+void memory_unshare(struct hv_memory *memory, spa_t page, bool large);
+
+/** True if some child's GPA space maps the 4 KiB page. */
+bool memory_is_shared(const struct hv_memory *memory, spa_t page);
+
+/** True if the page, or any page of its 2 MiB if `large`, is deposited in a
+ *  pool or the hypervisor's own. */
+bool memory_is_deposited(const struct hv_memory *memory, spa_t page,
+                         bool large);
+
+/** Adds one of the hypervisor's own pages. False: out of host memory. */
+bool memory_pool_adopt(struct memory_pool *pool, spa_t own);
+
+/** Adds a page. OBJECT_IN_USE if it is in some pool already; NO_RESOURCES if
+ *  the host machine is out of memory. */
 enum hv_status memory_pool_deposit(struct hypervisor *hv,
                                    struct memory_pool *pool, spa_t page);
 
-/** Takes a free page out again, for its depositor; false if none is free. */
+/** Takes a free page out again, zeroed, for its depositor; false if none is
+ *  free. */
 bool memory_pool_withdraw(struct hypervisor *hv, struct memory_pool *pool,
                           spa_t *page);
 

@@ -12,10 +12,10 @@
 #include "hypervisor/hypervisor.h"
 
 enum partition_state { /* TLFS 2.0a, "Partition Life Cycle" */
-    PARTITION_UNINITIALIZED,
-    PARTITION_ACTIVE,
-    PARTITION_FINALIZING,
-    PARTITION_FINALIZED,
+                       PARTITION_UNINITIALIZED,
+                       PARTITION_ACTIVE,
+                       PARTITION_FINALIZING,
+                       PARTITION_FINALIZED,
 };
 
 #define PARTITION_VP_COUNT_MAX 64
@@ -43,6 +43,31 @@ enum partition_state { /* TLFS 2.0a, "Partition Life Cycle" */
 #define PRIVILEGE_CPU_MANAGEMENT PRIVILEGE(44)
 #define PRIVILEGE_ACCESS_VP_REGISTERS PRIVILEGE(49)
 
+/** Every privilege that has a name: what the root has, and what a property
+ *  may set at most (its parent's mask limits it further). */
+#define PRIVILEGES_KNOWN                                                       \
+    (UINT64_C(0x000000000000ffff) | UINT64_C(0x007bf9ff00000000))
+
+/** What a new partition has until its parent says otherwise. */
+#define PRIVILEGES_DEFAULT                                                     \
+    (PRIVILEGE_ACCESS_VP_RUN_TIME | PRIVILEGE_ACCESS_REFERENCE_COUNTER |       \
+     PRIVILEGE_ACCESS_SYNIC | PRIVILEGE_ACCESS_SYNTHETIC_TIMERS |              \
+     PRIVILEGE_ACCESS_APIC_MSRS | PRIVILEGE_ACCESS_HYPERCALL_MSRS |            \
+     PRIVILEGE_ACCESS_VP_INDEX | PRIVILEGE_ACCESS_REFERENCE_TSC |              \
+     PRIVILEGE_ACCESS_FREQUENCY | PRIVILEGE_POST_MESSAGES |                    \
+     PRIVILEGE_SIGNAL_EVENTS)
+
+/** Property codes (TLFS, "Partition Properties"). */
+#define PARTITION_PROPERTY_PRIVILEGES 0x00010000u
+#define PARTITION_PROPERTY_SUSPEND 0x00020000u
+#define PARTITION_PROPERTY_CPU_RESERVE 0x00020001u
+#define PARTITION_PROPERTY_CPU_CAP 0x00020002u
+#define PARTITION_PROPERTY_CPU_WEIGHT 0x00020003u
+
+#define PARTITION_CPU_SHARE_MAX 0x10000u /* one LP: of reserve and cap */
+#define PARTITION_CPU_WEIGHT_MAX 10000u
+#define PARTITION_CPU_WEIGHT_DEFAULT 100u
+
 /** Scheduling controls (TLFS, "Scheduler"): kept for every policy to read. */
 struct partition_sched {
     uint64_t reserve; /* 1/65536 of an LP per VP */
@@ -51,13 +76,13 @@ struct partition_sched {
 };
 
 struct partition_intercept {
-    uint32_t type;       /* HvInterceptType */
-    uint32_t access;     /* mask: 1 read, 2 write, 4 execute; 0: free slot */
-    uint64_t parameter;  /* port, CPUID leaf, vector */
+    uint32_t type;      /* HvInterceptType */
+    uint32_t access;    /* mask: 1 read, 2 write, 4 execute; 0: free slot */
+    uint64_t parameter; /* port, CPUID leaf, vector */
 };
 
 struct hv_partition {
-    struct hypervisor *hv;      /* borrowed */
+    struct hypervisor *hv; /* borrowed */
     partition_id_t id;
     struct hv_partition *parent; /* borrowed; NULL for the root */
     enum partition_state state;
@@ -65,6 +90,8 @@ struct hv_partition {
     struct partition_sched sched;
     bool suspended; /* property 0x20000: time and VPs stand still */
     struct gpa_space gpa;
+    spa_t page; /* of the parent's pool: what creating this one took */
+    spa_t vp_pages[PARTITION_VP_COUNT_MAX];    /* of the own pool, by VP */
     struct hv_vp *vps[PARTITION_VP_COUNT_MAX]; /* owns; NULL where absent */
     uint32_t vp_count;
     struct partition_intercept intercepts[PARTITION_INTERCEPT_COUNT_MAX];
@@ -84,14 +111,21 @@ struct hv_partition {
 MUST_USE enum sim_status partition_create_root(struct hypervisor *hv,
                                                struct sim_error *error);
 
-/* The life-cycle calls; each is one hypercall's body. */
+/* The life-cycle calls; each is one hypercall's body. The caller has checked
+ * that it is the parent who asks. */
 enum hv_status partition_create(struct hv_context *context,
                                 struct hv_partition *parent, uint64_t flags,
                                 struct hv_partition **out);
 enum hv_status partition_initialize(struct hv_context *context,
                                     struct hv_partition *partition);
+/**
+ * Deletes all VPs and the GPA space. A VP that is running on an LP is stopped,
+ * which takes until that LP's next step: CALL_PENDING says to call again, and
+ * the partition stays FINALIZING.
+ */
 enum hv_status partition_finalize(struct hv_context *context,
                                   struct hv_partition *partition);
+/** Frees `partition`. OPERATION_DENIED while pages are left in its pool. */
 enum hv_status partition_delete(struct hv_context *context,
                                 struct hv_partition *partition);
 
@@ -101,10 +135,26 @@ enum hv_status partition_set_property(struct hv_context *context,
                                       struct hv_partition *partition,
                                       uint32_t code, uint64_t value);
 
+/** Creates and deletes a VP, which takes a page of the pool. The state of the
+ *  VP to delete is INVALID_VP_STATE until it has left its LP; asking has told
+ *  it to. */
+enum hv_status partition_add_vp(struct hv_context *context,
+                                struct hv_partition *partition,
+                                vp_index_t index, uint32_t node);
+enum hv_status partition_remove_vp(struct hv_context *context,
+                                   struct hv_vp *vp);
+
 /** Installs or (access 0) removes an intercept for the parent. */
 enum hv_status partition_install_intercept(struct hv_partition *partition,
                                            uint32_t type, uint32_t access,
                                            uint64_t parameter);
+
+/** The exception vectors that the parent wants to see, one bit each: what a
+ *  new VP's engine has to be told. */
+uint32_t partition_intercepted_vectors(const struct hv_partition *partition);
+
+/** "active" */
+const char *partition_state_name(enum partition_state state);
 
 /** The access mask that the parent has installed for this intercept. */
 uint32_t partition_intercept_access(const struct hv_partition *partition,

@@ -7,6 +7,7 @@
 #include "hypervisor/intercept.h"
 #include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
+#include "hypervisor/vp_registers.h"
 #include "sim/core/check.h"
 
 static const char *const state_names[VP_STATE_COUNT] = {
@@ -34,6 +35,27 @@ const char *vp_state_name(enum vp_state state)
     return state_names[state];
 }
 
+static void vp_count_idle(struct hv_vp *vp, cycles_t now)
+{
+    if (vp->state != VP_IDLE || !cycles_before(vp->idle_counted, now))
+        return;
+    pc_vp_add_time(&vp->counters, PC_VP_IDLE_TIME,
+                   cycles_sub(now, vp->idle_counted));
+    vp->idle_counted = now;
+}
+
+void vp_count_up_to(struct hv_vp *vp, cycles_t now)
+{
+    vp_count_idle(vp, now);
+    if (!vp->engine)
+        return;
+
+    uint64_t walks = engine_walks(vp->engine).count;
+
+    pc_vp_add(&vp->counters, PC_VP_SMALL_TLB_FILLS, walks - vp->walks_counted);
+    vp->walks_counted = walks;
+}
+
 void vp_set_state(struct hv_context *context, struct hv_vp *vp,
                   enum vp_state to)
 {
@@ -42,11 +64,10 @@ void vp_set_state(struct hv_context *context, struct hv_vp *vp,
     cycles_t when = cycles_max(context->now, vp->state_since);
 
     CHECK((transitions[vp->state] & TO(to)) != 0);
-    if (vp->state == VP_IDLE)
-        pc_vp_add_time(&vp->counters, PC_VP_IDLE_TIME,
-                       cycles_sub(when, vp->state_since));
+    vp_count_idle(vp, when);
     vp->state = to;
     vp->state_since = when;
+    vp->idle_counted = when;
     if (to == VP_READY)
         vp->sched.ready_since = when;
 
@@ -213,6 +234,7 @@ void vp_prepare_entry(struct hv_context *context, struct hv_vp *vp)
 {
     const struct vp_runner_ops *ops = vp->runner.ops;
 
+    vp_registers_inject(context, vp);
     if (vp->nmi_pending) {
         vp->nmi_pending = false;
         ops->inject_nmi(vp->runner.context);
@@ -271,6 +293,7 @@ static void vp_apic_write(void *context, uint32_t offset, uint32_t bytes,
     cost_note(vp->hv->current->bill, COST_APIC_ACCESS, 1);
     lapic_mmio_write(vp->hv->current, &vp->lapic, offset, bytes, value);
     vp_check_interrupts(vp);
+    vp->hv->host.limit_changed(vp->hv->host.context, vp);
 }
 
 /* The engine as a runner. */

@@ -92,6 +92,8 @@ struct hv_vp {
     bool halted;        /* likewise */
     bool shut_down;     /* triple fault: only INIT gets it out of this */
     bool nmi_pending;   /* wakes a halted VP; the engine delivers it */
+    uint64_t pending_interruption; /* HvX64RegisterPendingInterruption: what
+                                      its parent injects at the next entry */
     cycles_t state_since;
     struct vp_runner runner;
     struct engine *engine; /* owns; NULL for a VP that is a model */
@@ -105,6 +107,8 @@ struct hv_vp {
     struct vp_sched sched;
     cycles_t run_time; /* guest and hypervisor, for the run-time MSR */
     struct pc_vp counters;
+    cycles_t idle_counted; /* up to when the idle time at hand is counted */
+    uint64_t walks_counted;
     struct vp_intercept intercept; /* the message its parent has */
 };
 
@@ -170,6 +174,10 @@ enum hv_status vp_create(struct hv_context *context,
 struct hv_vp *vp_create_model(struct hypervisor *hv,
                               struct hv_partition *partition, vp_index_t index,
                               struct vp_runner runner, lp_id_t pinned);
+
+/** Feeds the counters that are otherwise fed when the VP changes its state,
+ *  as of `now`: for a sample. */
+void vp_count_up_to(struct hv_vp *vp, cycles_t now);
 
 /** Frees the VP, which must not be running. */
 void vp_free(struct hv_context *context, struct hv_vp *vp);

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_HYPERCALL_ABI_H
+#define HVSIM_HYPERVISOR_HYPERCALL_ABI_H
+
+/**
+ * The bytes of the hypercall interface as callers and the hypervisor exchange
+ * them: call codes, the input value, and parameter blocks, all little-endian
+ * and naturally aligned. Where TLFS 2.0a and today's TLFS and public headers
+ * differ (CreatePartition, CreateVp, MapGpaPages), these are today's.
+ */
+
+#include <assert.h>
+#include <stdint.h>
+
+enum hypercall_code {
+    HVCALL_NOTIFY_LONG_SPIN_WAIT = 0x0008,
+    HVCALL_CREATE_PARTITION = 0x0040,
+    HVCALL_INITIALIZE_PARTITION = 0x0041,
+    HVCALL_FINALIZE_PARTITION = 0x0042,
+    HVCALL_DELETE_PARTITION = 0x0043,
+    HVCALL_GET_PARTITION_PROPERTY = 0x0044,
+    HVCALL_SET_PARTITION_PROPERTY = 0x0045,
+    HVCALL_GET_PARTITION_ID = 0x0046,
+    HVCALL_GET_NEXT_CHILD_PARTITION = 0x0047,
+    HVCALL_DEPOSIT_MEMORY = 0x0048,
+    HVCALL_WITHDRAW_MEMORY = 0x0049,
+    HVCALL_GET_MEMORY_BALANCE = 0x004a,
+    HVCALL_MAP_GPA_PAGES = 0x004b,
+    HVCALL_UNMAP_GPA_PAGES = 0x004c,
+    HVCALL_INSTALL_INTERCEPT = 0x004d,
+    HVCALL_CREATE_VP = 0x004e,
+    HVCALL_DELETE_VP = 0x004f,
+    HVCALL_GET_VP_REGISTERS = 0x0050,
+    HVCALL_SET_VP_REGISTERS = 0x0051,
+    HVCALL_TRANSLATE_VIRTUAL_ADDRESS = 0x0052,
+    HVCALL_READ_GPA = 0x0053,
+    HVCALL_WRITE_GPA = 0x0054,
+    HVCALL_MAP_SPARSE_GPA_PAGES = 0x006e,
+    HVCALL_ASSERT_VIRTUAL_INTERRUPT = 0x0094,
+    HVCALL_CODE_END, /* one more than the greatest code there is */
+};
+
+/* The input value (TLFS, "Hypercall Inputs"). */
+#define HYPERCALL_CODE_MASK UINT64_C(0xffff)
+#define HYPERCALL_FAST (UINT64_C(1) << 16)
+#define HYPERCALL_VARIABLE_SHIFT 17 /* variable header, in 8 bytes */
+#define HYPERCALL_VARIABLE_MASK UINT64_C(0x3ff)
+#define HYPERCALL_NESTED (UINT64_C(1) << 31)
+#define HYPERCALL_REP_COUNT_SHIFT 32
+#define HYPERCALL_REP_START_SHIFT 48
+#define HYPERCALL_REP_MASK UINT64_C(0xfff)
+#define HYPERCALL_RESERVED UINT64_C(0xf000f00078000000)
+
+/** The input value of a rep call of `count` elements. */
+static inline uint64_t hypercall_rep(enum hypercall_code code, uint32_t count)
+{
+    return (uint64_t)code | (uint64_t)count << HYPERCALL_REP_COUNT_SHIFT;
+}
+
+/* The result value (TLFS, "Hypercall Outputs"). */
+static inline uint16_t hypercall_status(uint64_t result)
+{
+    return (uint16_t)result;
+}
+
+static inline uint32_t hypercall_reps_done(uint64_t result)
+{
+    return (uint32_t)((result >> HYPERCALL_REP_COUNT_SHIFT) &
+                      HYPERCALL_REP_MASK);
+}
+
+/* HV_PROXIMITY_DOMAIN_INFO: a NUMA node, or no preference. */
+#define HV_PROXIMITY_PREFERRED 0x00000001u
+#define HV_PROXIMITY_VALID 0x80000000u
+
+struct hv_proximity {
+    uint32_t node;
+    uint32_t flags;
+};
+
+struct hv_input_partition { /* Initialize, Finalize, Delete */
+    uint64_t partition_id;
+};
+
+struct hv_input_create_partition {
+    uint64_t flags;
+    struct hv_proximity proximity;
+    uint32_t compatibility_version;
+    uint32_t padding;
+    uint64_t disabled_processor_features[2];
+    uint64_t disabled_xsave_features;
+    uint64_t reserved;
+};
+
+struct hv_output_partition_id { /* Create, GetPartitionId, GetNextChild */
+    uint64_t partition_id;
+};
+
+struct hv_input_get_partition_property {
+    uint64_t partition_id;
+    uint32_t code;
+    uint32_t padding;
+};
+
+struct hv_output_get_partition_property {
+    uint64_t value;
+};
+
+struct hv_input_set_partition_property {
+    uint64_t partition_id;
+    uint32_t code;
+    uint32_t padding;
+    uint64_t value;
+};
+
+struct hv_input_get_next_child {
+    uint64_t parent_id;
+    uint64_t previous_id; /* 0: the first */
+};
+
+struct hv_input_deposit_memory { /* then u64 GPA page numbers */
+    uint64_t partition_id;
+};
+
+struct hv_input_withdraw_memory { /* output: u64 GPA page numbers */
+    uint64_t partition_id;
+    struct hv_proximity proximity;
+};
+
+struct hv_input_get_memory_balance {
+    uint64_t partition_id;
+    struct hv_proximity proximity;
+};
+
+struct hv_output_get_memory_balance {
+    uint64_t pages_available;
+    uint64_t pages_in_use;
+};
+
+/* Map flags beside the rights of gpa_space.h. */
+#define HV_MAP_GPA_NO_ACCESS 0x00010000u
+#define HV_MAP_GPA_LARGE_PAGE 0x80000000u
+#define HV_UNMAP_GPA_LARGE_PAGE 0x2u
+
+struct hv_input_map_gpa_pages { /* then u64 source GPA page numbers */
+    uint64_t partition_id;
+    uint64_t target_page; /* GPA page number of the first */
+    uint32_t flags;
+    uint32_t padding;
+};
+
+struct hv_input_unmap_gpa_pages { /* a rep call without elements */
+    uint64_t partition_id;
+    uint64_t target_page;
+    uint32_t flags;
+    uint32_t padding;
+};
+
+struct hv_input_map_sparse_gpa_pages { /* then struct hv_gpa_pair */
+    uint64_t partition_id;
+    uint32_t flags;
+    uint32_t padding;
+};
+
+struct hv_gpa_pair {
+    uint64_t target_page;
+    uint64_t source_page;
+};
+
+struct hv_input_install_intercept {
+    uint64_t partition_id;
+    uint32_t access; /* mask: 1 read, 2 write, 4 execute */
+    uint32_t type;
+    uint64_t parameter;
+};
+
+struct hv_input_create_vp {
+    uint64_t partition_id;
+    uint32_t vp_index;
+    uint8_t reserved[3];
+    uint8_t subnode_type;
+    uint64_t subnode_id;
+    struct hv_proximity proximity;
+    uint64_t flags;
+};
+
+struct hv_input_delete_vp {
+    uint64_t partition_id;
+    uint32_t vp_index;
+    uint32_t padding;
+};
+
+/* HV_INPUT_VTL: 3:0 the level, 4 whether it counts. */
+#define HV_INPUT_VTL_MASK 0x0fu
+#define HV_INPUT_VTL_USE 0x10u
+
+struct hv_input_vp_registers { /* GetVpRegisters, SetVpRegisters */
+    uint64_t partition_id;
+    uint32_t vp_index;
+    uint8_t vtl;
+    uint8_t reserved[3];
+};
+
+struct hv_register_value {
+    uint64_t low, high;
+};
+
+struct hv_register_assoc { /* an element of SetVpRegisters */
+    uint32_t name;
+    uint32_t reserved[3];
+    struct hv_register_value value;
+};
+
+/* HV_TRANSLATE_GVA_CONTROL_FLAGS. */
+#define HV_TRANSLATE_READ 0x01u
+#define HV_TRANSLATE_WRITE 0x02u
+#define HV_TRANSLATE_EXECUTE 0x04u
+#define HV_TRANSLATE_PRIVILEGE_EXEMPT 0x08u
+#define HV_TRANSLATE_SET_PAGE_TABLE_BITS 0x10u
+#define HV_TRANSLATE_TLB_FLUSH_INHIBIT 0x20u
+#define HV_TRANSLATE_FLAGS 0x3fu
+
+struct hv_input_translate_gva {
+    uint64_t partition_id;
+    uint32_t vp_index;
+    uint32_t padding;
+    uint64_t flags;
+    uint64_t gva_page;
+};
+
+enum hv_translate_result {
+    HV_TRANSLATE_SUCCESS,
+    HV_TRANSLATE_PAGE_NOT_PRESENT,
+    HV_TRANSLATE_PRIVILEGE_VIOLATION,
+    HV_TRANSLATE_INVALID_PAGE_TABLE_FLAGS,
+    HV_TRANSLATE_GPA_UNMAPPED,
+    HV_TRANSLATE_GPA_NO_READ_ACCESS,
+    HV_TRANSLATE_GPA_NO_WRITE_ACCESS,
+    HV_TRANSLATE_GPA_ILLEGAL_OVERLAY_ACCESS,
+};
+
+#define HV_CACHE_TYPE_WRITE_BACK 6u
+#define HV_TRANSLATE_OVERLAY_PAGE 0x100u
+
+struct hv_output_translate_gva {
+    uint32_t result;     /* enum hv_translate_result */
+    uint32_t cache_type; /* and HV_TRANSLATE_OVERLAY_PAGE */
+    uint64_t gpa_page;
+};
+
+#define HV_ACCESS_GPA_BYTES_MAX 16
+
+enum hv_access_gpa_result {
+    HV_ACCESS_GPA_SUCCESS,
+    HV_ACCESS_GPA_UNMAPPED,
+    HV_ACCESS_GPA_READ_INTERCEPT,
+    HV_ACCESS_GPA_WRITE_INTERCEPT,
+    HV_ACCESS_GPA_ILLEGAL_OVERLAY_ACCESS,
+};
+
+struct hv_input_read_gpa {
+    uint64_t partition_id;
+    uint32_t vp_index;
+    uint32_t bytes;
+    uint64_t gpa;
+    uint64_t flags; /* 7:0 cache type, which changes nothing here */
+};
+
+struct hv_output_read_gpa {
+    uint64_t result; /* enum hv_access_gpa_result */
+    uint8_t data[HV_ACCESS_GPA_BYTES_MAX];
+};
+
+struct hv_input_write_gpa {
+    uint64_t partition_id;
+    uint32_t vp_index;
+    uint32_t bytes;
+    uint64_t gpa;
+    uint64_t flags;
+    uint8_t data[HV_ACCESS_GPA_BYTES_MAX];
+};
+
+struct hv_output_write_gpa {
+    uint64_t result;
+};
+
+/* HV_INTERRUPT_CONTROL. */
+enum hv_interrupt_type {
+    HV_INTERRUPT_FIXED = 0,
+    HV_INTERRUPT_LOWEST_PRIORITY = 1,
+    HV_INTERRUPT_NMI = 4,
+    HV_INTERRUPT_INIT = 5,
+    HV_INTERRUPT_SIPI = 6,
+};
+
+#define HV_INTERRUPT_LEVEL_TRIGGERED 0x1u
+#define HV_INTERRUPT_LOGICAL 0x2u
+
+struct hv_input_assert_interrupt {
+    uint64_t partition_id;
+    uint32_t type; /* enum hv_interrupt_type */
+    uint32_t flags;
+    uint64_t destination; /* APIC id, or logical destination */
+    uint32_t vector;
+    uint8_t vtl;
+    uint8_t reserved[3];
+};
+
+struct hv_input_long_spin_wait {
+    uint32_t spins;
+    uint32_t reserved;
+};
+
+static_assert(sizeof(struct hv_input_create_partition) == 56, "TLFS");
+static_assert(sizeof(struct hv_input_map_gpa_pages) == 24, "TLFS");
+static_assert(sizeof(struct hv_input_create_vp) == 40, "TLFS");
+static_assert(sizeof(struct hv_input_vp_registers) == 16, "TLFS");
+static_assert(sizeof(struct hv_register_assoc) == 32, "TLFS");
+static_assert(sizeof(struct hv_input_translate_gva) == 32, "TLFS");
+static_assert(sizeof(struct hv_output_translate_gva) == 16, "TLFS");
+static_assert(sizeof(struct hv_output_read_gpa) == 24, "TLFS");
+static_assert(sizeof(struct hv_input_write_gpa) == 48, "TLFS");
+static_assert(sizeof(struct hv_input_assert_interrupt) == 32, "TLFS");
+
+#endif
