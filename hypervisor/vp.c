@@ -493,5 +493,7 @@ void vp_free(struct hv_context *context, struct hv_vp *vp)
     sched_vp_remove(&vp->hv->sched, vp);
     partition->vps[vp->index.v] = NULL;
     partition->vp_count--;
+    vp_count_up_to(vp, context->now);
+    vp->hv->host.vp_gone(vp->hv->host.context, vp);
     vp_discard(vp);
 }

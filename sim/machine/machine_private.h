@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_SIM_MACHINE_MACHINE_PRIVATE_H
+#define HVSIM_SIM_MACHINE_MACHINE_PRIVATE_H
+
+/** Shared by machine.c (building), run.c (time) and machine_vms.c (guests). */
+
+#include "hypervisor/hypervisor.h"
+#include "hypervisor/lp.h"
+#include "partitions/root.h"
+#include "partitions/vmms.h"
+#include "perfcounters/pc_report.h"
+#include "sim/machine/cost_model.h"
+#include "sim/machine/ledger.h"
+#include "sim/machine/lp_heap.h"
+#include "sim/machine/machine.h"
+
+/** A VM as the scenario numbers them: an entry with `count` makes several. */
+struct machine_vm {
+    struct machine *machine; /* borrowed: its owner */
+    uint32_t number;
+    char name[SCENARIO_NAME_BYTES_MAX + 1];
+    char *command_line; /* owns */
+    bool finished;      /* done, failed or off */
+    char *console_line; /* owns: what has come of the line at hand */
+    size_t console_bytes, console_capacity;
+};
+
+/** A guest image, read once however many VMs start from it. */
+struct machine_image {
+    char *name;     /* of the workload; owns */
+    uint8_t *bytes; /* owns */
+    size_t size;
+    struct machine_image *next;
+};
+
+/** Time of one LP that lies behind the next sample and is counted after it. */
+struct run_overshoot {
+    struct hv_vp *vp; /* borrowed; NULL: it has gone since */
+    cycles_t guest, hypervisor;
+};
+
+struct machine {
+    const struct scenario *scenario; /* borrowed */
+    struct results *results;         /* borrowed; may be NULL */
+    struct sim_clock clock;
+    struct event_queue *events; /* owns */
+    struct trace *trace;        /* owns */
+    struct cost_model cost;
+    struct ledger *ledger;  /* owns */
+    struct hypervisor *hv;  /* owns */
+    struct root *root;      /* owns */
+    struct vmms *vmms;      /* owns */
+    struct machine_vm *vms; /* owns, vm_count */
+    uint32_t vm_count;
+    uint32_t finished_count;
+    struct machine_image *images; /* owns */
+    struct pc_report *report;     /* owns */
+
+    /* The run; see run.c. */
+    const struct machine_run_options *options;
+    struct lp_heap *active;          /* owns: LPs that have something to run */
+    struct hv_lp *stepping;          /* the LP under way; NULL between steps */
+    cycles_t horizon;                /* of that step */
+    struct cost_bill bill;           /* of that step */
+    cycles_t sampled_at;             /* the last sample; 0: none yet */
+    cycles_t boundary;               /* the next sample or the end */
+    struct run_overshoot *overshoot; /* owns, by LP */
+    struct event sample, end;
+    cycles_t now; /* of the last event or step: never goes back */
+    bool ended;
+    enum sim_status status;
+    struct sim_error error; /* the first failure */
+};
+
+/** Notes a failure of the run; the first one counts. Does not end the run. */
+void machine_note_failure(struct machine *machine, enum sim_status status,
+                          const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* machine_vms.c: the VMs of the scenario. */
+MUST_USE enum sim_status machine_vms_create(struct machine *machine,
+                                            struct sim_error *error);
+void machine_vms_free(struct machine *machine);
+/** Starts them all at time 0, in order. */
+void machine_vms_start(struct machine *machine);
+/** What VMMS tells. */
+struct vmms_listener machine_vms_listener(struct machine *machine);
+/** Registers the counters of a VM's VPs. */
+void machine_vms_report(struct machine *machine, uint32_t vm_number);
+
+/* run.c: what the hypervisor asks of the run loop, and the end. */
+struct hv_host run_host(struct machine *machine);
+/** Every VM has finished: the run ends as soon as all LPs have got there. */
+void run_end_early(struct machine *machine);
+
+/* run_sample.c: counters at interval ends. */
+MUST_USE bool run_sample_init(struct machine *machine);
+void run_sample_count(struct machine *machine, struct hv_lp *lp,
+                      struct hv_vp *vp, enum cost_party party, cycles_t start,
+                      cycles_t spent);
+void run_sample_idle(struct machine *machine, struct hv_lp *lp, cycles_t until);
+void run_sample_vp_gone(struct machine *machine, struct hv_vp *vp);
+void run_sample_start(struct machine *machine);
+/** Completes the results at the end. */
+void run_sample_finish(struct machine *machine);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The VMs of a scenario: their images, and what becomes of what they say. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
+#include "sim/core/check.h"
+#include "sim/machine/machine_private.h"
+
+#define IMAGE_BYTES_MAX (UINT64_C(256) << 20)
+
+/* Where guest programs lie: the environment may name another folder than the
+ * one that this hvsim was built with. */
+static const char *workload_folder(void)
+{
+    const char *folder = getenv("HVSIM_WORKLOADS");
+
+    return folder && *folder ? folder : HVSIM_WORKLOAD_DIR;
+}
+
+static enum sim_status read_file(const char *path, struct machine_image *image,
+                                 struct sim_error *error)
+{
+    FILE *file = fopen(path, "rb");
+    enum sim_status status = SIM_OK;
+    size_t capacity = 0, got;
+
+    if (!file)
+        return sim_fail(error, SIM_NO_INPUT, "%s: %s", path, strerror(errno));
+    do {
+        if (image->size == capacity) {
+            size_t larger = capacity ? capacity * 2 : 65536;
+            uint8_t *bytes = realloc(image->bytes, larger);
+
+            if (!bytes || larger > 2 * IMAGE_BYTES_MAX) {
+                status = sim_fail(error, SIM_NO_INPUT, "%s: too large", path);
+                break;
+            }
+            image->bytes = bytes;
+            capacity = larger;
+        }
+        got =
+            fread(image->bytes + image->size, 1, capacity - image->size, file);
+        image->size += got;
+    } while (got > 0);
+    if (status == SIM_OK && ferror(file))
+        status = sim_fail(error, SIM_NO_INPUT, "%s: cannot be read: %s", path,
+                          strerror(errno));
+    fclose(file);
+    return status;
+}
+
+static void image_free(struct machine_image *image)
+{
+    free(image->name);
+    free(image->bytes);
+    free(image);
+}
+
+/* The image of a workload, read when it is first asked for. */
+static enum sim_status find_image(struct machine *m, const char *workload,
+                                  struct machine_image **out,
+                                  struct sim_error *error)
+{
+    for (*out = m->images; *out; *out = (*out)->next) {
+        if (strcmp((*out)->name, workload) == 0)
+            return SIM_OK;
+    }
+
+    struct machine_image *image = calloc(1, sizeof(*image));
+    char path[4096];
+
+    if (!image || !(image->name = strdup(workload))) {
+        free(image);
+        return sim_fail(error, SIM_NO_MEMORY, "no memory for guest images");
+    }
+    snprintf(path, sizeof(path), "%s/%s.img", workload_folder(), workload);
+    if (read_file(path, image, error) != SIM_OK) {
+        image_free(image);
+        return sim_prefix(error, "there is no guest program \"%s\"", workload);
+    }
+    image->next = m->images;
+    m->images = image;
+    *out = image;
+    return SIM_OK;
+}
+
+/* "key=value key=value": what the guest finds as its command line. */
+static char *command_line(const struct scenario_guest *guest)
+{
+    size_t bytes = 1;
+    char *line, *at;
+
+    for (size_t i = 0; i < guest->arg_count; i++)
+        bytes += strlen(guest->args[i].key) + strlen(guest->args[i].value) + 2;
+    line = at = malloc(bytes);
+    if (!line)
+        return NULL;
+    *at = '\0';
+    for (size_t i = 0; i < guest->arg_count; i++)
+        at += sprintf(at, "%s%s=%s", i ? " " : "", guest->args[i].key,
+                      guest->args[i].value);
+    return line;
+}
+
+static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
+                              uint32_t index, struct sim_error *error)
+{
+    struct machine_vm *vm = &m->vms[m->vm_count];
+    struct machine_image *image;
+
+    vm->machine = m;
+    vm->number = m->vm_count;
+    scenario_vm_name(from, index, vm->name);
+    if (find_image(m, from->guest.workload, &image, error) != SIM_OK)
+        return sim_prefix(error, "VM \"%s\"", vm->name);
+    vm->command_line = command_line(&from->guest);
+    if (!vm->command_line)
+        return sim_fail(error, SIM_NO_MEMORY, "no memory for VM \"%s\"",
+                        vm->name);
+
+    struct vm_config config = {
+        .name = vm->name,
+        .vp_count = from->vps,
+        .memory_bytes = from->memory_bytes,
+        .weight = from->weight,
+        .reserve = from->reserve,
+        .cap = from->limit,
+        .privileges = PRIVILEGES_DEFAULT,
+        .image = {.name = image->name,
+                  .bytes = image->bytes,
+                  .size = image->size,
+                  .command_line = vm->command_line},
+    };
+    uint32_t number;
+
+    m->vm_count++;
+    if (vmms_add(m->vmms, &config, &number, error) != SIM_OK)
+        return error->status;
+    CHECK(number == vm->number);
+    return SIM_OK;
+}
+
+enum sim_status machine_vms_create(struct machine *m, struct sim_error *error)
+{
+    const struct scenario *scenario = m->scenario;
+
+    m->vms = calloc(scenario_vm_total(scenario) + 1, sizeof(*m->vms));
+    if (!m->vms)
+        return sim_fail(error, SIM_NO_MEMORY, "no memory for VMs");
+    for (size_t i = 0; i < scenario->vm_count; i++) {
+        for (uint32_t n = 0; n < scenario->vms[i].count; n++) {
+            if (add_vm(m, &scenario->vms[i], n, error) != SIM_OK)
+                return error->status;
+        }
+    }
+    return SIM_OK;
+}
+
+void machine_vms_free(struct machine *m)
+{
+    for (uint32_t i = 0;
+         m->vms && i <= m->vm_count && i < scenario_vm_total(m->scenario);
+         i++) {
+        free(m->vms[i].command_line);
+        free(m->vms[i].console_line);
+    }
+    free(m->vms);
+    while (m->images) {
+        struct machine_image *next = m->images->next;
+
+        image_free(m->images);
+        m->images = next;
+    }
+}
+
+void machine_vms_start(struct machine *m)
+{
+    for (uint32_t i = 0; i < m->vm_count; i++)
+        vmms_start(m->vmms, i, cycles(0));
+}
+
+void machine_vms_report(struct machine *m, uint32_t vm_number)
+{
+    struct hv_partition *partition =
+        hypervisor_find_partition(m->hv, vmms_partition(m->vmms, vm_number));
+
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+        if (partition->vps[i])
+            pc_report_add_vp(m->report, m->vms[vm_number].name, (vp_index_t){i},
+                             &partition->vps[i]->counters);
+    }
+}
+
+/* The VM has nothing more to do. When all have not, the run may end. */
+static void vm_finish(struct machine_vm *vm)
+{
+    struct machine *m = vm->machine;
+
+    if (vm->finished)
+        return;
+    vm->finished = true;
+    m->finished_count++;
+    if (m->finished_count == m->vm_count)
+        run_end_early(m);
+}
+
+static void on_state(void *context, uint32_t vm_number, enum vm_state state,
+                     cycles_t now)
+{
+    struct machine *m = context;
+
+    (void)now;
+    if (state == VM_RUNNING)
+        machine_vms_report(m, vm_number);
+    if (state == VM_OFF || state == VM_FAILED)
+        vm_finish(&m->vms[vm_number]);
+}
+
+static void note(struct machine *m, enum sim_status status,
+                 const struct sim_error *error)
+{
+    if (status != SIM_OK)
+        machine_note_failure(m, status, "%s", error->message);
+}
+
+static void on_result(void *context, uint32_t vm_number, const char *name,
+                      const char *value, const char *unit)
+{
+    struct machine *m = context;
+    struct sim_error error;
+
+    if (m->results)
+        note(m,
+             results_put_result(m->results, m->vms[vm_number].name, name, value,
+                                unit, &error),
+             &error);
+}
+
+static void on_done(void *context, uint32_t vm_number)
+{
+    struct machine *m = context;
+
+    vm_finish(&m->vms[vm_number]);
+}
+
+static void on_fail(void *context, uint32_t vm_number, const char *why)
+{
+    struct machine *m = context;
+
+    machine_note_failure(m, SIM_RUN_FAILED, "VM \"%s\": %s",
+                         m->vms[vm_number].name, why);
+    vm_finish(&m->vms[vm_number]);
+}
+
+static void on_console(void *context, uint32_t vm_number, uint8_t byte)
+{
+    struct machine *m = context;
+
+    trace_add(m->trace, &(struct trace_record){
+                            .time = m->stepping ? m->stepping->now : m->now,
+                            .lp = TRACE_NO_LP,
+                            .vp = TRACE_NO_VP,
+                            .partition = vmms_partition(m->vmms, vm_number).v,
+                            .kind = TRACE_CONSOLE,
+                            .detail = byte,
+                        });
+}
+
+struct vmms_listener machine_vms_listener(struct machine *machine)
+{
+    return (struct vmms_listener){
+        .context = machine,
+        .on_state = on_state,
+        .on_console = on_console,
+        .on_result = on_result,
+        .on_done = on_done,
+        .on_fail = on_fail,
+    };
+}

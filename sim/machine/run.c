@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * The run loop: the only place where cost becomes time.
+ *
+ * The LP with the smallest local clock runs next, until its horizon: the next
+ * event of the queue, or the clock of the second LP plus the synchronisation
+ * quantum. Events fire when no LP is behind them. An LP without anything to
+ * run is not in the heap and costs no host time; its clock stands where it
+ * went idle until something is put on its run list.
+ *
+ * settle() turns what was noted into time after every functional call, so a
+ * handler sees the time at which it starts.
+ */
+#include "hypervisor/hypercall.h"
+#include "hypervisor/intercept.h"
+#include "hypervisor/vp.h"
+#include "sim/core/check.h"
+#include "sim/machine/machine_private.h"
+
+/* Moves the LP's clock by what `party` spent on `vp`, and books it. */
+static void spend(struct machine *m, struct hv_lp *lp, struct hv_vp *vp,
+                  enum cost_party party, cycles_t spent)
+{
+    cycles_t none = cycles(0);
+
+    if (spent.v == 0)
+        return;
+    run_sample_count(m, lp, vp, party, lp->now, spent);
+    if (party == COST_PARTY_GUEST)
+        ledger_post(m->ledger, lp->id, vp->number, spent, none);
+    else
+        ledger_post(m->ledger, lp->id, vp->number, none, spent);
+    vp->run_time = cycles_add(vp->run_time, spent);
+    lp->now = cycles_add(lp->now, spent);
+}
+
+/* Prices the step's bill and spends it on `vp`. Returns the hypervisor's part,
+ * which is what an intercept's Cost counter shows. */
+static cycles_t settle(struct machine *m, struct hv_lp *lp, struct hv_vp *vp)
+{
+    struct cost_total total = cost_model_price(&m->cost, &m->bill);
+    cycles_t guest = cycles(total.guest_subcycles / SUBCYCLES_PER_CYCLE);
+    cycles_t hypervisor =
+        cycles(total.hypervisor_subcycles / SUBCYCLES_PER_CYCLE);
+
+    ledger_count(m->ledger, &m->bill);
+    cost_bill_clear(&m->bill);
+    spend(m, lp, vp, COST_PARTY_GUEST, guest);
+    spend(m, lp, vp, COST_PARTY_HYPERVISOR, hypervisor);
+    return hypervisor;
+}
+
+/* Spends the guest code that ran since the last settlement, and what it noted
+ * beside its blocks. */
+static void settle_guest(struct machine *m, struct hv_lp *lp, struct hv_vp *vp)
+{
+    spend(m, lp, vp, COST_PARTY_GUEST,
+          vp->runner.ops->take_elapsed(vp->runner.context));
+
+    cycles_t after_code = lp->now;
+
+    settle(m, lp, vp);
+    vp->runner.ops->advance(vp->runner.context,
+                            cycles_sub(lp->now, after_code));
+}
+
+/* How far the LP under way may go: not past what has been scheduled, nor past
+ * an LP that has just been woken by more than the quantum. */
+static cycles_t run_limit(const struct machine *m)
+{
+    cycles_t limit = cycles_min(m->horizon, event_queue_next(m->events));
+
+    return cycles_min(limit, m->stepping->slice_end);
+}
+
+static struct hv_context step_context(struct machine *m, struct hv_lp *lp)
+{
+    return (struct hv_context){
+        .hv = m->hv,
+        .lp = lp,
+        .vp = lp->vp,
+        .now = lp->now,
+        .bill = &m->bill,
+    };
+}
+
+/* What the hypervisor and the engines ask of the run loop. */
+
+static enum engine_verdict run_on_exit(void *host, struct hv_vp *vp,
+                                       const struct vm_exit *exit)
+{
+    struct machine *m = host;
+    struct hv_lp *lp = m->stepping;
+    struct hv_context *context = m->hv->current;
+    enum engine_verdict verdict;
+
+    settle_guest(m, lp, vp);
+    context->now = lp->now;
+    verdict = intercept_handle(context, exit);
+    if (verdict == ENGINE_RESUME) {
+        vp_prepare_entry(context, vp);
+        cost_note(&m->bill, COST_VMENTRY, 1);
+    }
+
+    cycles_t spent = settle(m, lp, vp);
+
+    pc_vp_add_intercept(&vp->counters, intercept_class(exit->kind), spent);
+    vp->runner.ops->advance(vp->runner.context, spent);
+    context->now = lp->now;
+    engine_set_limit(vp->engine, run_limit(m));
+    return verdict;
+}
+
+static void run_on_model_hypercall(void *host, struct hv_vp *vp,
+                                   struct hypercall *call)
+{
+    struct machine *m = host;
+    struct hv_lp *lp = m->stepping;
+    struct hv_context *context = m->hv->current;
+    enum hypercall_outcome outcome;
+
+    settle(m, lp, vp);
+    do {
+        context->now = lp->now;
+        cost_note(&m->bill, COST_VMEXIT, 1);
+        cost_note(&m->bill, COST_EXIT_DISPATCH, 1);
+        cost_note(&m->bill, COST_VMENTRY, 1);
+        outcome = hypercall_dispatch(context, call);
+        CHECK(outcome != HYPERCALL_UNDEFINED);
+        pc_vp_add_intercept(&vp->counters, PC_INTERCEPT_HYPERCALL,
+                            settle(m, lp, vp));
+    } while (outcome == HYPERCALL_CONTINUE);
+    context->now = lp->now;
+}
+
+static uint32_t run_price_block(void *host, const struct cost_bill *bill)
+{
+    struct machine *m = host;
+    struct cost_total total = cost_model_price(&m->cost, bill);
+    uint64_t price = total.guest_subcycles + total.hypervisor_subcycles;
+
+    /* Code that takes no time at all would never reach the end of the run. */
+    if (price == 0)
+        return 1;
+    return price < UINT32_MAX ? (uint32_t)price : UINT32_MAX;
+}
+
+/* An idle LP's clock jumps to where its work begins. */
+static void wake_lp(struct machine *m, struct hv_lp *lp, cycles_t at)
+{
+    if (cycles_before(lp->now, at)) {
+        run_sample_idle(m, lp, at);
+        ledger_post_idle(m->ledger, lp->id, cycles_sub(at, lp->now));
+        lp->now = at;
+    }
+}
+
+static void run_lp_ready(void *host, struct hv_lp *lp, cycles_t at)
+{
+    struct machine *m = host;
+
+    if (lp_heap_contains(m->active, lp))
+        return;
+    wake_lp(m, lp, at);
+    lp_heap_add(m->active, lp);
+    if (m->stepping)
+        m->horizon = cycles_min(
+            m->horizon,
+            cycles_add(lp->now,
+                       clock_from_ns(m->clock,
+                                     m->scenario->hypervisor.sync_quantum_ns)));
+}
+
+static void run_vp_gone(void *host, struct hv_vp *vp)
+{
+    run_sample_vp_gone(host, vp);
+}
+
+static void run_limit_changed(void *host, struct hv_vp *vp)
+{
+    struct machine *m = host;
+
+    if (m->stepping && m->stepping->vp == vp)
+        vp->runner.ops->set_limit(vp->runner.context, run_limit(m));
+}
+
+struct hv_host run_host(struct machine *machine)
+{
+    return (struct hv_host){
+        .context = machine,
+        .on_exit = run_on_exit,
+        .on_model_hypercall = run_on_model_hypercall,
+        .price_block = run_price_block,
+        .lp_ready = run_lp_ready,
+        .vp_gone = run_vp_gone,
+        .limit_changed = run_limit_changed,
+    };
+}
+
+/* One step of an LP. */
+
+/* Puts a VP on the free LP; false if there is none, and the LP idles. */
+static bool step_dispatch(struct machine *m, struct hv_context *context)
+{
+    struct hv_lp *lp = context->lp;
+
+    if (!lp_dispatch(context)) {
+        lp_heap_remove(m->active, lp);
+        pc_lp_add(&lp->counters, PC_LP_IDLE_ENTRIES, 1);
+        hypervisor_trace(context, TRACE_LP_IDLE, 0);
+        return false;
+    }
+    wake_lp(m, lp, lp->vp->sched.ready_since);
+    settle(m, lp, lp->vp);
+    lp_start(context);
+    return true;
+}
+
+/* What others did for this VP and interrupted it with. */
+static void step_pay_debts(struct machine *m, struct hv_context *context)
+{
+    struct hv_vp *vp = context->vp;
+    bool owes = false;
+
+    for (unsigned i = 0; i < COST_BILL_WORDS; i++)
+        owes |= vp->owed.used[i] != 0;
+    if (!owes)
+        return;
+    cost_bill_add(&m->bill, &vp->owed);
+    cost_bill_clear(&vp->owed);
+    pc_vp_add_intercept(&vp->counters, PC_INTERCEPT_EXTERNAL_INTERRUPT,
+                        settle(m, context->lp, vp));
+    context->now = context->lp->now;
+}
+
+/* The timer of the LP ends the slice: an intercept like any other interrupt.
+ * False if the VP had to make room. */
+static bool step_slice(struct machine *m, struct hv_context *context)
+{
+    struct hv_lp *lp = context->lp;
+    struct hv_vp *vp = context->vp;
+
+    if (cycles_before(lp->now, lp->slice_end))
+        return true;
+
+    bool yields = lp_end_slice(context);
+
+    cost_note(&m->bill, COST_VMEXIT, 1);
+    if (!yields)
+        cost_note(&m->bill, COST_VMENTRY, 1);
+    pc_vp_add_intercept(&vp->counters, PC_INTERCEPT_EXTERNAL_INTERRUPT,
+                        settle(m, lp, vp));
+    context->now = lp->now;
+    if (yields)
+        lp_undispatch(context);
+    return !yields;
+}
+
+static void step_run(struct machine *m, struct hv_context *context)
+{
+    struct hv_lp *lp = context->lp;
+    struct hv_vp *vp = context->vp;
+    struct engine_run run = {
+        .now = lp->now, .limit = run_limit(m), .bill = &m->bill};
+    enum vm_exit_kind kind;
+
+    kind = vp->runner.ops->run(vp->runner.context, &run);
+    settle_guest(m, lp, vp);
+    context->now = lp->now;
+    if (kind == VM_EXIT_HLT) { /* of a model; an engine's is an intercept */
+        cost_note(&m->bill, COST_VMEXIT, 1);
+        vp_halt(context, vp);
+        pc_vp_add_intercept(&vp->counters, PC_INTERCEPT_HLT, settle(m, lp, vp));
+    } else if (kind == VM_EXIT_INTERRUPT_WINDOW) {
+        cost_note(&m->bill, COST_VMEXIT, 1);
+        cost_note(&m->bill, COST_EXIT_DISPATCH, 1);
+        cost_note(&m->bill, COST_VMENTRY, 1);
+        vp_prepare_entry(context, vp);
+        pc_vp_add_intercept(&vp->counters, PC_INTERCEPT_PENDING_INTERRUPT,
+                            settle(m, lp, vp));
+    }
+    context->now = lp->now;
+}
+
+static void step_lp(struct machine *m, struct hv_lp *lp)
+{
+    struct hv_context context = step_context(m, lp);
+
+    m->stepping = lp;
+    m->hv->current = &context;
+    if (!lp->vp) {
+        step_dispatch(m, &context);
+    } else {
+        step_pay_debts(m, &context);
+        if (vp_runnable(lp->vp) && step_slice(m, &context)) {
+            vp_prepare_entry(&context, lp->vp);
+            settle(m, lp, lp->vp);
+            context.now = lp->now;
+            if (cycles_before(lp->now, run_limit(m)))
+                step_run(m, &context);
+        }
+        if (lp->vp && !vp_runnable(lp->vp))
+            lp_undispatch(&context);
+    }
+    m->hv->current = NULL;
+    m->stepping = NULL;
+    if (lp_heap_contains(m->active, lp))
+        lp_heap_settle(m->active, lp);
+}
+
+static void step_machine(struct machine *m)
+{
+    struct hv_lp *lp = lp_heap_first(m->active);
+    struct hv_lp *second = lp_heap_second(m->active);
+    cycles_t next = event_queue_next(m->events);
+
+    if (!lp || !cycles_before(lp->now, next)) {
+        m->now = next;
+        event_queue_fire_next(m->events);
+        return;
+    }
+    m->horizon = CYCLES_NEVER;
+    if (second)
+        m->horizon = cycles_add(
+            second->now,
+            clock_from_ns(m->clock, m->scenario->hypervisor.sync_quantum_ns));
+    step_lp(m, lp);
+}
+
+void run_end_early(struct machine *m)
+{
+    cycles_t end = m->now;
+
+    for (uint32_t i = 0; i < m->hv->lp_count; i++)
+        end = cycles_max(end, m->hv->lps[i].now);
+    if (!event_is_scheduled(&m->end) || cycles_before(end, m->end.due))
+        event_schedule(m->events, &m->end, end);
+    m->boundary = cycles_min(m->boundary, end);
+}
+
+static void run_end(void *machine, cycles_t now)
+{
+    struct machine *m = machine;
+
+    m->now = now;
+    m->ended = true;
+}
+
+enum sim_status machine_run(struct machine *machine,
+                            const struct machine_run_options *options,
+                            struct sim_error *error)
+{
+    struct machine *m = machine;
+
+    m->options = options;
+    m->end = (struct event){
+        .kind = EVENT_END, .name = "end", .fire = run_end, .context = m};
+    event_schedule(m->events, &m->end,
+                   clock_from_ns(m->clock, m->scenario->duration_ns));
+    run_sample_start(m);
+    machine_vms_start(m);
+    while (!m->ended)
+        step_machine(m);
+    run_sample_finish(m);
+    if (m->status != SIM_OK)
+        *error = m->error;
+    return m->status;
+}
