@@ -41,7 +41,8 @@ static void catch_signals(void)
 struct run {
     struct scenario *scenario; /* owned */
     struct results *results;   /* owned */
-    char *path;                /* of the results; owned */
+    const char *path;          /* of the results; borrowed */
+    char default_path[SCENARIO_NAME_BYTES_MAX + sizeof ".db"];
     struct progress progress;
     bool quiet;
 };
@@ -177,20 +178,13 @@ static enum sim_status summarise(const struct run *run, enum sim_status status,
     return status;
 }
 
-static enum sim_status name_results(const struct cli_invocation *invocation,
-                                    struct run *run, struct sim_error *error)
+static void name_results(const struct cli_invocation *invocation,
+                         struct run *run)
 {
-    const char *output = NULL;
-    int length = 0;
-
-    if (cli_given(invocation, CLI_OUTPUT, &output))
-        run->path = strdup(output);
-    else
-        length = asprintf(&run->path, "%s.db", run->scenario->name);
-    if (length >= 0 && run->path)
-        return SIM_OK;
-    run->path = NULL;
-    return sim_fail(error, SIM_NO_MEMORY, "out of memory");
+    snprintf(run->default_path, sizeof run->default_path, "%s.db",
+             run->scenario->name);
+    run->path = run->default_path;
+    cli_given(invocation, CLI_OUTPUT, &run->path);
 }
 
 enum sim_status cli_run(const struct cli_invocation *invocation,
@@ -200,17 +194,16 @@ enum sim_status cli_run(const struct cli_invocation *invocation,
     enum sim_status status = cli_read_scenario(
         invocation, invocation->operands[0], &run.scenario, error);
 
+    if (status != SIM_OK)
+        return status;
     catch_signals();
-    if (status == SIM_OK)
-        status = name_results(invocation, &run, error);
-    if (status == SIM_OK)
-        status = results_create(&run.results, run.path,
-                                cli_given(invocation, CLI_FORCE, NULL), error);
+    name_results(invocation, &run);
+    status = results_create(&run.results, run.path,
+                            cli_given(invocation, CLI_FORCE, NULL), error);
     if (status == SIM_OK)
         status = simulate(&run, error);
     results_abandon(run.results);
     status = summarise(&run, status, error);
-    free(run.path);
     scenario_free(run.scenario);
     return status;
 }

@@ -161,7 +161,7 @@ static enum sim_status read_scalar(struct reader *reader,
     struct scenario_value value;
     char why[SCENARIO_WHY_BYTES];
 
-    if (!text)
+    if (node && node->kind != DOCUMENT_SCALAR)
         return refuse_kind(reader, node, key);
     if (!scenario_key_parse(key, text, &value, why)) {
         CHECK(node); /* a default of the table is always valid */
