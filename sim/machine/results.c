@@ -183,7 +183,8 @@ enum sim_status results_create(struct results **out, const char *path,
     }
     if (sqlite3_open_v2(results->file.work_path, &results->db,
                         SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-        sqlite3_busy_timeout(results->db, RESULTS_BUSY_TIMEOUT_MS) == SQLITE_OK &&
+        sqlite3_busy_timeout(results->db, RESULTS_BUSY_TIMEOUT_MS) ==
+            SQLITE_OK &&
         results_schema_create(results->db) == SQLITE_OK &&
         prepare_statements(results)) {
         *out = results;

@@ -13,9 +13,6 @@
 #define ROWS_MAX 24     /* of processors or VMs in one table */
 #define SENTENCES_MAX 3 /* on what VMs believe */
 
-/* The value of one counter among the rows of an instance. */
-#define COUNTER(name) "max(CASE counter WHEN '" name "' THEN value END)"
-
 /* Queries */
 
 sqlite3_stmt *summary_query(struct summary *summary, const char *sql)
@@ -104,42 +101,38 @@ static void add_headings(struct summary_table *table, size_t count,
         summary_table_add(table, "%s", headings[i]);
 }
 
-/* The busiest are chosen first, then put in order, "_Total" being the last. */
-#define BUSIEST(columns, objects)                                              \
-    "SELECT * FROM ("                                                          \
-    "  SELECT object, instance, " columns ", " COUNTER(                        \
-        "% Total Run Time") "    AS busy"                                      \
-                            "  FROM perf_total WHERE object IN (" objects ")"  \
-                            "  GROUP BY object, instance"                      \
-                            "  ORDER BY instance = '_Total' DESC, busy DESC,"  \
-                            "    object, instance COLLATE by_number"           \
-                            "  LIMIT ?1 + (SELECT count(*) FROM perf_total "   \
-                            "WHERE object IN (" objects                        \
-                            ") AND instance = '_Total' AND counter = '% "      \
-                            "Total Run Time'))"                                \
-                            " ORDER BY object, instance = '_Total', instance " \
-                            "COLLATE by_number"
+/* One row per LP, "_Total" last; of many LPs the busiest ?1. */
+static const char lp_query[] =
+    "SELECT instance,"
+    " max(value) FILTER (WHERE counter = '% Guest Run Time'),"
+    " max(value) FILTER (WHERE counter = '% Hypervisor Run Time'),"
+    " max(value) FILTER (WHERE counter = '% Idle Time'),"
+    " max(value) FILTER (WHERE counter = 'Context Switches/sec'),"
+    " max(value) FILTER (WHERE counter = 'Total Interrupts/sec')"
+    " FROM perf_total WHERE object = " SUMMARY_LP
+    " AND (instance = '_Total' OR instance IN ("
+    "  SELECT instance FROM perf_total WHERE object = " SUMMARY_LP
+    "  AND counter = '% Total Run Time' AND instance <> '_Total'"
+    "  ORDER BY value DESC, instance COLLATE by_number LIMIT ?1))"
+    " GROUP BY instance"
+    " ORDER BY instance = '_Total', instance COLLATE by_number";
 
 static void print_lps(struct summary *summary)
 {
     static const char *const headings[] = {
         "LP", "guest", "hypervisor", "idle", "switches/s", "interrupts/s"};
     struct summary_table *table = summary_table_create(6);
-    sqlite3_stmt *row = summary_query(
-        summary,
-        BUSIEST(
-            COUNTER("% Guest Run Time") "," COUNTER("% Hypervisor Run Time") "," COUNTER(
-                "% Idle Time") "," COUNTER("Context Switches/sec") "," COUNTER("Total Interrupts/sec"),
-            SUMMARY_LP));
+    sqlite3_stmt *row = summary_query(summary, lp_query);
 
-    fprintf(summary->out, "\nLogical processors: %% of the time simulated\n");
+    fprintf(summary->out, "\nLogical processors: %% of the run; _Total is the "
+                          "mean, of rates the sum\n");
     add_headings(table, 6, headings);
     sqlite3_bind_int(row, 1, ROWS_MAX);
     while (summary_next_row(summary, row)) {
-        summary_table_add(table, "%s", summary_text(row, 1));
-        for (int i = 2; i <= 4; i++)
+        summary_table_add(table, "%s", summary_text(row, 0));
+        for (int i = 1; i <= 3; i++)
             summary_table_add(table, "%.2f", sqlite3_column_double(row, i));
-        for (int i = 5; i <= 6; i++)
+        for (int i = 4; i <= 5; i++)
             summary_table_add(table, "%.0f", sqlite3_column_double(row, i));
     }
     sqlite3_finalize(row);
@@ -147,20 +140,41 @@ static void print_lps(struct summary *summary)
     print_omitted(summary, summary->lp_count, "LPs");
 }
 
-/** One VP; columns as print_vps() queries them. */
+/* One row per VP, the root's first; of many VPs the busiest ?1. */
+static const char vp_query[] =
+    "SELECT instance,"
+    " max(value) FILTER (WHERE counter = '% Guest Run Time'),"
+    " max(value) FILTER (WHERE counter = '% Hypervisor Run Time'),"
+    " max(value) FILTER (WHERE counter = '% Guest Idle Time'),"
+    " max(value) FILTER (WHERE counter = 'CPU Wait Time Per Dispatch'),"
+    " max(value) FILTER (WHERE counter = 'Logical Processor Dispatches/sec')"
+    " FROM perf_total WHERE (object, instance) IN ("
+    "  SELECT object, instance FROM perf_total"
+    "  WHERE object IN (" SUMMARY_ROOT_VP ", " SUMMARY_VP ")"
+    "  AND counter = '% Total Run Time' AND instance <> '_Total'"
+    "  ORDER BY value DESC, object, instance COLLATE by_number LIMIT ?1)"
+    " GROUP BY object, instance"
+    " ORDER BY object, instance COLLATE by_number";
+
+static const char vp_count_query[] =
+    "SELECT count(*) FROM perf_total"
+    " WHERE object IN (" SUMMARY_ROOT_VP ", " SUMMARY_VP ")"
+    " AND counter = '% Total Run Time' AND instance <> '_Total'";
+
+/** One row of vp_query. */
 static void add_vp(struct summary *summary, struct summary_table *table,
                    sqlite3_stmt *row)
 {
-    double guest = sqlite3_column_double(row, 2);
-    double hypervisor = sqlite3_column_double(row, 3);
-    double halted = sqlite3_column_double(row, 4);
-    double wait_ns = sqlite3_column_double(row, 5);
-    double dispatch_rate = sqlite3_column_double(row, 6);
-    /* ns per dispatch * dispatches per s / 1e9 is the share of time waited */
+    double guest = sqlite3_column_double(row, 1);
+    double hypervisor = sqlite3_column_double(row, 2);
+    double halted = sqlite3_column_double(row, 3);
+    double wait_ns = sqlite3_column_double(row, 4);
+    double dispatch_rate = sqlite3_column_double(row, 5);
+    /* ns per dispatch * dispatches per s = ns per s; 1e7 of them are 1 % */
     double waiting = wait_ns * dispatch_rate / 1e7;
     double rest = 100 - guest - hypervisor - halted - waiting;
 
-    summary_table_add(table, "%s", summary_text(row, 1));
+    summary_table_add(table, "%s", summary_text(row, 0));
     summary_table_add(table, "%.2f", guest);
     summary_table_add(table, "%.2f", hypervisor);
     summary_table_add(table, "%.2f", halted);
@@ -177,67 +191,25 @@ static void print_vps(struct summary *summary)
                                            "halted",  "waiting",   "suspended",
                                            "wait us", "dispatches"};
     struct summary_table *table = summary_table_create(8);
-    sqlite3_stmt *row = summary_query(
-        summary,
-        BUSIEST(
-            COUNTER("% Guest Run Time") "," COUNTER("% Hypervisor Run Time") "," COUNTER(
-                "% Guest Idle Time") "," COUNTER("CPU Wait Time Per "
-                                                 "Dispatch") "," COUNTER("L"
-                                                                         "o"
-                                                                         "g"
-                                                                         "i"
-                                                                         "c"
-                                                                         "a"
-                                                                         "l"
-                                                                         " "
-                                                                         "P"
-                                                                         "r"
-                                                                         "o"
-                                                                         "c"
-                                                                         "e"
-                                                                         "s"
-                                                                         "s"
-                                                                         "o"
-                                                                         "r"
-                                                                         " "
-                                                                         "D"
-                                                                         "i"
-                                                                         "s"
-                                                                         "p"
-                                                                         "a"
-                                                                         "t"
-                                                                         "c"
-                                                                         "h"
-                                                                         "e"
-                                                                         "s"
-                                                                         "/"
-                                                                         "s"
-                                                                         "e"
-                                                                         "c"),
-            SUMMARY_ROOT_VP "," SUMMARY_VP));
+    sqlite3_stmt *row = summary_query(summary, vp_query);
 
-    fprintf(summary->out, "\nVirtual processors: %% of the time simulated; "
-                          "\"wait us\" is per dispatch\n");
+    fprintf(summary->out,
+            "\nVirtual processors: %% of the run; halted by its own HLT, "
+            "waiting for an LP,\nsuspended otherwise, such as for the root to "
+            "answer; wait us is per dispatch\n");
     add_headings(table, 8, headings);
     sqlite3_bind_int(row, 1, ROWS_MAX);
     while (summary_next_row(summary, row))
-        if (strcmp(summary_text(row, 1), "_Total") != 0)
-            add_vp(summary, table, row);
+        add_vp(summary, table, row);
     sqlite3_finalize(row);
     summary_print_table(summary, table);
-    print_omitted(
-        summary,
-        summary_count(summary, "SELECT count(*) FROM perf_total WHERE object IN"
-                               " (" SUMMARY_ROOT_VP "," SUMMARY_VP
-                               ") AND instance <> '_Total'"
-                               " AND counter = '% Total Run Time'"),
-        "VPs");
+    print_omitted(summary, summary_count(summary, vp_count_query), "VPs");
 }
 
 /* VMs: what they believed, and what the host saw */
 
 /* Per VM: its VPs' time over the run, and in the interval in which it was
- * busiest; in percent of one LP. */
+ * busiest; in percent of one LP. The number of all VMs comes last. */
 static const char vm_query[] =
     "WITH run_share AS ("
     "  SELECT " SUMMARY_VM_OF_INSTANCE " AS vm, sum(value) AS share"
@@ -250,7 +222,8 @@ static const char vm_query[] =
     "    AND instance <> '_Total' AND counter = '% Total Run Time'"
     "  GROUP BY vm, time_ns),"
     " peak AS (SELECT vm, max(share) AS share FROM interval_share GROUP BY vm)"
-    " SELECT vm, run_share.share, peak.share"
+    " SELECT vm, run_share.share, peak.share,"
+    "  (SELECT count(*) FROM run_share)"
     " FROM run_share LEFT JOIN peak USING (vm)"
     " ORDER BY run_share.share DESC, vm COLLATE by_number LIMIT ?1";
 
@@ -276,8 +249,10 @@ static void read_belief(struct summary *summary, struct vm_figures *vm)
     sqlite3_finalize(row);
 }
 
-/** Reads at most ROWS_MAX VMs, the busiest first. */
-static unsigned read_vms(struct summary *summary, struct vm_figures *vms)
+/** Reads at most ROWS_MAX VMs, the busiest first, and says how many; all are
+ *  counted in `*total`. */
+static unsigned read_vms(struct summary *summary, struct vm_figures *vms,
+                         int *total)
 {
     sqlite3_stmt *row = summary_query(summary, vm_query);
     unsigned count = 0;
@@ -292,6 +267,7 @@ static unsigned read_vms(struct summary *summary, struct vm_figures *vms)
             .peak = sqlite3_column_double(row, 2),
         };
         CHECK(vm->name != NULL);
+        *total = sqlite3_column_int(row, 3);
         read_belief(summary, vm);
     }
     sqlite3_finalize(row);
@@ -301,9 +277,9 @@ static unsigned read_vms(struct summary *summary, struct vm_figures *vms)
 static void print_vm_table(struct summary *summary,
                            const struct vm_figures *vms, unsigned count)
 {
-    static const char *const headings[] = {"VM",          "believes",
-                                           "of one LP",   "of the host",
-                                           "peak of one", "peak of host"};
+    static const char *const headings[] = {"VM",         "believes",
+                                           "of one LP",  "of the host",
+                                           "peak of LP", "peak of host"};
     struct summary_table *table = summary_table_create(6);
 
     add_headings(table, 6, headings);
@@ -338,11 +314,13 @@ static void print_sentence(struct summary *summary, const struct vm_figures *vm)
 static void print_vms(struct summary *summary)
 {
     struct vm_figures vms[ROWS_MAX];
-    unsigned count = read_vms(summary, vms);
+    int total = 0;
+    unsigned count = read_vms(summary, vms, &total);
     unsigned sentences = 0;
 
     if (count > 0)
         print_vm_table(summary, vms, count);
+    print_omitted(summary, total, "VMs");
     for (unsigned i = 0; i < count && sentences < SENTENCES_MAX; i++) {
         if (vms[i].reported) {
             print_sentence(summary, &vms[i]);
@@ -355,15 +333,22 @@ static void print_vms(struct summary *summary)
 
 /* All */
 
+/* An interrupted run has no total, one shorter than an interval nothing else.
+ */
+static const char lp_count_query[] =
+    "SELECT count(*) FROM ("
+    " SELECT instance FROM perf_total WHERE object = " SUMMARY_LP
+    "   AND counter = '% Total Run Time'"
+    " UNION SELECT instance FROM perf WHERE object = " SUMMARY_LP
+    "   AND counter = '% Total Run Time')"
+    " WHERE instance <> '_Total'";
+
 enum sim_status summary_print(FILE *out, sqlite3 *db, unsigned width,
                               struct sim_error *error)
 {
     struct summary summary = {.out = out, .db = db, .width = width};
 
-    summary.lp_count = summary_count(
-        &summary, "SELECT count(DISTINCT instance) FROM perf WHERE object ="
-                  " " SUMMARY_LP " AND instance <> '_Total'"
-                  " AND counter = '% Total Run Time'");
+    summary.lp_count = summary_count(&summary, lp_count_query);
     print_run(&summary);
     if (!summary.failed &&
         summary_count(&summary, "SELECT count(*) FROM perf_total") > 0) {

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sim/machine/export.h"
+#include "tests/results/feed.h"
+#include "tests/results/query.h"
+
+static int remove_outputs(void **state)
+{
+    (void)state;
+    query_remove_files("out");
+    return 0;
+}
+
+static void must(enum sim_status status, const struct sim_error *error)
+{
+    if (status != SIM_OK)
+        fail_msg("%s", error->message);
+}
+
+static const struct export_format *csv(void)
+{
+    const struct export_format *format;
+    struct sim_error error = {0};
+
+    must(export_find_format(&format, "csv", &error), &error);
+    return format;
+}
+
+/** Exports out.db and gives the bytes. */
+static char *export_csv(long *size)
+{
+    struct sim_error error = {0};
+
+    must(export_file(csv(), "out.db", "out.csv", false, &error), &error);
+    return query_bytes("out.csv", size);
+}
+
+static void write_run(void)
+{
+    struct sim_error error = {0};
+
+    must(feed_whole_run("out.db", false, 12, 2, 1, &error), &error);
+}
+
+static void csv_begins_with_the_columns_and_ends_lines_with_crlf(void **state)
+{
+    static const char beginning[] =
+        "time_ns,object,instance,counter,value\r\n"
+        "100000000,Hyper-V Hypervisor Logical Processor,Hv LP 0,"
+        "% Guest Run Time,1\r\n"
+        "100000000,Hyper-V Hypervisor Logical Processor,Hv LP 0,"
+        "% Hypervisor Run Time,0.25\r\n"
+        "100000000,Hyper-V Hypervisor Logical Processor,Hv LP 0,"
+        "% Idle Time,98.75\r\n"
+        "100000000,Hyper-V Hypervisor Logical Processor,Hv LP 0,"
+        "% Total Run Time,1.25\r\n";
+    long size;
+    char *bytes;
+
+    (void)state;
+    write_run();
+    bytes = export_csv(&size);
+    assert_memory_equal(bytes, beginning, sizeof(beginning) - 1);
+    assert_string_equal(bytes + size - 2, "\r\n");
+    free(bytes);
+}
+
+static void csv_has_a_line_for_every_row_of_perf(void **state)
+{
+    char expected[32];
+    int lines = -1; /* but for the header */
+    long size;
+    char *bytes;
+
+    (void)state;
+    write_run();
+    bytes = export_csv(&size);
+    for (char *at = bytes; (at = strstr(at, "\r\n")) != NULL; at += 2)
+        lines++;
+    snprintf(expected, sizeof(expected), "%d\n", lines);
+    query_expect("out.db", "SELECT count(*) FROM perf", expected);
+    free(bytes);
+}
+
+static void instances_are_in_the_order_of_their_numbers(void **state)
+{
+    long size;
+    char *bytes;
+
+    (void)state;
+    write_run();
+    bytes = export_csv(&size);
+    assert_true(strstr(bytes, ",Hv LP 2,") < strstr(bytes, ",Hv LP 10,"));
+    free(bytes);
+}
+
+static void fields_with_commas_quotes_and_breaks_are_quoted(void **state)
+{
+    struct results *results;
+    struct sim_error error = {0};
+    struct pc_vp odd = {0};
+    struct feed feed;
+    long size;
+    char *bytes;
+
+    (void)state;
+    feed_create(&feed, 3);
+    struct results_run run = feed_run(&feed);
+    pc_report_add_vp(feed.report, "a,\"b\"\nc", (vp_index_t){0}, &odd);
+    must(results_create(&results, "out.db", false, &error), &error);
+    must(results_put_run(results, &run, &error), &error);
+    must(results_put_sample(results, feed_interval(&feed, true), &error),
+         &error);
+    must(results_finish(results, &(struct results_end){0}, &error), &error);
+    feed_free(&feed);
+    bytes = export_csv(&size);
+    assert_non_null(strstr(bytes, ",\"a,\"\"b\"\"\nc:Hv VP 0\",% Guest"));
+    free(bytes);
+}
+
+static void numbers_read_back_to_the_same_value(void **state)
+{
+    struct results *results;
+    struct sim_error error = {0};
+    struct feed feed;
+    long size;
+    char *bytes, *at;
+
+    (void)state;
+    feed_create(&feed, 3);
+    struct results_run run = feed_run(&feed);
+    must(results_create(&results, "out.db", false, &error), &error);
+    must(results_put_run(results, &run, &error), &error);
+    /* A third of the interval: no decimal is exact. */
+    pc_lp_add_time(&feed.lps[0], PC_LP_GUEST_TIME, cycles(32333333));
+    must(results_put_sample(results, feed_interval(&feed, true), &error),
+         &error);
+    must(results_finish(results, &(struct results_end){0}, &error), &error);
+    feed_free(&feed);
+    bytes = export_csv(&size);
+    at = strstr(bytes, "Hv LP 0,% Guest Run Time,");
+    assert_non_null(at);
+    assert_true(strtod(strrchr(strtok(at, "\r"), ',') + 1, NULL) ==
+                3333333300.0 / 100000000.0);
+    free(bytes);
+}
+
+static void an_unknown_format_is_refused_with_those_there_are(void **state)
+{
+    const struct export_format *format;
+    struct sim_error error = {0};
+
+    (void)state;
+    assert_int_equal(export_find_format(&format, "xlsx", &error),
+                     SIM_BAD_USAGE);
+    assert_string_equal(error.message,
+                        "there is no format \"xlsx\"; there is: csv");
+}
+
+static void what_is_not_a_result_file_is_refused(void **state)
+{
+    struct sim_error error = {0};
+
+    (void)state;
+    assert_int_equal(export_file(csv(), "/dev/null", "out.csv", false, &error),
+                     SIM_NO_INPUT);
+    assert_int_equal(export_file(csv(), "out.db", "out.csv", false, &error),
+                     SIM_NO_INPUT);
+    assert_string_equal(error.message,
+                        "out.db: cannot be read: No such file or directory");
+    assert_false(query_exists("out.csv"));
+}
+
+static void an_existing_output_is_kept_unless_it_is_to_be_replaced(void **state)
+{
+    struct sim_error error = {0};
+    FILE *old = fopen("out.csv", "w");
+    long size;
+    char *bytes;
+
+    (void)state;
+    assert_non_null(old);
+    fputs("precious", old);
+    fclose(old);
+    write_run();
+    assert_int_equal(export_file(csv(), "out.db", "out.csv", false, &error),
+                     SIM_NO_OUTPUT);
+    bytes = query_bytes("out.csv", &size);
+    assert_string_equal(bytes, "precious");
+    free(bytes);
+    must(export_file(csv(), "out.db", "out.csv", true, &error), &error);
+    bytes = query_bytes("out.csv", &size);
+    assert_memory_equal(bytes, "time_ns,", 8);
+    free(bytes);
+    assert_int_equal(query_count_files("out"), 2);
+}
+
+/** Standard output as a shell would set it, onto `path`, for one export. */
+static enum sim_status export_to_stdout_at(const char *path,
+                                           struct sim_error *error)
+{
+    enum sim_status status;
+    int kept = dup(STDOUT_FILENO);
+
+    fflush(stdout);
+    assert_non_null(freopen(path, "w", stdout));
+    status = export_file(csv(), "out.db", NULL, false, error);
+    clearerr(stdout);
+    dup2(kept, STDOUT_FILENO);
+    close(kept);
+    return status;
+}
+
+static void a_full_disk_behind_standard_output_is_noticed(void **state)
+{
+    struct sim_error error = {0};
+
+    (void)state;
+    write_run();
+    assert_int_equal(export_to_stdout_at("/dev/full", &error), SIM_IO_ERROR);
+    assert_string_equal(
+        error.message,
+        "standard output: cannot be written: No space left on device");
+}
+
+static void standard_output_gets_the_same_bytes_as_a_file(void **state)
+{
+    struct sim_error error = {0};
+    long a_size, b_size;
+    char *a, *b;
+
+    (void)state;
+    write_run();
+    must(export_to_stdout_at("out-stdout.csv", &error), &error);
+    a = query_bytes("out-stdout.csv", &a_size);
+    b = export_csv(&b_size);
+    assert_int_equal(a_size, b_size);
+    assert_memory_equal(a, b, (size_t)a_size);
+    free(a);
+    free(b);
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, remove_outputs, remove_outputs)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(csv_begins_with_the_columns_and_ends_lines_with_crlf),
+        TEST(csv_has_a_line_for_every_row_of_perf),
+        TEST(instances_are_in_the_order_of_their_numbers),
+        TEST(fields_with_commas_quotes_and_breaks_are_quoted),
+        TEST(numbers_read_back_to_the_same_value),
+        TEST(an_unknown_format_is_refused_with_those_there_are),
+        TEST(what_is_not_a_result_file_is_refused),
+        TEST(an_existing_output_is_kept_unless_it_is_to_be_replaced),
+        TEST(a_full_disk_behind_standard_output_is_noticed),
+        TEST(standard_output_gets_the_same_bytes_as_a_file),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sim/machine/results.h"
+#include "sim/machine/summary.h"
+#include "tests/results/feed.h"
+#include "tests/results/query.h"
+
+#define GOLDEN HVSIM_SOURCE_DIR "/tests/results/golden/"
+
+static int remove_outputs(void **state)
+{
+    (void)state;
+    query_remove_files("out");
+    return 0;
+}
+
+static void must(enum sim_status status, const struct sim_error *error)
+{
+    if (status != SIM_OK)
+        fail_msg("%s", error->message);
+}
+
+/** The summary of out.db; the caller frees it. */
+static char *summary(unsigned width)
+{
+    struct sim_error error = {0};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    sqlite3 *db;
+
+    must(results_open(&db, "out.db", &error), &error);
+    must(summary_print(out, db, width, &error), &error);
+    sqlite3_close(db);
+    fclose(out);
+    return text;
+}
+
+/** Compares with the file in golden/; what came out is left beside the test
+ *  so that a wanted change can be reviewed and copied. */
+static void assert_golden(const char *name, const char *text)
+{
+    char path[4096];
+    char *expected;
+    long size;
+    FILE *actual;
+
+    snprintf(path, sizeof(path), "actual-%s", name);
+    actual = fopen(path, "w");
+    assert_non_null(actual);
+    fputs(text, actual);
+    fclose(actual);
+    snprintf(path, sizeof(path), GOLDEN "%s", name);
+    expected = query_bytes(path, &size);
+    assert_string_equal(text, expected);
+    free(expected);
+}
+
+static void assert_lines_at_most(const char *text, size_t width)
+{
+    for (const char *line = text; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+
+        if (length > width)
+            fail_msg("%zu characters: %.*s", length, (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+static void a_small_host_is_shown_in_full(void **state)
+{
+    struct sim_error error = {0};
+    char *text;
+
+    (void)state;
+    must(feed_whole_run("out.db", false, 4, 20, 1, &error), &error);
+    text = summary(80);
+    assert_golden("summary-small.txt", text);
+    assert_lines_at_most(text, 80);
+    free(text);
+}
+
+static void a_large_host_is_shown_by_its_busiest_and_its_range(void **state)
+{
+    struct sim_error error = {0};
+    char *text;
+
+    (void)state;
+    must(feed_whole_run("out.db", false, 64, 7, 1, &error), &error);
+    text = summary(80);
+    assert_golden("summary-large.txt", text);
+    assert_lines_at_most(text, 80);
+    free(text);
+}
+
+static void a_wide_terminal_shows_more_lps_over_time(void **state)
+{
+    struct sim_error error = {0};
+    char *narrow, *wide;
+
+    (void)state;
+    must(feed_whole_run("out.db", false, 16, 4, 1, &error), &error);
+    narrow = summary(80);
+    wide = summary(200);
+    assert_non_null(strstr(narrow, "busiest LP"));
+    assert_null(strstr(narrow, "LP 14  LP 15"));
+    assert_null(strstr(wide, "busiest LP"));
+    assert_non_null(strstr(wide, "LP 14  LP 15"));
+    free(narrow);
+    free(wide);
+}
+
+static void long_names_are_cut_to_fit(void **state)
+{
+    struct results *results;
+    struct sim_error error = {0};
+    struct pc_vp vp = {0};
+    struct feed feed;
+    char name[65];
+    char *text;
+
+    (void)state;
+    memset(name, 'n', 64);
+    name[64] = '\0';
+    feed_create(&feed, 3);
+    struct results_run run = feed_run(&feed);
+    pc_report_add_vp(feed.report, name, (vp_index_t){0}, &vp);
+    must(results_create(&results, "out.db", false, &error), &error);
+    must(results_put_run(results, &run, &error), &error);
+    must(results_put_sample(results, feed_interval(&feed, true), &error),
+         &error);
+    must(results_put_total(results,
+                           pc_report_total(feed.report, cycles(feed.now_ns)),
+                           &error),
+         &error);
+    must(results_finish(results, &(struct results_end){.sim_ns = feed.now_ns},
+                        &error),
+         &error);
+    feed_free(&feed);
+    text = summary(80);
+    assert_lines_at_most(text, 80);
+    assert_non_null(strstr(text, "nnn~"));
+    free(text);
+}
+
+static void an_interrupted_run_has_a_timeline_and_says_so(void **state)
+{
+    struct results *results;
+    struct sim_error error = {0};
+    struct feed feed;
+    char *text;
+
+    (void)state;
+    feed_create(&feed, 3);
+    struct results_run run = feed_run(&feed);
+    must(results_create(&results, "out.db", false, &error), &error);
+    must(results_put_run(results, &run, &error), &error);
+    must(results_put_sample(results, feed_interval(&feed, true), &error),
+         &error);
+    must(results_commit(results, &error), &error);
+    results_abandon(results);
+    feed_free(&feed);
+    text = summary(80);
+    assert_golden("summary-interrupted.txt", text);
+    free(text);
+}
+
+static void a_run_without_intervals_is_no_reason_to_fail(void **state)
+{
+    struct sim_error error = {0};
+    char *text;
+
+    (void)state;
+    must(feed_whole_run("out.db", false, 3, 0, 1, &error), &error);
+    text = summary(0);
+    assert_non_null(strstr(text, "heavy-load: 0.000 s simulated"));
+    assert_null(strstr(text, "nan"));
+    free(text);
+}
+
+static void a_file_that_cannot_be_read_is_reported(void **state)
+{
+    struct sim_error error = {0};
+    sqlite3 *db;
+
+    (void)state;
+    must(feed_whole_run("out.db", false, 3, 2, 1, &error), &error);
+    db = query_open("out.db");
+    sqlite3_exec(db, "DROP VIEW perf", NULL, NULL, NULL);
+    sqlite3_close(db);
+    must(results_open(&db, "out.db", &error), &error);
+    FILE *out = fopen("/dev/null", "w");
+    assert_int_equal(summary_print(out, db, 80, &error), SIM_IO_ERROR);
+    fclose(out);
+    sqlite3_close(db);
+    assert_non_null(strstr(error.message, "the results cannot be read"));
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, remove_outputs, remove_outputs)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_small_host_is_shown_in_full),
+        TEST(a_large_host_is_shown_by_its_busiest_and_its_range),
+        TEST(a_wide_terminal_shows_more_lps_over_time),
+        TEST(long_names_are_cut_to_fit),
+        TEST(an_interrupted_run_has_a_timeline_and_says_so),
+        TEST(a_run_without_intervals_is_no_reason_to_fail),
+        TEST(a_file_that_cannot_be_read_is_reported),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
