@@ -184,6 +184,10 @@ struct decode_traits decode_traits_of(const cs_insn *insn,
 
         return decode_traits(string ? X86_INS_MOVSB : X86_INS_MOVSS);
     }
+    /* CMPcc of scalars it numbers like that of vectors. */
+    if (opcode == 0x0f && insn->bytes[prefixes->opcode_at + 1] == 0xc2 &&
+        prefixes->repeat)
+        return decode_traits(X86_INS_CMPSS);
     /* The disassembler calls some far transfers by the near ones' names. */
     if (insn->id == X86_INS_CALL && opcode == 0xff && extension == 3)
         return decode_traits(X86_INS_LCALL);
