@@ -4,10 +4,9 @@
 
 /**
  * Each processor's GDT and TSS. The order of the first entries is what
- * SYSCALL, SYSRET, SYSENTER and SYSEXIT presume.
+ * SYSCALL, SYSRET, SYSENTER and SYSEXIT presume. Assembly may include this
+ * for the selectors.
  */
-
-#include <stdint.h>
 
 #define SEGMENT_CODE64 0x08
 #define SEGMENT_DATA 0x10
@@ -20,6 +19,10 @@
 #define SEGMENT_CODE16 0x50
 #define SEGMENT_DATA16 0x58
 #define SEGMENT_SPARE 0x60 /* from here on: free for tests */
+
+#ifndef __ASSEMBLER__
+
+#include <stdint.h>
 
 #define SEGMENTS_GDT_ENTRIES 16
 #define SEGMENTS_IST_PAGES 4
@@ -48,5 +51,7 @@ struct segments {
 /** Fills `segments`, gives it interrupt stacks and loads it into the
  *  processor that calls. GS and FS are left null with their bases kept. */
 void segments_load(struct segments *segments);
+
+#endif /* __ASSEMBLER__ */
 
 #endif
