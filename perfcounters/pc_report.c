@@ -104,7 +104,6 @@ static struct instance *new_instance(struct pc_report *report,
     struct instance *instance = &report->instances[report->instance_count++];
     *instance = (struct instance){
         .object = id,
-        .name = name,
         .cells = cells,
         .now = allocate(object->cell_count, sizeof(uint64_t)),
         .before = allocate(object->cell_count, sizeof(uint64_t)),
@@ -112,6 +111,7 @@ static struct instance *new_instance(struct pc_report *report,
         .values = allocate(object->counter_count, sizeof(double)),
         .members = 1,
     };
+    instance->name = name;
     return instance;
 }
 

@@ -92,10 +92,10 @@ MUST_USE enum sim_status results_put_result(struct results *results,
                                             struct sim_error *error);
 
 /**
- * Adds a record to the view "event"; `results` is a struct results, so that
- * this is a trace_sink_fn. A failure shows at the next results_commit().
+ * Adds a record to the view "event". This is a trace_sink_fn, whose context is
+ * the struct results; a failure shows at the next results_commit().
  */
-void results_put_event(void *results, const struct trace_record *record);
+void results_put_event(void *context, const struct trace_record *record);
 
 /** What has been put so far stays, whatever happens from here on. */
 MUST_USE enum sim_status results_commit(struct results *results,

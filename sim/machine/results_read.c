@@ -63,7 +63,7 @@ static enum sim_status check_readable(const char *path, struct sim_error *error)
                     strerror(reason));
 }
 
-/** The end of the digits at `text`, and their value without leading zeros. */
+/** The end of the digits at `text`; `*first` is past its leading zeros. */
 static const char *skip_number(const char *text, const char *end,
                                const char **first)
 {
@@ -78,7 +78,8 @@ static const char *skip_number(const char *text, const char *end,
 static int compare_numbers(const char **a, const char *a_end, const char **b,
                            const char *b_end)
 {
-    const char *a_first, *b_first;
+    const char *a_first;
+    const char *b_first;
 
     *a = skip_number(*a, a_end, &a_first);
     *b = skip_number(*b, b_end, &b_first);
@@ -94,11 +95,13 @@ static bool is_digit(char c)
 
 /** The collation "by_number": numbers within a text compare as numbers, so that
  *  "Hv LP 2" comes before "Hv LP 10". */
-static int compare_naturally(void *unused, int a_bytes, const void *a_text,
+static int compare_by_number(void *unused, int a_bytes, const void *a_text,
                              int b_bytes, const void *b_text)
 {
-    const char *a = a_text, *a_end = a + a_bytes;
-    const char *b = b_text, *b_end = b + b_bytes;
+    const char *a = a_text;
+    const char *b = b_text;
+    const char *a_end = a + a_bytes;
+    const char *b_end = b + b_bytes;
 
     (void)unused;
     while (a < a_end && b < b_end) {
@@ -139,7 +142,7 @@ enum sim_status results_open(sqlite3 **out, const char *path,
     else if (check_header(db, path, error) == SIM_OK) {
         sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL);
         sqlite3_create_collation(db, "by_number", SQLITE_UTF8, NULL,
-                                 compare_naturally);
+                                 compare_by_number);
         *out = db;
     }
     free(anchored);

@@ -84,7 +84,7 @@ static void a_small_host_is_shown_in_full(void **state)
     (void)state;
     must(feed_whole_run("out.db", false, 4, 20, 1, &error), &error);
     text = summary(80);
-    assert_golden("summary-small.txt", text);
+    assert_golden("summary-small.out", text);
     assert_lines_at_most(text, 80);
     free(text);
 }
@@ -97,7 +97,7 @@ static void a_large_host_is_shown_by_its_busiest_and_its_range(void **state)
     (void)state;
     must(feed_whole_run("out.db", false, 64, 7, 1, &error), &error);
     text = summary(80);
-    assert_golden("summary-large.txt", text);
+    assert_golden("summary-large.out", text);
     assert_lines_at_most(text, 80);
     free(text);
 }
@@ -170,7 +170,7 @@ static void an_interrupted_run_has_a_timeline_and_says_so(void **state)
     results_abandon(results);
     feed_free(&feed);
     text = summary(80);
-    assert_golden("summary-interrupted.txt", text);
+    assert_golden("summary-interrupted.out", text);
     free(text);
 }
 
