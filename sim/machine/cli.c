@@ -279,6 +279,29 @@ static enum sim_status refuse_command(const char *name, struct sim_error *error)
                     near.word ? near.word : "", near.word ? "'?" : "");
 }
 
+static const struct cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+/** `topic` is a command, or NULL for the whole. */
+static enum sim_status help(const char *topic, struct sim_error *error)
+{
+    const struct cli_command *command = topic ? find_command(topic) : NULL;
+
+    if (topic && !command)
+        return refuse_command(topic, error);
+    if (command)
+        print_help(command, stdout);
+    else
+        print_usage(stdout);
+    return SIM_OK;
+}
+
 static enum sim_status dispatch(int argc, char **argv, struct sim_error *error)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
@@ -288,17 +311,16 @@ static enum sim_status dispatch(int argc, char **argv, struct sim_error *error)
         return sim_fail(error, SIM_BAD_USAGE, "a command is missing");
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
-        strcmp(name, "help") == 0) {
-        print_usage(stdout);
-        return SIM_OK;
-    }
+        strcmp(name, "help") == 0)
+        return help(argv[2], error); /* NULL stands behind the last one */
     if (strcmp(name, "--version") == 0)
         name = "version";
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(commands[i].name, name) == 0)
-            return run_command(&commands[i], argc - 1, &argv[1], error);
-    }
-    return refuse_command(name, error);
+
+    const struct cli_command *command = find_command(name);
+
+    if (!command)
+        return refuse_command(name, error);
+    return run_command(command, argc - 1, &argv[1], error);
 }
 
 /** Output that did not get out must not look like success: `> /dev/full`. */

@@ -176,8 +176,7 @@ enum units_kind scenario_key_units(const struct scenario_key *key)
 }
 
 static void print_expected_range(const struct scenario_key *key,
-                                 const char *what, const char *such_as,
-                                 char *expected)
+                                 const char *what, char *expected)
 {
     enum units_kind units = scenario_key_units(key);
     char least[UNITS_TEXT_BYTES];
@@ -188,8 +187,8 @@ static void print_expected_range(const struct scenario_key *key,
     if (key->least == key->most)
         snprintf(expected, SCENARIO_EXPECTED_BYTES, "%s", least);
     else
-        snprintf(expected, SCENARIO_EXPECTED_BYTES, "%s from %s to %s%s", what,
-                 least, most, such_as);
+        snprintf(expected, SCENARIO_EXPECTED_BYTES, "%s from %s to %s", what,
+                 least, most);
 }
 
 static void print_expected_words(const struct scenario_word *words,
@@ -216,22 +215,22 @@ void scenario_key_expected(const struct scenario_key *key,
 
     switch (key->type) {
     case SCENARIO_NUMBER:
-        print_expected_range(key, "a whole number", "", expected);
+        print_expected_range(key, "a whole number", expected);
         return;
     case SCENARIO_NUMBER_OR_AUTO:
-        print_expected_range(key, "auto or a whole number", "", expected);
+        print_expected_range(key, "auto or a whole number", expected);
         return;
     case SCENARIO_DURATION:
-        print_expected_range(key, "a time", ", such as 100ms", expected);
+        print_expected_range(key, "a time", expected);
         return;
     case SCENARIO_BYTES:
-        print_expected_range(key, "a size", ", such as 256MiB", expected);
+        print_expected_range(key, "a size", expected);
         return;
     case SCENARIO_FREQUENCY:
-        print_expected_range(key, "a frequency", ", such as 2.4GHz", expected);
+        print_expected_range(key, "a frequency", expected);
         return;
     case SCENARIO_FRACTION:
-        print_expected_range(key, "a percentage", "", expected);
+        print_expected_range(key, "a percentage", expected);
         return;
     case SCENARIO_CHOICE:
         print_expected_words(key->words, expected);
@@ -272,11 +271,30 @@ static bool refuse(const struct scenario_key *key, const char *text,
 
     scenario_key_expected(key, expected);
     if (*text == '\0')
-        snprintf(why, SCENARIO_WHY_BYTES, "is empty; expected %s", expected);
+        snprintf(why, SCENARIO_WHY_BYTES, "is empty; expected %s%s", expected,
+                 hint);
     else
         snprintf(why, SCENARIO_WHY_BYTES, "%s %s; expected %s%s",
                  document_quote(text, quoted), wrong, expected, hint);
     return false;
+}
+
+#define HINT_BYTES 96
+
+/** What helps with a quantity: an example, and the units if one is missing. */
+static void hint_at_quantity(const struct scenario_key *key,
+                             enum units_status status,
+                             char hint[static HINT_BYTES])
+{
+    enum units_kind kind = scenario_key_units(key);
+    bool unit = status == UNITS_NO_UNIT || status == UNITS_UNKNOWN_UNIT;
+
+    hint[0] = '\0';
+    if (kind == UNITS_PLAIN || !key->standard)
+        return;
+    snprintf(hint, HINT_BYTES, ", such as %s%s%s%s", key->standard,
+             unit ? " (units: " : "", unit ? units_list(kind) : "",
+             unit ? ")" : "");
 }
 
 static bool parse_quantity(const struct scenario_key *key, const char *text,
@@ -284,20 +302,19 @@ static bool parse_quantity(const struct scenario_key *key, const char *text,
 {
     enum units_kind kind = scenario_key_units(key);
     enum units_status status = units_parse(kind, text, number);
-    char hint[80] = "";
+    char hint[HINT_BYTES];
 
+    hint_at_quantity(key, status, hint);
     if (status == UNITS_TOO_FINE && kind == UNITS_PLAIN)
-        return refuse(key, text, "is not a whole number", "", why);
-    if (status == UNITS_NO_UNIT || status == UNITS_UNKNOWN_UNIT)
-        snprintf(hint, sizeof hint, " (units: %s)", units_list(kind));
+        return refuse(key, text, "is not a whole number", hint, why);
     if (status != UNITS_OK)
         return refuse(key, text, units_status_text(status), hint, why);
     if (*number < key->least)
-        return refuse(key, text, "is too small", "", why);
+        return refuse(key, text, "is too small", hint, why);
     if (*number > key->most)
-        return refuse(key, text, "is too large", "", why);
+        return refuse(key, text, "is too large", hint, why);
     if (key->type == SCENARIO_BYTES && *number % (UINT64_C(1) << 20) != 0)
-        return refuse(key, text, "is not a whole number of MiB", "", why);
+        return refuse(key, text, "is not a whole number of MiB", hint, why);
     return true;
 }
 

@@ -147,6 +147,8 @@ static void usage_is_an_error_only_when_it_was_not_asked_for(void **state)
     assert_says("", 2, "", "Usage: hvsim COMMAND");
     assert_says("--help", 0, "Usage: hvsim COMMAND", "");
     assert_says("run --help", 0, "Usage: hvsim run [OPTIONS] FILE", "");
+    assert_says("help run", 0, "Usage: hvsim run [OPTIONS] FILE", "");
+    assert_says("help rum", 2, "", "did you mean 'run'?");
     assert_says("run -h x y z", 0, "-o, --output OUT.db", "");
     assert_says("schema --help", 0, "Usage: hvsim schema [OPTIONS]\n", "");
 }
