@@ -31,9 +31,21 @@ hvsim_require(YAML yaml-0.1 0.2.5 libyaml-dev)
 hvsim_require(XXHASH libxxhash 0.8 libxxhash-dev)
 hvsim_require(CMOCKA cmocka 1.1.5 libcmocka-dev)
 
-find_path(RANDOM123_INCLUDE_DIR Random123/philox.h)
-if(NOT RANDOM123_INCLUDE_DIR)
-    message(FATAL_ERROR "hvsim needs Random123 (package librandom123-dev).")
-endif()
+# hvsim_require_header(<NAME> <header> <Debian package>): a library of headers
+# alone, as the target <NAME>.
+function(hvsim_require_header name header package)
+    find_path(${name}_INCLUDE_DIR ${header})
+    if(NOT ${name}_INCLUDE_DIR)
+        message(FATAL_ERROR
+            "hvsim needs ${header} (package ${package}), but it is not "
+            "installed. \"./setup.sh deps\" installs all that is needed on "
+            "Debian 12 and 13.")
+    endif()
+    add_library(${name} INTERFACE IMPORTED GLOBAL)
+    target_include_directories(${name} INTERFACE "${${name}_INCLUDE_DIR}")
+endfunction()
+
+hvsim_require_header(RANDOM123 Random123/philox.h librandom123-dev)
+hvsim_require_header(UTHASH uthash.h uthash-dev)
 
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
