@@ -166,6 +166,17 @@ void machine_free(struct machine *machine)
     free(m);
 }
 
+enum sim_status machine_run(struct machine *machine,
+                            const struct machine_run_options *options,
+                            struct sim_error *error)
+{
+    machine->options = options;
+    run_to_end(machine);
+    if (machine->status != SIM_OK)
+        *error = machine->error;
+    return machine->status;
+}
+
 uint64_t machine_now_ns(const struct machine *machine)
 {
     return clock_to_ns(machine->clock, machine->now);

@@ -89,6 +89,7 @@ void machine_vms_report(struct machine *machine, uint32_t vm_number);
 
 /* run.c: what the hypervisor asks of the run loop, and the end. */
 struct hv_host run_host(struct machine *machine);
+void run_to_end(struct machine *machine);
 /** Every VM has finished: the run ends as soon as all LPs have got there. */
 void run_end_early(struct machine *machine);
 

@@ -346,13 +346,8 @@ static void run_end(void *machine, cycles_t now)
     m->ended = true;
 }
 
-enum sim_status machine_run(struct machine *machine,
-                            const struct machine_run_options *options,
-                            struct sim_error *error)
+void run_to_end(struct machine *m)
 {
-    struct machine *m = machine;
-
-    m->options = options;
     m->end = (struct event){
         .kind = EVENT_END, .name = "end", .fire = run_end, .context = m};
     event_schedule(m->events, &m->end,
@@ -362,7 +357,4 @@ enum sim_status machine_run(struct machine *machine,
     while (!m->ended)
         step_machine(m);
     run_sample_finish(m);
-    if (m->status != SIM_OK)
-        *error = m->error;
-    return m->status;
 }
