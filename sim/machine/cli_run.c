@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The commands about runs: run, export, version. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 
 #include "cpu/engine.h"
 #include "sim/machine/cli_private.h"
@@ -187,6 +186,22 @@ static void name_results(const struct cli_invocation *invocation,
     cli_given(invocation, CLI_OUTPUT, &run->path);
 }
 
+/** --force is about old results, not about what one has written oneself. */
+static enum sim_status spare_scenario(const char *scenario, const char *output,
+                                      struct sim_error *error)
+{
+    struct stat from;
+    struct stat to;
+
+    if (stat(scenario, &from) == 0 && stat(output, &to) == 0 &&
+        from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+        return sim_fail(error, SIM_BAD_USAGE,
+                        "run: %s is the scenario itself; expected another "
+                        "file for the results",
+                        output);
+    return SIM_OK;
+}
+
 enum sim_status cli_run(const struct cli_invocation *invocation,
                         struct sim_error *error)
 {
@@ -198,8 +213,10 @@ enum sim_status cli_run(const struct cli_invocation *invocation,
         return status;
     catch_signals();
     name_results(invocation, &run);
-    status = results_create(&run.results, run.path,
-                            cli_given(invocation, CLI_FORCE, NULL), error);
+    status = spare_scenario(invocation->operands[0], run.path, error);
+    if (status == SIM_OK)
+        status = results_create(&run.results, run.path,
+                                cli_given(invocation, CLI_FORCE, NULL), error);
     if (status == SIM_OK)
         status = simulate(&run, error);
     results_abandon(run.results);

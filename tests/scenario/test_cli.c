@@ -276,6 +276,15 @@ static void run_replaces_results_only_when_told_to(void **state)
     assert_memory_equal(text, "SQLite format 3", 15);
 }
 
+static void run_never_replaces_its_scenario(void **state)
+{
+    (void)state;
+    write_scenario("a");
+    assert_says("run --force -o ./a.yaml a.yaml", 2, "",
+                "hvsim: run: ./a.yaml is the scenario itself");
+    assert_says("check a.yaml", 0, "valid", "");
+}
+
 static void run_leaves_nothing_where_nothing_can_be_written(void **state)
 {
     (void)state;
@@ -384,6 +393,7 @@ int main(void)
         TEST(notes_go_to_standard_error_unless_quiet),
         TEST(run_writes_results_named_after_the_scenario),
         TEST(run_replaces_results_only_when_told_to),
+        TEST(run_never_replaces_its_scenario),
         TEST(run_leaves_nothing_where_nothing_can_be_written),
         TEST(an_interrupted_run_keeps_its_results),
         TEST(a_failed_run_keeps_its_results_and_says_so),
