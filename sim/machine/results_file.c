@@ -40,15 +40,35 @@ static int create_empty(const char *path)
     return 0;
 }
 
+/** The directory part of `path` if it is one that does not exist, else NULL.
+ *  The caller frees it. */
+static char *missing_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory;
+
+    if (slash == NULL || slash == path)
+        return NULL;
+    directory = strndup(path, (size_t)(slash - path));
+    CHECK(directory != NULL);
+    if (access(directory, F_OK) != 0 && errno == ENOENT)
+        return directory;
+    free(directory);
+    return NULL;
+}
+
 static enum sim_status refuse(const char *path, int reason,
                               struct sim_error *error)
 {
-    const char *slash = strrchr(path, '/');
+    char *directory = missing_directory(path);
 
-    if (reason == ENOENT && slash != NULL && slash != path)
-        return sim_fail(error, SIM_NO_OUTPUT,
-                        "%s: cannot be created: there is no directory \"%.*s\"",
-                        path, (int)(slash - path), path);
+    if (directory != NULL) {
+        sim_fail(error, SIM_NO_OUTPUT,
+                 "%s: cannot be created: there is no directory \"%s\"", path,
+                 directory);
+        free(directory);
+        return error->status;
+    }
     if (reason == EEXIST)
         return sim_fail(error, SIM_NO_OUTPUT,
                         "%s: exists already; give another name with -o, or "
