@@ -5,40 +5,10 @@
 #include <string.h>
 
 #include "hypervisor/intercept.h"
+#include "hypervisor/vp_registers.h"
 #include "partitions/vdev_uart.h"
+#include "partitions/vmwp_private.h"
 #include "sim/core/check.h"
-
-/* A SynIC message and the intercept messages in it (TLFS, "Intercept
- * Messages"): offsets from the start of the message. */
-enum {
-    MESSAGE_TYPE = 0,
-    PAYLOAD = 16,
-    HEADER_VP_INDEX = PAYLOAD + 0x00,
-    HEADER_LENGTH = PAYLOAD + 0x04,
-    HEADER_ACCESS = PAYLOAD + 0x05,
-    HEADER_RIP = PAYLOAD + 0x18,
-    IO_PORT = PAYLOAD + 0x28,
-    IO_ACCESS_INFO = PAYLOAD + 0x2a,
-    IO_RAX = PAYLOAD + 0x30,
-};
-
-#define ACCESS_READ 0
-#define IO_SIZE_MASK 0x07
-#define IO_STRING 0x08
-
-/* HvRegister names. */
-#define REGISTER_INTERCEPT_SUSPEND 0x00000001u
-#define REGISTER_RAX 0x00020000u
-#define REGISTER_RIP 0x00020010u
-
-static uint64_t message_field(const struct vmwp_vp *vp, unsigned offset,
-                              unsigned bytes)
-{
-    uint64_t value = 0;
-
-    memcpy(&value, vp->message + offset, bytes);
-    return value;
-}
 
 static struct vdev *vmwp_find_vdev(const struct vmwp *vmwp, uint16_t port)
 {
@@ -64,40 +34,45 @@ static enum root_step vid_route(void *context, struct hv_context *hv_context)
     return ROOT_DONE;
 }
 
-static uint32_t io_bytes(const struct vmwp_vp *vp)
+uint32_t vmwp_io_read(struct vmwp_vp *vp)
 {
-    return (uint32_t)message_field(vp, IO_ACCESS_INFO, 1) & IO_SIZE_MASK;
+    uint16_t port = (uint16_t)vmwp_field(vp, VMWP_IO_PORT, 2);
+    struct vdev *vdev = vmwp_find_vdev(vp->vmwp, port);
+
+    if (!vdev)
+        return UINT32_MAX; /* an open bus */
+    return vdev->ops->read(vdev, (uint16_t)(port - vdev->first_port),
+                           vmwp_io_bytes(vp));
 }
 
-static bool io_is_in(const struct vmwp_vp *vp)
+void vmwp_io_write(struct vmwp_vp *vp, uint32_t value)
 {
-    return message_field(vp, HEADER_ACCESS, 1) == ACCESS_READ;
+    uint16_t port = (uint16_t)vmwp_field(vp, VMWP_IO_PORT, 2);
+    struct vdev *vdev = vmwp_find_vdev(vp->vmwp, port);
+
+    if (vdev)
+        vdev->ops->write(vdev, (uint16_t)(port - vdev->first_port),
+                         vmwp_io_bytes(vp), value);
 }
 
 static void io_access(struct vmwp_vp *vp)
 {
-    uint16_t port = (uint16_t)message_field(vp, IO_PORT, 2);
-    struct vdev *vdev = vmwp_find_vdev(vp->vmwp, port);
-    uint32_t bytes = io_bytes(vp);
-
-    vp->in_value = UINT32_MAX; /* an open bus */
-    if (!vdev)
-        return;
-
-    uint16_t offset = (uint16_t)(port - vdev->first_port);
-
-    if (io_is_in(vp))
-        vp->in_value = vdev->ops->read(vdev, offset, bytes);
+    if (vmwp_io_is_in(vp))
+        vp->in_value = vmwp_io_read(vp);
     else
-        vdev->ops->write(vdev, offset, bytes,
-                         (uint32_t)message_field(vp, IO_RAX, 4));
+        vmwp_io_write(vp, (uint32_t)vmwp_field(vp, VMWP_IO_RAX, 4));
+}
+
+static bool io_is_string(const struct vmwp_vp *vp)
+{
+    return vmwp_field(vp, VMWP_IO_INFO, 1) & VMWP_IO_STRING;
 }
 
 /* RAX after an IN: 4 bytes clear the upper half, less leaves the rest. */
 static uint64_t io_new_rax(const struct vmwp_vp *vp)
 {
-    uint64_t rax = message_field(vp, IO_RAX, 8);
-    uint32_t bits = io_bytes(vp) * 8;
+    uint64_t rax = vmwp_field(vp, VMWP_IO_RAX, 8);
+    uint32_t bits = vmwp_io_bytes(vp) * 8;
 
     if (bits >= 32)
         return vp->in_value;
@@ -113,15 +88,15 @@ static void io_resume(struct vmwp_vp *vp, struct hv_context *context)
     struct vmwp *vmwp = vp->vmwp;
     struct winhv_register registers[3];
     uint32_t count = 0;
-    uint64_t rip = message_field(vp, HEADER_RIP, 8) +
-                   (message_field(vp, HEADER_LENGTH, 1) & 0x0f);
+    uint64_t rip =
+        vmwp_field(vp, VMWP_RIP, 8) + (vmwp_field(vp, VMWP_LENGTH, 1) & 0x0f);
 
-    if (io_is_in(vp))
+    if (vmwp_io_is_in(vp))
         registers[count++] =
-            (struct winhv_register){REGISTER_RAX, {io_new_rax(vp), 0}};
-    registers[count++] = (struct winhv_register){REGISTER_RIP, {rip, 0}};
+            (struct winhv_register){HV_REGISTER_RAX, {io_new_rax(vp), 0}};
+    registers[count++] = (struct winhv_register){HV_REGISTER_RIP, {rip, 0}};
     registers[count++] =
-        (struct winhv_register){REGISTER_INTERCEPT_SUSPEND, {0, 0}};
+        (struct winhv_register){HV_REGISTER_INTERCEPT_SUSPEND, {0, 0}};
     /* The VM may be on its way out: then there is no VP to resume. */
     winhv_set_registers(vmwp->winhv, context, vmwp->partition, vp->index,
                         registers, count);
@@ -130,6 +105,7 @@ static void io_resume(struct vmwp_vp *vp, struct hv_context *context)
 enum { /* phases of the worker's thread at one I/O intercept */
        PHASE_WAKE,
        PHASE_ACCESS,
+       PHASE_STRING,
        PHASE_COMPLETE,
        PHASE_RESUME,
 };
@@ -146,11 +122,9 @@ static enum root_step vmwp_stop(struct vmwp_vp *vp, struct hv_context *context,
 /* What only ends the VM; NULL for an I/O intercept, which is served. */
 static const char *vmwp_fatal(const struct vmwp_vp *vp)
 {
-    switch ((uint32_t)message_field(vp, MESSAGE_TYPE, 4)) {
+    switch ((uint32_t)vmwp_field(vp, VMWP_TYPE, 4)) {
     case INTERCEPT_IO_PORT:
-        return message_field(vp, IO_ACCESS_INFO, 1) & IO_STRING
-                   ? "string I/O to an emulated device is not built yet"
-                   : NULL;
+        return NULL;
     case INTERCEPT_UNRECOVERABLE_EXCEPTION:
         return "triple fault";
     case INTERCEPT_UNMAPPED_GPA:
@@ -180,11 +154,21 @@ static enum root_step vmwp_serve(void *context, struct hv_context *hv_context)
 
         if (fatal)
             return vmwp_stop(vp, hv_context, fatal);
-        io_access(vp);
         cost_note(hv_context->bill, COST_VDEV_ACCESS, 1);
-        vp->phase = PHASE_COMPLETE;
+        if (io_is_string(vp)) {
+            vmwp_string_begin(vp, hv_context);
+            vp->phase = PHASE_STRING;
+        } else {
+            io_access(vp);
+            vp->phase = PHASE_COMPLETE;
+        }
         return ROOT_AGAIN;
     }
+    case PHASE_STRING:
+        cost_note(hv_context->bill, COST_VDEV_ACCESS, 1);
+        if (!vmwp_string_step(vp, hv_context))
+            vp->phase = PHASE_COMPLETE;
+        return ROOT_AGAIN;
     case PHASE_COMPLETE:
         cost_note(hv_context->bill, COST_VMWP_COMPLETE, 1);
         vp->phase = PHASE_RESUME;
@@ -192,7 +176,10 @@ static enum root_step vmwp_serve(void *context, struct hv_context *hv_context)
     default:
         vp->phase = PHASE_WAKE;
         vp->message_waiting = false;
-        io_resume(vp, hv_context);
+        if (io_is_string(vp))
+            vmwp_string_resume(vp, hv_context);
+        else
+            io_resume(vp, hv_context);
         return ROOT_DONE;
     }
 }
@@ -202,7 +189,7 @@ void vmwp_receive(struct vmwp *vmwp, struct hv_context *context,
 {
     uint32_t index;
 
-    memcpy(&index, message + HEADER_VP_INDEX, sizeof(index));
+    memcpy(&index, message + VMWP_VP_INDEX, sizeof(index));
     if (index >= vmwp->vp_count)
         return;
 

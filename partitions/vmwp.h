@@ -20,6 +20,16 @@
 
 struct vmwp;
 
+/** An INS or OUTS under way; see vmwp_string.c. */
+struct vmwp_string {
+    uint64_t base, mask; /* of the segment; of the address size */
+    uint64_t index;      /* RSI or RDI */
+    uint64_t count;      /* RCX */
+    bool repeated, done, faulted;
+    uint64_t fault_address;
+    uint32_t error_code;
+};
+
 /** The thread that serves one VP, and the intercept it is at. */
 struct vmwp_vp {
     struct vmwp *vmwp; /* borrowed: its owner */
@@ -30,6 +40,7 @@ struct vmwp_vp {
     uint8_t message[VMWP_MESSAGE_BYTES];
     bool message_waiting;
     uint32_t in_value; /* what an IN has read */
+    struct vmwp_string string;
 };
 
 /** What becomes of a VM that cannot go on. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "partitions/winhv.h"
 
+#include <string.h>
+
 #include "hypervisor/gpa_space.h"
 #include "hypervisor/hypercall.h"
 #include "hypervisor/hypercall_abi.h"
@@ -248,4 +250,77 @@ enum hv_status winhv_set_registers(struct winhv *winhv,
     return winhv_rep(winhv, context, HVCALL_SET_VP_REGISTERS, count, &input,
                      sizeof(input.head) + count * sizeof(input.elements[0]),
                      &done);
+}
+
+enum hv_status winhv_get_register(struct winhv *winhv,
+                                  struct hv_context *context, partition_id_t id,
+                                  uint32_t vp_index, struct winhv_register *out)
+{
+    const struct {
+        struct hv_input_vp_registers head;
+        uint32_t name, padding;
+    } input = {.head = {.partition_id = id.v, .vp_index = vp_index},
+               .name = out->name};
+    uint32_t done;
+    enum hv_status status = winhv_rep(winhv, context, HVCALL_GET_VP_REGISTERS,
+                                      1, &input, sizeof(input), &done);
+
+    if (status == HV_STATUS_SUCCESS)
+        winhv_output(winhv, context, out->value, sizeof(out->value));
+    return status;
+}
+
+uint32_t winhv_translate(struct winhv *winhv, struct hv_context *context,
+                         partition_id_t id, uint32_t vp_index, gva_t at,
+                         bool write, gpa_t *page)
+{
+    const struct hv_input_translate_gva input = {
+        .partition_id = id.v,
+        .vp_index = vp_index,
+        .flags = (write ? HV_TRANSLATE_WRITE : HV_TRANSLATE_READ) |
+                 HV_TRANSLATE_SET_PAGE_TABLE_BITS,
+        .gva_page = at.raw >> PAGE_SHIFT};
+    struct hv_output_translate_gva output = {0};
+
+    if (winhv_simple(winhv, context, HVCALL_TRANSLATE_VIRTUAL_ADDRESS, &input,
+                     sizeof(input)) != HV_STATUS_SUCCESS)
+        return HV_TRANSLATE_GPA_UNMAPPED;
+    winhv_output(winhv, context, &output, sizeof(output));
+    *page = gpa(output.gpa_page << PAGE_SHIFT);
+    return output.result;
+}
+
+static bool winhv_write_gpa(struct winhv *winhv, struct hv_context *context,
+                            struct hv_input_write_gpa *input, const void *data,
+                            uint32_t bytes)
+{
+    struct hv_output_write_gpa output = {0};
+
+    memcpy(input->data, data, bytes);
+    if (winhv_simple(winhv, context, HVCALL_WRITE_GPA, input, sizeof(*input)) !=
+        HV_STATUS_SUCCESS)
+        return false;
+    winhv_output(winhv, context, &output, sizeof(output));
+    return output.result == HV_ACCESS_GPA_SUCCESS;
+}
+
+bool winhv_access_gpa(struct winhv *winhv, struct hv_context *context,
+                      partition_id_t id, uint32_t vp_index, gpa_t at,
+                      bool write, void *data, uint32_t bytes)
+{
+    struct hv_input_write_gpa input = {.partition_id = id.v,
+                                       .vp_index = vp_index,
+                                       .bytes = bytes,
+                                       .gpa = at.raw};
+    struct hv_output_read_gpa output = {0};
+
+    CHECK(bytes <= HV_ACCESS_GPA_BYTES_MAX);
+    if (write)
+        return winhv_write_gpa(winhv, context, &input, data, bytes);
+    if (winhv_simple(winhv, context, HVCALL_READ_GPA, &input,
+                     sizeof(struct hv_input_read_gpa)) != HV_STATUS_SUCCESS)
+        return false;
+    winhv_output(winhv, context, &output, sizeof(output));
+    memcpy(data, output.data, bytes);
+    return output.result == HV_ACCESS_GPA_SUCCESS;
 }

@@ -83,4 +83,21 @@ enum hv_status winhv_set_registers(struct winhv *winhv,
                                    const struct winhv_register *registers,
                                    uint32_t count);
 
+/** Reads one register of that name. */
+enum hv_status winhv_get_register(struct winhv *winhv,
+                                  struct hv_context *context, partition_id_t id,
+                                  uint32_t vp_index,
+                                  struct winhv_register *out);
+
+/** The page of `at` as the VP would reach it for a read or write; sets the
+ *  accessed and dirty bits. Returns an enum hv_translate_result. */
+uint32_t winhv_translate(struct winhv *winhv, struct hv_context *context,
+                         partition_id_t id, uint32_t vp_index, gva_t at,
+                         bool write, gpa_t *page);
+
+/** Reads or writes at most 16 bytes on one page. False if that cannot be. */
+bool winhv_access_gpa(struct winhv *winhv, struct hv_context *context,
+                      partition_id_t id, uint32_t vp_index, gpa_t at,
+                      bool write, void *data, uint32_t bytes);
+
 #endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_PARTITIONS_VMWP_PRIVATE_H
+#define HVSIM_PARTITIONS_VMWP_PRIVATE_H
+
+/** Shared by vmwp.c and vmwp_string.c: how they read an intercept message. */
+
+#include <string.h>
+
+#include "partitions/vmwp.h"
+
+/* A SynIC message and the intercept messages in it (TLFS, "Intercept
+ * Messages"): offsets from the start of the message. */
+enum {
+    VMWP_TYPE = 0,
+    VMWP_PAYLOAD = 16,
+    VMWP_VP_INDEX = VMWP_PAYLOAD + 0x00,
+    VMWP_LENGTH = VMWP_PAYLOAD + 0x04,
+    VMWP_ACCESS = VMWP_PAYLOAD + 0x05,
+    VMWP_STATE = VMWP_PAYLOAD + 0x06,
+    VMWP_CS_ATTRIBUTES = VMWP_PAYLOAD + 0x16,
+    VMWP_RIP = VMWP_PAYLOAD + 0x18,
+    VMWP_RFLAGS = VMWP_PAYLOAD + 0x20,
+    VMWP_IO_PORT = VMWP_PAYLOAD + 0x28,
+    VMWP_IO_INFO = VMWP_PAYLOAD + 0x2a,
+    VMWP_IO_INSTRUCTION_BYTES = VMWP_PAYLOAD + 0x2b,
+    VMWP_IO_RAX = VMWP_PAYLOAD + 0x30,
+    VMWP_IO_INSTRUCTION = VMWP_PAYLOAD + 0x38,
+    VMWP_IO_DS_BASE = VMWP_PAYLOAD + 0x48,
+    VMWP_IO_ES_BASE = VMWP_PAYLOAD + 0x58,
+    VMWP_IO_RCX = VMWP_PAYLOAD + 0x68,
+    VMWP_IO_RSI = VMWP_PAYLOAD + 0x70,
+    VMWP_IO_RDI = VMWP_PAYLOAD + 0x78,
+};
+
+#define VMWP_IO_SIZE_MASK 0x07u
+#define VMWP_IO_STRING 0x08u
+#define VMWP_IO_REPEATED 0x10u
+
+/** The `bytes` bytes (at most 8) at `offset` of the message, as a number. */
+static inline uint64_t vmwp_field(const struct vmwp_vp *vp, unsigned offset,
+                                  unsigned bytes)
+{
+    uint64_t value = 0;
+
+    memcpy(&value, vp->message + offset, bytes);
+    return value;
+}
+
+static inline bool vmwp_io_is_in(const struct vmwp_vp *vp)
+{
+    return vmwp_field(vp, VMWP_ACCESS, 1) == 0;
+}
+
+static inline uint32_t vmwp_io_bytes(const struct vmwp_vp *vp)
+{
+    return (uint32_t)vmwp_field(vp, VMWP_IO_INFO, 1) & VMWP_IO_SIZE_MASK;
+}
+
+/** One access to whatever device has the port; an open bus reads ones. */
+uint32_t vmwp_io_read(struct vmwp_vp *vp);
+void vmwp_io_write(struct vmwp_vp *vp, uint32_t value);
+
+/** INS and OUTS. Begins with the message at hand. */
+void vmwp_string_begin(struct vmwp_vp *vp, struct hv_context *context);
+
+/** Moves one element; false when there is none left, or a fault stopped it. */
+bool vmwp_string_step(struct vmwp_vp *vp, struct hv_context *context);
+
+/** Writes the registers as the instruction leaves them, and lets the VP go. */
+void vmwp_string_resume(struct vmwp_vp *vp, struct hv_context *context);
+
+#endif
