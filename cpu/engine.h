@@ -222,6 +222,9 @@ void engine_inject_exception(struct engine *engine, uint8_t vector,
  *  engine_interruptible() holds. May be set from inside callbacks. */
 void engine_request_window(struct engine *engine, bool wanted);
 
+/** Whether PAUSE is an intercept (VM_EXIT_PAUSE); it is not at first. */
+void engine_intercept_pause(struct engine *engine, bool wanted);
+
 /** Exception vectors that the host wants to see first, one bit each. */
 void engine_intercept_exceptions(struct engine *engine, uint32_t vectors);
 

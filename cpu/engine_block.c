@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cpu/engine_private.h"
+
+#include <string.h>
+
+#include "sim/core/check.h"
+
+/*
+ * Prices. A block is charged when it begins; whatever of it is not executed
+ * after all (an intercept or a fault in its middle) is taken back, which is
+ * exact because prices are sums over instructions and RIP is exact. So it
+ * does not matter how Unicorn cuts code into blocks.
+ *
+ * Traps. Unicorn executes IN, OUT, INS and OUTS by itself, without the checks
+ * of I/O privilege and with no way to suspend them, and RDRAND and RDSEED with
+ * the machine's randomness. A block that holds one is recognised here, before
+ * it runs for the first time; the instruction gets an INT3 in the copy of its
+ * page (cpu/code_pages.h) and then arrives as an intercept, at its own RIP.
+ */
+
+/* Unicorn's blocks end at most one instruction into their second page. */
+#define BLOCK_BYTES_MAX (2 * PAGE_BYTES)
+#define INSTRUCTION_BYTES_MAX 15
+
+static bool is_prefix(uint8_t byte, enum code_mode mode)
+{
+    switch (byte) {
+    case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
+    case 0x66: case 0x67: case 0xf0: case 0xf2: case 0xf3:
+        return true;
+    default:
+        return mode == CODE_64 && (byte & 0xf0) == 0x40;
+    }
+}
+
+bool engine_block_needs_trap(const uint8_t *code, uint32_t bytes,
+                             enum code_mode mode)
+{
+    uint32_t at = 0;
+
+    while (at < bytes && is_prefix(code[at], mode))
+        at++;
+    if (at == bytes)
+        return false;
+    if ((code[at] & 0xfc) == 0x6c || (code[at] & 0xf4) == 0xe4)
+        return true; /* INS, OUTS; IN, OUT */
+    return at + 2 < bytes && code[at] == 0x0f && code[at + 1] == 0xc7 &&
+           code[at + 2] >= 0xf0; /* RDRAND, RDSEED: register forms */
+}
+
+/* A quick no for most blocks: none of the opcodes' bytes occurs. */
+static bool may_need_traps(const uint8_t *code, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes; i++)
+        if ((code[i] & 0xfc) == 0x6c || (code[i] & 0xf4) == 0xe4 ||
+            code[i] == 0xc7)
+            return true;
+    return false;
+}
+
+/* Whether the traps in the copy are where this instruction needs them: on its
+ * first byte if at all. Another decoding of the same bytes may want others. */
+static bool traps_fit(struct engine *engine, uint64_t pc, const uint8_t *code,
+                      uint32_t bytes, enum code_mode mode)
+{
+    const struct code_pages *pages = engine->mmu.arena->code;
+    bool wanted = engine_block_needs_trap(code, bytes, mode);
+
+    for (uint32_t i = 0; i < bytes; i++) {
+        spa_t at;
+
+        if (!engine_memory_code(engine, pc + i, &at))
+            return true;
+        if (code_pages_is_trap(pages, at) != (wanted && i == 0))
+            return false;
+        if (!wanted && !code_pages_has_traps(pages, at) &&
+            (pc & PAGE_MASK) + bytes <= PAGE_BYTES)
+            return true;
+        if (wanted)
+            return true;
+    }
+    return true;
+}
+
+/* The length of the instruction, or of what is there of it. */
+static uint32_t length_at(struct engine *engine, enum code_mode mode,
+                          const uint8_t *code, uint32_t bytes)
+{
+    uint32_t length = decode_length(engine->decoder, mode, code, bytes);
+
+    return length != 0 ? length : bytes;
+}
+
+static bool block_traps_fit(struct engine *engine, uint64_t pc,
+                            const uint8_t *code, uint32_t bytes,
+                            enum code_mode mode, spa_t start)
+{
+    if (!may_need_traps(code, bytes) &&
+        !code_pages_has_traps(engine->mmu.arena->code, start))
+        return true;
+    for (uint32_t at = 0; at < bytes;) {
+        uint32_t length = length_at(engine, mode, code + at, bytes - at);
+
+        if (!traps_fit(engine, pc + at, code + at, length, mode))
+            return false;
+        at += length;
+    }
+    return true;
+}
+
+/* The block hook may look at the translation flags, which are up to date at
+ * the start of a block, though the image is otherwise out of bounds. */
+static enum code_mode current_mode(struct engine *engine)
+{
+    bool suspended = engine->image_valid;
+    enum code_mode mode;
+
+    engine_image_load(engine);
+    mode = engine_image_mode(engine);
+    engine->image_valid = suspended;
+    return mode;
+}
+
+static struct block_price price_bytes(struct engine *engine, uint64_t pc,
+                                      uint32_t bytes, enum code_mode mode,
+                                      spa_t start)
+{
+    uint8_t code[BLOCK_BYTES_MAX];
+    struct cost_bill bill = {0};
+    struct block_price price = {0};
+    uint32_t have = engine_memory_read_code(engine, pc, code, bytes);
+
+    price.instructions = (uint16_t)decode_block(engine->decoder, mode, code,
+                                                have, &bill);
+    price.subcycles =
+        engine->host->price_block(engine->host->context, &bill);
+    price.traps = !block_traps_fit(engine, pc, code, have, mode, start);
+    return price;
+}
+
+/* From the far cache if the block lies in one page. */
+static struct block_price price_anywhere(struct engine *engine, uint64_t pc,
+                                         uint32_t bytes)
+{
+    enum code_mode mode = current_mode(engine);
+    struct block_price price;
+    struct far_key key = {.bytes = (uint16_t)bytes, .mode = (uint8_t)mode};
+
+    if (!engine_memory_code(engine, pc, &key.start))
+        return (struct block_price){0};
+    if ((pc & PAGE_MASK) + bytes > PAGE_BYTES)
+        return price_bytes(engine, pc, bytes, mode, key.start);
+    key.version = code_pages_version(engine->mmu.arena->code, key.start);
+    if (price_cache_far_find(engine->pool->far, &key, &price))
+        return price;
+    price = price_bytes(engine, pc, bytes, mode, key.start);
+    price_cache_far_add(engine->pool->far, &key, &price);
+    return price;
+}
+
+/* What [pc, pc + bytes) costs, by way of the near cache. */
+static const struct near_price *price_near(struct engine *engine, uint64_t pc,
+                                           uint32_t bytes, bool *traps)
+{
+    struct near_price *slot;
+    uint64_t key = near_key(&engine->near, pc, bytes);
+    struct block_price price;
+
+    *traps = false;
+    slot = near_slot(&engine->near, pc, bytes);
+    if (slot->key == key)
+        return slot;
+    price = price_anywhere(engine, pc, bytes);
+    *traps = price.traps;
+    price_cache_near_missed(&engine->near);
+    slot = near_slot(&engine->near, pc, bytes);
+    *slot = (struct near_price){
+        /* A block that must not run is asked about again. */
+        .key = price.traps ? 0 : key,
+        .subcycles = price.subcycles,
+        .instructions = price.instructions,
+    };
+    return slot;
+}
+
+static void stop_before(struct engine *engine, enum engine_stop why)
+{
+    engine->block = NULL;
+    engine->stop = why;
+    (void)uc_emu_stop(engine->uc);
+}
+
+/* As engine_interruptible(), from inside the block hook. */
+static bool window_is_open(struct engine *engine)
+{
+    uint64_t rflags = 0;
+    bool shadow;
+
+    (void)uc_reg_read(engine->uc, UC_X86_REG_RFLAGS, &rflags);
+    if ((rflags & RFLAGS_IF) == 0)
+        return false;
+    engine_image_load(engine);
+    shadow = engine_image_shadow(engine);
+    engine->image_valid = false;
+    return !shadow;
+}
+
+/* The instructions in the scratch page are those of its real page; what else
+ * is there stops them. */
+static void run_scratch_block(struct engine *engine, uint64_t pc,
+                              uint32_t bytes)
+{
+    const struct engine_scratch *scratch = &engine->scratch;
+    bool traps;
+
+    engine->block = NULL;
+    if (pc < scratch->start.raw || pc >= scratch->end.raw)
+        return;
+    if (bytes > scratch->end.raw - pc)
+        bytes = (uint32_t)(scratch->end.raw - pc);
+    engine->block = price_near(engine, pc, bytes, &traps);
+    engine->clock += engine->block->subcycles;
+    engine->instructions += engine->block->instructions;
+}
+
+/* True if the block at `pc` is not to be treated as usual. */
+static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
+{
+    if (engine->setting_up)
+        return true;
+    if (engine->scratch.active) {
+        run_scratch_block(engine, pc, bytes);
+        return true;
+    }
+    if (engine->clock + engine->billed >= engine->limit ||
+        engine->debug_trap_pending ||
+        (engine->nmi_pending && !engine->nmi_masked) ||
+        (engine->window_wanted && window_is_open(engine))) {
+        stop_before(engine, STOP_BOUNDARY);
+        return true;
+    }
+    return false;
+}
+
+static void run_new_block(struct engine *engine, uint64_t pc, uint32_t bytes)
+{
+    const struct near_price *price;
+    bool traps;
+
+    CHECK(bytes > 0 && bytes < BLOCK_BYTES_MAX);
+    price = price_near(engine, pc, bytes, &traps);
+    if (traps) {
+        stop_before(engine, STOP_TRAPS);
+        return;
+    }
+    engine->block = price;
+    engine->clock += price->subcycles;
+    engine->instructions += price->instructions;
+}
+
+/* Called by Unicorn before each block. */
+void engine_block_hook(uc_engine *uc, uint64_t pc, uint32_t bytes,
+                       void *context)
+{
+    struct engine *engine = context;
+    const struct near_price *price;
+
+    (void)uc;
+    if (__builtin_expect(engine->clock >= engine->attention, 0) &&
+        attend(engine, pc, bytes))
+        return;
+    price = near_slot(&engine->near, pc, bytes);
+    if (__builtin_expect(price->key != near_key(&engine->near, pc, bytes), 0)) {
+        run_new_block(engine, pc, bytes);
+        return;
+    }
+    engine->block = price;
+    engine->clock += price->subcycles;
+    engine->instructions += price->instructions;
+}
+
+void engine_block_cut(struct engine *engine, uint64_t pc)
+{
+    struct near_price block;
+    uint64_t start, done;
+
+    if (!engine->block)
+        return;
+    block = *engine->block;
+    engine->block = NULL;
+    start = near_address(block.key);
+    done = pc - start;
+    if (done >= near_bytes(block.key))
+        return;
+    engine->clock -= block.subcycles;
+    engine->instructions -= block.instructions;
+    if (done > 0)
+        engine_block_charge(engine, start, (uint32_t)done);
+}
+
+void engine_block_charge(struct engine *engine, uint64_t pc, uint32_t bytes)
+{
+    const struct near_price *price;
+    bool traps;
+
+    if (bytes == 0)
+        return;
+    price = price_near(engine, pc, bytes, &traps);
+    engine->clock += price->subcycles;
+    engine->instructions += price->instructions;
+}
+
+/* Puts a trap at the instruction; false if the copy cannot serve it. */
+static bool trap_instruction(struct engine *engine, uint64_t pc,
+                             const uint8_t *code, uint32_t bytes,
+                             enum code_mode mode)
+{
+    struct arena *arena = engine->mmu.arena;
+    spa_t at;
+
+    if (!engine_block_needs_trap(code, bytes, mode))
+        return traps_fit(engine, pc, code, bytes, mode);
+    if (!engine_memory_code(engine, pc, &at) ||
+        !code_pages_is_code(arena->code, at))
+        return false;
+    return code_pages_is_trap(arena->code, at) ||
+           code_pages_trap(arena->code, at, arena->base + spa_page(at).raw);
+}
+
+/* From RIP to the first instruction that needs a trap; what comes after it in
+ * the block is a block of its own from now on. */
+void engine_block_trap(struct engine *engine)
+{
+    enum code_mode mode = engine_image_mode(engine);
+    uint64_t pc = engine_image_pc(engine);
+    bool fits = true;
+
+    for (uint32_t steps = 0; steps < PAGE_BYTES && fits; steps++) {
+        uint8_t code[INSTRUCTION_BYTES_MAX];
+        uint32_t have =
+            engine_memory_read_code(engine, pc, code, sizeof(code));
+        uint32_t length = length_at(engine, mode, code, have);
+
+        fits = have != 0 && trap_instruction(engine, pc, code, length, mode);
+        if (engine_block_needs_trap(code, length, mode))
+            break;
+        pc += length;
+    }
+    if (!fits)
+        engine_step_instruction(engine);
+}

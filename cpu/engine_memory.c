@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cpu/engine_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/core/check.h"
+
+#define FETCHED_SLOTS_MIN 64u
+#define FETCHED_SLOTS_MAX (1u << 16)
+#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15) /* 2^64 / golden ratio */
+
+void engine_memory_flush(struct engine *engine)
+{
+    CHECK(uc_ctl_flush_tlb(engine->uc) == UC_ERR_OK);
+    engine->epoch++;
+    engine->flush_wanted = false;
+}
+
+void engine_memory_flush_all(struct engine *engine, bool keep_global)
+{
+    tlb_flush(engine->tlb, keep_global);
+    engine->flush_wanted = true;
+}
+
+void engine_flush_translations(struct engine *engine)
+{
+    engine_memory_flush_all(engine, false);
+}
+
+struct engine_walks engine_walks(const struct engine *engine)
+{
+    return engine->walks;
+}
+
+void engine_set_apic_page(struct engine *engine, bool on, gpa_t page)
+{
+    engine->apic_on = on;
+    engine->apic_page = gpa_page(page);
+    engine_memory_flush_all(engine, false);
+}
+
+static bool pae_paging(const struct mmu_context *mmu)
+{
+    return (mmu->cr0 & CR0_PG) != 0 && (mmu->cr4 & CR4_PAE) != 0 &&
+           (mmu->efer & EFER_LMA) == 0;
+}
+
+void engine_memory_adopt_controls(struct engine *engine,
+                                  const struct x86_state *state)
+{
+    struct mmu_context *mmu = &engine->mmu;
+
+    mmu->cr0 = state->cr0;
+    mmu->cr3 = state->cr3;
+    mmu->cr4 = state->cr4;
+    mmu->efer = state->efer;
+    mmu->physical_bits = engine->features.physical_bits;
+    if (!pae_paging(mmu))
+        mmu->pdpte = NULL;
+    else if (!mmu->pdpte && mmu_load_pdptes(mmu, engine->pdpte))
+        mmu->pdpte = engine->pdpte;
+}
+
+/* The rights of the access being made. Inside hooks, the selector's RPL is the
+ * CPL: Unicorn keeps it so in protected mode. */
+static struct mmu_context access_context(struct engine *engine)
+{
+    struct mmu_context mmu = engine->mmu;
+    uint64_t cs = 0, rflags = 0;
+
+    if ((mmu.cr0 & CR0_PE) == 0)
+        return mmu;
+    (void)uc_reg_read(engine->uc, UC_X86_REG_CS, &cs);
+    if ((mmu.cr4 & CR4_SMAP) != 0 || (mmu.efer & EFER_LMA) == 0)
+        (void)uc_reg_read(engine->uc, UC_X86_REG_RFLAGS, &rflags);
+    mmu.user = (cs & 3) == 3 || (rflags & RFLAGS_VM) != 0;
+    mmu.alignment_check = (rflags & RFLAGS_AC) != 0;
+    return mmu;
+}
+
+static void bill_walk(struct engine *engine, const struct mmu_translation *to)
+{
+    engine->walks.count++;
+    engine->walks.guest_references += to->guest_references;
+    engine->walks.slat_references += to->slat_references;
+    if (to->guest_references)
+        engine_bill(engine, COST_GUEST_WALK_REF, to->guest_references);
+    if (to->slat_references)
+        engine_bill(engine, COST_SLAT_WALK_REF, to->slat_references);
+}
+
+/* From the architectural TLB if it allows the access, else by a walk. */
+static enum mmu_result translate(struct engine *engine,
+                                 const struct mmu_context *mmu, gva_t page,
+                                 enum mmu_access access,
+                                 struct mmu_translation *to,
+                                 struct mmu_fault *fault, bool *overflow)
+{
+    const struct mmu_translation *known = tlb_find(engine->tlb, page);
+    enum mmu_result result;
+
+    *overflow = false;
+    if (known && mmu_allows(mmu, known, access)) {
+        *to = *known;
+        return MMU_OK;
+    }
+    result = mmu_translate(mmu, page, access, to, fault);
+    if (result != MMU_OK)
+        return result;
+    bill_walk(engine, to);
+    *overflow = tlb_insert(engine->tlb, page, to);
+    return MMU_OK;
+}
+
+/* A selector load at CPL 3 reads descriptor tables as the supervisor; the
+ * hook is not told, so a refused user read within a table is tried again. */
+static bool is_descriptor_read(struct engine *engine, gva_t page,
+                               enum mmu_access access)
+{
+    static const int tables[] = {UC_X86_REG_GDTR, UC_X86_REG_LDTR,
+                                 UC_X86_REG_TR};
+
+    for (unsigned i = 0; access != MMU_FETCH && i < 3; i++) {
+        uc_x86_mmr table = {0};
+
+        (void)uc_reg_read(engine->uc, tables[i], &table);
+        if (page.raw + PAGE_MASK >= table.base &&
+            page.raw <= table.base + table.limit)
+            return true;
+    }
+    return false;
+}
+
+static bool refuse(struct engine *engine, enum trouble kind, gva_t page,
+                   enum mmu_access access)
+{
+    engine->trouble.kind = kind;
+    engine->trouble.page = page;
+    engine->trouble.access = access;
+    return false;
+}
+
+/* Which code a linear page means; the near prices go when that changes. */
+
+static struct fetched_page *fetched_slot(const struct engine *engine,
+                                         uint64_t number)
+{
+    uint32_t mask = engine->fetched_slots - 1;
+    uint32_t at = (uint32_t)(number * HASH_FACTOR >> 32) & mask;
+
+    while (engine->fetched[at].page != 0 &&
+           engine->fetched[at].page != number + 1)
+        at = (at + 1) & mask;
+    return &engine->fetched[at];
+}
+
+/* False if there is no memory: the table starts anew then, as it does when it
+ * has become too large. */
+static bool grow_fetched(struct engine *engine)
+{
+    struct fetched_page *old = engine->fetched;
+    uint32_t old_slots = engine->fetched_slots;
+    uint32_t slots = old_slots ? old_slots * 2 : FETCHED_SLOTS_MIN;
+    struct fetched_page *larger = NULL;
+
+    if (slots <= FETCHED_SLOTS_MAX)
+        larger = calloc(slots, sizeof(*larger));
+    if (!larger)
+        return false;
+    engine->fetched = larger;
+    engine->fetched_slots = slots;
+    for (uint32_t i = 0; i < old_slots; i++)
+        if (old[i].page != 0)
+            *fetched_slot(engine, old[i].page - 1) = old[i];
+    free(old);
+    return true;
+}
+
+static void note_fetch(struct engine *engine, gva_t page, spa_t at)
+{
+    uint64_t number = page.raw >> PAGE_SHIFT;
+    uint64_t what =
+        (uint64_t)code_pages_version(engine->mmu.arena->code, at) << 32 |
+        (uint32_t)(at.raw >> PAGE_SHIFT);
+    struct fetched_page *slot;
+
+    if (2 * engine->fetched_count >= engine->fetched_slots &&
+        !grow_fetched(engine)) {
+        price_cache_near_expire(&engine->near);
+        if (!engine->fetched)
+            return;
+        memset(engine->fetched, 0,
+               engine->fetched_slots * sizeof(*engine->fetched));
+        engine->fetched_count = 0;
+    }
+    slot = fetched_slot(engine, number);
+    if (slot->page == 0)
+        engine->fetched_count++;
+    else if (slot->what != what)
+        price_cache_near_expire(&engine->near);
+    *slot = (struct fetched_page){.page = number + 1, .what = what};
+}
+
+/* The scratch page stands for the page being stepped; any other page means
+ * that the code has left it. */
+static bool fill_scratch(struct engine *engine, gva_t page, uc_tlb_entry *entry)
+{
+    uint64_t offset = page.raw - engine->scratch.page.raw;
+
+    if (offset > PAGE_BYTES)
+        return refuse(engine, TROUBLE_LEFT_SCRATCH, page, MMU_FETCH);
+    entry->paddr = PRIVATE_SCRATCH + offset;
+    entry->perms = UC_PROT_EXEC;
+    return true;
+}
+
+static bool fill_code(struct engine *engine, gva_t page,
+                      const struct mmu_translation *to, uc_tlb_entry *entry)
+{
+    entry->paddr = code_pages_map_executable(engine->mmu.arena->code, to->spa,
+                                             engine->number, engine->epoch)
+                       .raw;
+    entry->perms = UC_PROT_EXEC;
+    note_fetch(engine, page, to->spa);
+    return true;
+}
+
+static bool fill_data(struct engine *engine, const struct mmu_context *mmu,
+                      gva_t page, enum mmu_access access,
+                      const struct mmu_translation *to, uc_tlb_entry *entry)
+{
+    bool writable = mmu_allows(mmu, to, MMU_WRITE);
+
+    if (writable)
+        writable = code_pages_map_writable(mmu->arena->code, to->spa,
+                                           engine->number, engine->epoch);
+    if (access == MMU_WRITE && !writable) {
+        engine->trouble.spa = to->spa;
+        return refuse(engine, TROUBLE_STORE_TO_CODE, page, access);
+    }
+    entry->paddr = to->spa.raw;
+    entry->perms = UC_PROT_READ | (writable ? UC_PROT_WRITE : 0u);
+    return true;
+}
+
+static bool fill_apic(struct engine *engine, uc_tlb_entry *entry)
+{
+    (void)engine;
+    entry->paddr = PRIVATE_APIC;
+    entry->perms = UC_PROT_READ | UC_PROT_WRITE;
+    return true;
+}
+
+static bool is_apic(const struct engine *engine, gpa_t page)
+{
+    return engine->apic_on && engine->apic_page.raw == page.raw;
+}
+
+static bool fill_guest(struct engine *engine, gva_t page,
+                       enum mmu_access access, uc_tlb_entry *entry)
+{
+    struct mmu_context mmu = access_context(engine);
+    struct mmu_translation to;
+    bool overflow;
+    enum mmu_result result = translate(engine, &mmu, page, access, &to,
+                                       &engine->trouble.fault, &overflow);
+
+    if (result == MMU_PAGE_FAULT && mmu.user &&
+        is_descriptor_read(engine, page, access)) {
+        mmu.user = false;
+        mmu.implicit = true;
+        result = translate(engine, &mmu, page, access, &to,
+                           &engine->trouble.fault, &overflow);
+    }
+    if (result == MMU_PAGE_FAULT)
+        return refuse(engine, TROUBLE_PAGE_FAULT, page, access);
+    if (result == MMU_SLAT_FAULT && !engine->trouble.fault.in_walk &&
+        access != MMU_FETCH &&
+        is_apic(engine, gpa_page(engine->trouble.fault.gpa)))
+        return fill_apic(engine, entry);
+    if (result == MMU_SLAT_FAULT)
+        return refuse(engine, TROUBLE_SLAT, page, access);
+    if (overflow)
+        return refuse(engine, TROUBLE_FLUSH, page, access);
+    tlb_mark(engine->tlb, page, engine->epoch);
+    if (is_apic(engine, to.gpa) && access != MMU_FETCH)
+        return fill_apic(engine, entry);
+    if (access == MMU_FETCH)
+        return fill_code(engine, page, &to, entry);
+    return fill_data(engine, &mmu, page, access, &to, entry);
+}
+
+/* Unicorn asks for a page that its TLB does not hold with that access. */
+bool engine_memory_fill(uc_engine *uc, uint64_t page, uc_mem_type type,
+                        uc_tlb_entry *entry, void *context)
+{
+    struct engine *engine = context;
+    enum mmu_access access = type == UC_MEM_FETCH   ? MMU_FETCH
+                             : type == UC_MEM_WRITE ? MMU_WRITE
+                                                    : MMU_READ;
+
+    (void)uc;
+    if (engine->window_open || engine->setting_up) {
+        entry->paddr = page & ~WINDOW_VA;
+        entry->perms = UC_PROT_READ | UC_PROT_EXEC;
+        return true;
+    }
+    if ((engine->mmu.efer & EFER_LMA) != 0 && !x86_canonical(page))
+        return refuse(engine, TROUBLE_NON_CANONICAL, gva(page), access);
+    if (engine->scratch.active && access == MMU_FETCH)
+        return fill_scratch(engine, gva(page), entry);
+    return fill_guest(engine, gva(page), access, entry);
+}
+
+uint64_t engine_memory_apic_read(uc_engine *uc, uint64_t offset, unsigned bytes,
+                                 void *context)
+{
+    struct engine *engine = context;
+
+    (void)uc;
+    return engine->host->apic_read(engine->host->context, (uint32_t)offset,
+                                   bytes);
+}
+
+void engine_memory_apic_write(uc_engine *uc, uint64_t offset, unsigned bytes,
+                              uint64_t value, void *context)
+{
+    struct engine *engine = context;
+
+    (void)uc;
+    engine->host->apic_write(engine->host->context, (uint32_t)offset, bytes,
+                             (uint32_t)value);
+    engine_update_attention(engine);
+}
+
+/* Access from outside guest code. */
+
+bool engine_memory_code(struct engine *engine, uint64_t pc, spa_t *at)
+{
+    gva_t page = gva_page(gva(pc));
+    const struct mmu_translation *known = tlb_find(engine->tlb, page);
+    struct mmu_context mmu = engine->mmu;
+    struct mmu_translation to;
+    struct mmu_fault fault;
+
+    if (!known) {
+        mmu.user = false;
+        if ((mmu.efer & EFER_LMA) != 0 && !x86_canonical(pc))
+            return false;
+        mmu.cr4 &= ~CR4_SMEP;
+        if (mmu_translate(&mmu, page, MMU_FETCH, &to, &fault) != MMU_OK)
+            return false;
+        known = &to;
+    }
+    *at = spa_add(known->spa, pc & PAGE_MASK);
+    return true;
+}
+
+uint32_t engine_memory_read_code(struct engine *engine, uint64_t pc,
+                                 uint8_t *to, uint32_t bytes)
+{
+    uint32_t done = 0;
+
+    while (done < bytes) {
+        uint64_t room = PAGE_BYTES - ((pc + done) & PAGE_MASK);
+        uint32_t chunk = bytes - done < room ? bytes - done : (uint32_t)room;
+        spa_t at;
+
+        if (!engine_memory_code(engine, pc + done, &at))
+            break;
+        arena_read(engine->mmu.arena, at, to + done, chunk);
+        done += chunk;
+    }
+    return done;
+}
+
+uint32_t engine_fetch(struct engine *engine, uint8_t bytes[16])
+{
+    engine_image_load(engine);
+    return engine_memory_read_code(engine, engine_image_pc(engine), bytes, 16);
+}
+
+static void fault_of(const struct engine *engine, enum mmu_result result,
+                     gva_t at, const struct mmu_fault *found,
+                     struct cpu_event *fault)
+{
+    (void)engine;
+    if (result != MMU_PAGE_FAULT)
+        return;
+    *fault = (struct cpu_event){
+        .type = EVENT_TYPE_EXCEPTION,
+        .vector = X86_VECTOR_PF,
+        .has_error_code = true,
+        .error_code = found->error_code,
+        .cr2 = at.raw,
+    };
+}
+
+/* One page's worth. A second-level fault has no event: it is the host's. */
+static enum mmu_result access_page(struct engine *engine,
+                                   const struct mmu_context *mmu, gva_t at,
+                                   uint8_t *buffer, uint32_t bytes, bool write,
+                                   struct cpu_event *fault)
+{
+    enum mmu_access access = write ? MMU_WRITE : MMU_READ;
+    struct mmu_translation to;
+    bool overflow;
+    enum mmu_result result = translate(engine, mmu, gva_page(at), access, &to,
+                                       &engine->trouble.fault, &overflow);
+    spa_t where;
+
+    if (result != MMU_OK) {
+        engine->trouble.page = gva_page(at);
+        engine->trouble.access = access;
+        fault_of(engine, result, at, &engine->trouble.fault, fault);
+        return result;
+    }
+    if (overflow)
+        engine->flush_wanted = true;
+    where = spa_add(to.spa, at.raw & PAGE_MASK);
+    if (write)
+        arena_write(engine->mmu.arena, where, buffer, bytes);
+    else
+        arena_read(engine->mmu.arena, where, buffer, bytes);
+    return MMU_OK;
+}
+
+bool engine_memory_access(struct engine *engine, gva_t at, void *buffer,
+                          uint32_t bytes, bool write, bool user, bool implicit,
+                          struct cpu_event *fault)
+{
+    struct mmu_context mmu = engine->mmu;
+    uint8_t *data = buffer;
+    uint32_t done = 0;
+
+    mmu.user = user;
+    mmu.implicit = implicit;
+    mmu.alignment_check = (engine_rflags(engine) & RFLAGS_AC) != 0;
+    while (done < bytes) {
+        gva_t from = gva_add(at, done);
+        uint64_t room = PAGE_BYTES - (from.raw & PAGE_MASK);
+        uint32_t chunk = bytes - done < room ? bytes - done : (uint32_t)room;
+        enum mmu_result result;
+
+        if ((mmu.efer & EFER_LMA) == 0)
+            from.raw = (uint32_t)from.raw;
+        result = access_page(engine, &mmu, from, data + done, chunk, write,
+                             fault);
+        if (result == MMU_SLAT_FAULT)
+            engine->delivery_aborted = true;
+        if (result != MMU_OK)
+            return false;
+        done += chunk;
+    }
+    return true;
+}
+
+bool engine_read_virtual(struct engine *engine, gva_t from, void *to,
+                         uint32_t bytes)
+{
+    struct cpu_event fault;
+
+    if ((engine->mmu.efer & EFER_LMA) != 0 &&
+        (!x86_canonical(from.raw) || !x86_canonical(from.raw + bytes)))
+        return false;
+    return engine_memory_access(engine, from, to, bytes, false,
+                                engine_cpl(engine) == 3, false, &fault);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cpu/price_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FAR_SLOTS_MIN 1024u
+#define FAR_SLOTS_MAX (1u << 20)
+#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15) /* 2^64 / golden ratio */
+
+/* More misses than this many times the entries: the working set is larger. */
+#define NEAR_MISSES_TO_GROW 4u
+
+bool price_cache_near_init(struct near_prices *near)
+{
+    near->index_bits = NEAR_INDEX_BITS_MIN;
+    near->generation = 0;
+    near->misses = 0;
+    near->entries =
+        calloc((size_t)1 << near->index_bits, sizeof(*near->entries));
+    return near->entries != NULL;
+}
+
+void price_cache_near_free(struct near_prices *near)
+{
+    free(near->entries);
+    near->entries = NULL;
+}
+
+void price_cache_near_expire(struct near_prices *near)
+{
+    near->generation = (near->generation + 1) % NEAR_GENERATIONS;
+    if (near->generation == 0)
+        memset(near->entries, 0,
+               sizeof(*near->entries) << near->index_bits);
+}
+
+void price_cache_near_missed(struct near_prices *near)
+{
+    struct near_price *larger;
+
+    if (++near->misses < (uint64_t)NEAR_MISSES_TO_GROW << near->index_bits ||
+        near->index_bits == NEAR_INDEX_BITS_MAX)
+        return;
+    near->misses = 0;
+    larger = calloc((size_t)1 << (near->index_bits + 1), sizeof(*larger));
+    if (!larger)
+        return;
+    free(near->entries);
+    near->entries = larger;
+    near->index_bits++;
+}
+
+struct far_slot {
+    uint64_t start; /* plus one; 0: free */
+    uint32_t version;
+    uint32_t subcycles;
+    uint16_t bytes;
+    uint16_t instructions;
+    uint8_t mode;
+    bool traps;
+};
+
+/* Direct mapped: a collision costs a second decoding, never a wrong answer. */
+struct far_prices {
+    struct far_slot *slots; /* owns */
+    uint32_t slot_count;    /* a power of two */
+    uint32_t added;         /* since it last grew */
+};
+
+struct far_prices *price_cache_far_create(void)
+{
+    struct far_prices *far = calloc(1, sizeof(*far));
+
+    if (!far)
+        return NULL;
+    far->slot_count = FAR_SLOTS_MIN;
+    far->slots = calloc(far->slot_count, sizeof(*far->slots));
+    if (!far->slots) {
+        free(far);
+        return NULL;
+    }
+    return far;
+}
+
+void price_cache_far_free(struct far_prices *far)
+{
+    if (!far)
+        return;
+    free(far->slots);
+    free(far);
+}
+
+static struct far_slot *slot_of(const struct far_prices *far, uint64_t start,
+                                uint16_t bytes)
+{
+    uint64_t mixed = (start ^ (uint64_t)bytes << 48) * HASH_FACTOR;
+
+    return &far->slots[(mixed >> 32) & (far->slot_count - 1)];
+}
+
+bool price_cache_far_find(const struct far_prices *far,
+                          const struct far_key *key, struct block_price *price)
+{
+    const struct far_slot *slot = slot_of(far, key->start.raw + 1, key->bytes);
+
+    if (slot->start != key->start.raw + 1 || slot->version != key->version ||
+        slot->bytes != key->bytes || slot->mode != key->mode)
+        return false;
+    *price = (struct block_price){
+        .subcycles = slot->subcycles,
+        .instructions = slot->instructions,
+        .traps = slot->traps,
+    };
+    return true;
+}
+
+static void grow(struct far_prices *far)
+{
+    struct far_prices larger = {.slot_count = far->slot_count * 2};
+
+    far->added = 0;
+    larger.slots = calloc(larger.slot_count, sizeof(*larger.slots));
+    if (!larger.slots)
+        return;
+    for (uint32_t i = 0; i < far->slot_count; i++) {
+        const struct far_slot *old = &far->slots[i];
+
+        if (old->start != 0)
+            *slot_of(&larger, old->start, old->bytes) = *old;
+    }
+    free(far->slots);
+    far->slots = larger.slots;
+    far->slot_count = larger.slot_count;
+}
+
+void price_cache_far_add(struct far_prices *far, const struct far_key *key,
+                         const struct block_price *price)
+{
+    if (far->added++ > far->slot_count / 2 && far->slot_count < FAR_SLOTS_MAX)
+        grow(far);
+    *slot_of(far, key->start.raw + 1, key->bytes) = (struct far_slot){
+        .start = key->start.raw + 1,
+        .version = key->version,
+        .subcycles = price->subcycles,
+        .bytes = key->bytes,
+        .instructions = price->instructions,
+        .mode = key->mode,
+        .traps = price->traps,
+    };
+}
