@@ -35,8 +35,14 @@ static uint16_t operand_bytes(const struct listing *listing, unsigned index)
     switch ((enum decode_size)listing->traits->size) {
     case SIZE_GIVEN:
         return listing->insn->detail->x86.operands[index].size;
+    case SIZE_OPERAND:
+        return plain;
+    case SIZE_QUADWORD:
+        return 8;
     case SIZE_FAR_POINTER:
         return (uint16_t)(plain + 2);
+    case SIZE_FAR_LOAD:
+        return plain == 2 ? 4 : 6;
     case SIZE_BOUNDS:
         return (uint16_t)(plain * 2);
     case SIZE_FPU_ENV:

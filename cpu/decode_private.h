@@ -48,8 +48,11 @@ enum decode_use {
 
 /** How big a memory operand is where the disassembler does not know. */
 enum decode_size {
-    SIZE_GIVEN,       /* as the disassembler says */
+    SIZE_GIVEN,   /* as the disassembler says */
+    SIZE_OPERAND, /* the operand size */
+    SIZE_QUADWORD,
     SIZE_FAR_POINTER, /* offset and selector */
+    SIZE_FAR_LOAD,    /* the same, with an offset of 4 bytes at most (AMD) */
     SIZE_BOUNDS,      /* two of the operand size */
     SIZE_FPU_ENV,     /* 14 or 28 bytes, by operand size */
     SIZE_FPU_STATE,   /* 94 or 108 bytes */

@@ -41,7 +41,7 @@
     [X86_INS_##name] = {.kind = CLASS_SYSTEM, .use = USE_READ, .size = size_},
 #define FAR_LOAD(name)                                                         \
     [X86_INS_##name] = {.kind = CLASS_SYSTEM, .use = USE_READ,                 \
-                        .size = SIZE_FAR_POINTER},
+                        .size = SIZE_FAR_LOAD},
 #define JUMP_IF(condition) [X86_INS_J##condition] = {.kind = CLASS_BRANCH},
 #define POPS(name, class_, count)                                              \
     [X86_INS_##name] = {.kind = class_, .pops = count},
@@ -66,10 +66,16 @@ static const struct decode_traits traits[X86_INS_ENDING] = {
                        .size = SIZE_BOUNDS},
     MUL(MUL) MUL(IMUL) MUL(MULX) MUL(AAD)
     DIV(DIV) DIV(IDIV) DIV(AAM)
+    /* Of these the disassembler lets an operand size prefix override REX.W. */
+    [X86_INS_BSF] = {.kind = CLASS_ALU, .size = SIZE_OPERAND},
+    [X86_INS_BSR] = {.kind = CLASS_ALU, .size = SIZE_OPERAND},
     PLAIN(CRC32) PLAIN(MOVNTI) PLAIN(XLATB) PLAIN(CLI) PLAIN(STI)
     HINT(LEA) HINT(NOP) HINT(PREFETCH) HINT(PREFETCHNTA) HINT(PREFETCHT0)
     HINT(PREFETCHT1) HINT(PREFETCHT2) HINT(PREFETCHW) HINT(PREFETCHWT1)
     HINT(CLFLUSH) HINT(CLFLUSHOPT) HINT(CLWB) HINT(CLDEMOTE) HINT(INVLPG)
+    /* MPX, which we do not offer, is made of hints. */
+    HINT(BNDMOV) HINT(BNDLDX) HINT(BNDSTX) HINT(BNDCL) HINT(BNDCN)
+    HINT(BNDCU) HINT(BNDMK)
     FENCE(LFENCE) FENCE(MFENCE) FENCE(SFENCE)
     [X86_INS_PAUSE] = {.kind = CLASS_PAUSE},
 
@@ -151,7 +157,9 @@ static const struct decode_traits traits[X86_INS_ENDING] = {
 
     /* SSE and AVX scalars; MOVSD and CMPSD see decode_traits_of(). */
     SCALAR(ADD) SCALAR(SUB) SCALAR(MUL) SCALAR(MAX) SCALAR(MIN) SCALAR(ROUND)
-    SCALAR(COMI) SCALAR(UCOMI)
+    SCALAR(UCOMI) FLOAT(COMISS) FLOAT(VCOMISS)
+    [X86_INS_COMISD] = {.kind = CLASS_FLOAT, .size = SIZE_QUADWORD},
+    [X86_INS_VCOMISD] = {.kind = CLASS_FLOAT, .size = SIZE_QUADWORD},
     FLOAT(CMPSS) FLOAT(VCMPSD) FLOAT(VCMPSS) FLOAT(MOVSS) FLOAT(VMOVSD)
     FLOAT(VMOVSS) FLOAT(RCPSS) FLOAT(VRCPSS) FLOAT(RSQRTSS) FLOAT(VRSQRTSS)
     FLOAT(CVTSD2SI) FLOAT(CVTSD2SS) FLOAT(CVTSI2SD) FLOAT(CVTSI2SS)
@@ -179,15 +187,15 @@ struct decode_traits decode_traits_of(const cs_insn *insn,
     uint8_t opcode = insn->bytes[prefixes->opcode_at];
     unsigned extension = (x86->modrm >> 3) & 7;
 
+    /* Its numbers for CMPccPS and kin are those of other instructions. */
+    if (opcode == 0x0f && insn->bytes[prefixes->opcode_at + 1] == 0xc2)
+        return prefixes->repeat ? decode_traits(X86_INS_CMPSS)
+                                : (struct decode_traits){0};
     if (insn->id == X86_INS_MOVSD || insn->id == X86_INS_CMPSD) {
         bool string = opcode == 0xa5 || opcode == 0xa7;
 
         return decode_traits(string ? X86_INS_MOVSB : X86_INS_MOVSS);
     }
-    /* CMPcc of scalars it numbers like that of vectors. */
-    if (opcode == 0x0f && insn->bytes[prefixes->opcode_at + 1] == 0xc2 &&
-        prefixes->repeat)
-        return decode_traits(X86_INS_CMPSS);
     /* The disassembler calls some far transfers by the near ones' names. */
     if (insn->id == X86_INS_CALL && opcode == 0xff && extension == 3)
         return decode_traits(X86_INS_LCALL);

@@ -674,10 +674,12 @@ static enum result deliver_long(struct delivery *delivery,
         return FAULTED;
 
     if (new_cpl != x86_cpl(state)) {
-        /* A null selector, whose hidden part keeps the CPL. */
+        /* A null selector; its hidden part keeps the CPL, and is flat. */
         state->segment[X86_SS] = (struct x86_segment){
+            .limit = UINT32_MAX,
             .selector = (uint16_t)new_cpl,
-            .attributes = (uint16_t)(new_cpl << X86_ATTR_DPL_SHIFT),
+            .attributes = (uint16_t)(X86_ATTR_G | X86_ATTR_DB |
+                                     new_cpl << X86_ATTR_DPL_SHIFT),
         };
     }
     state->gpr[X86_RSP] = rsp;
