@@ -28,6 +28,9 @@ void ledger_free(struct ledger *ledger);
 /** Books what VP number `vp` cost `lp`. The book of VPs grows as needed. */
 void ledger_post(struct ledger *ledger, lp_id_t lp, uint32_t vp, cycles_t guest,
                  cycles_t hypervisor);
+/** Books hypervisor time of `lp` that is charged to no VP: choosing and
+ *  switching to the next one. */
+void ledger_post_switch(struct ledger *ledger, lp_id_t lp, cycles_t hypervisor);
 void ledger_post_idle(struct ledger *ledger, lp_id_t lp, cycles_t idle);
 
 /** Counts the kinds of a bill, for the cost report. */
@@ -41,7 +44,8 @@ struct ledger_vp ledger_vp(const struct ledger *ledger, uint32_t vp);
 
 /**
  * Per LP: guest + hypervisor + idle = elapsed; over all: what LPs spent =
- * what VPs were charged. SIM_RUN_FAILED with the figures if not.
+ * what VPs were charged and what was charged to none. SIM_RUN_FAILED with the
+ * figures if not.
  */
 MUST_USE enum sim_status ledger_check(const struct ledger *ledger,
                                       const cycles_t *elapsed,

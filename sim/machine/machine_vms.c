@@ -78,7 +78,7 @@ static enum sim_status find_image(struct machine *m, const char *workload,
         free(image);
         return sim_fail(error, SIM_NO_MEMORY, "no memory for guest images");
     }
-    snprintf(path, sizeof(path), "%s/%s.img", workload_folder(), workload);
+    snprintf(path, sizeof(path), "%s/%s", workload_folder(), workload);
     if (read_file(path, image, error) != SIM_OK) {
         image_free(image);
         return sim_prefix(error, "there is no guest program \"%s\"", workload);

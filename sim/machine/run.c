@@ -34,6 +34,20 @@ static void spend(struct machine *m, struct hv_lp *lp, struct hv_vp *vp,
     lp->now = cycles_add(lp->now, spent);
 }
 
+/* Spends what the bill of a dispatch comes to: the LP's time, charged to no
+ * VP. The VP that is switched to is still waiting. */
+static void settle_switch(struct machine *m, struct hv_lp *lp)
+{
+    struct cost_total total = cost_model_price(&m->cost, &m->bill);
+    cycles_t spent = cycles(total.hypervisor_subcycles / SUBCYCLES_PER_CYCLE);
+
+    ledger_count(m->ledger, &m->bill);
+    cost_bill_clear(&m->bill);
+    run_sample_count(m, lp, NULL, COST_PARTY_HYPERVISOR, lp->now, spent);
+    ledger_post_switch(m->ledger, lp->id, spent);
+    lp->now = cycles_add(lp->now, spent);
+}
+
 /* Prices the step's bill and spends it on `vp`. Returns the hypervisor's part,
  * which is what an intercept's Cost counter shows. */
 static cycles_t settle(struct machine *m, struct hv_lp *lp, struct hv_vp *vp)
@@ -211,7 +225,7 @@ static bool step_dispatch(struct machine *m, struct hv_context *context)
         return false;
     }
     wake_lp(m, lp, lp->vp->sched.ready_since);
-    settle(m, lp, lp->vp);
+    settle_switch(m, lp);
     lp_start(context);
     return true;
 }

@@ -45,8 +45,8 @@ static void count(struct hv_lp *lp, struct hv_vp *vp, enum cost_party party,
 static void put_aside(struct run_overshoot *overshoot, struct hv_vp *vp,
                       enum cost_party party, cycles_t spent)
 {
-    /* Only one VP can be at its end when the boundary is passed: the LP is
-     * not stepped again before the sample. */
+    /* One step has passed the boundary, and a step is of one VP or none: the
+     * LP is not stepped again before the sample. */
     CHECK(!overshoot->vp || overshoot->vp == vp);
     overshoot->vp = vp;
     if (party == COST_PARTY_GUEST)
