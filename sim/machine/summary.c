@@ -187,16 +187,17 @@ static void add_vp(struct summary *summary, struct summary_table *table,
 
 static void print_vps(struct summary *summary)
 {
-    static const char *const headings[] = {"VP",      "guest",     "hypervisor",
-                                           "halted",  "waiting",   "suspended",
+    static const char *const headings[] = {"VP",      "guest",     "hyperv.",
+                                           "halted",  "waiting",   "other",
                                            "wait us", "dispatches"};
     struct summary_table *table = summary_table_create(8);
     sqlite3_stmt *row = summary_query(summary, vp_query);
 
-    fprintf(summary->out,
-            "\nVirtual processors: %% of the run; halted by its own HLT, "
-            "waiting for an LP,\nsuspended otherwise, such as for the root to "
-            "answer; wait us is per dispatch\n");
+    fprintf(
+        summary->out,
+        "\nVirtual processors: %% of the run; halted by its own HLT, "
+        "waiting for an LP,\nother: such as for the root to answer; wait us "
+        "is per dispatch\n");
     add_headings(table, 8, headings);
     sqlite3_bind_int(row, 1, ROWS_MAX);
     while (summary_next_row(summary, row))
