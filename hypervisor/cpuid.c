@@ -303,6 +303,7 @@ static const struct hv_feature hv_features[] = {
     {4, PRIVILEGE_ACCESS_HYPERCALL_MSRS, "hypercall input in XMM registers"},
     {8, PRIVILEGE_ACCESS_FREQUENCY, "frequency MSRs"},
     {10, 0, "crash MSRs"},
+    {15, PRIVILEGE_FAST_HYPERCALL_OUTPUT, "hypercall output in XMM registers"},
     {17, PRIVILEGE_ACCESS_SYNIC, "SINT polling mode"},
     {18, PRIVILEGE_ACCESS_HYPERCALL_MSRS, "lock of the hypercall MSR"},
     {19, PRIVILEGE_ACCESS_SYNTHETIC_TIMERS, "direct synthetic timers"},

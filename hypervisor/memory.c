@@ -218,18 +218,6 @@ bool memory_is_shared(const struct hv_memory *memory, spa_t page)
            memory->shared_large[number / PAGES_PER_LARGE] != 0;
 }
 
-bool memory_is_deposited(const struct hv_memory *memory, spa_t page, bool large)
-{
-    uint64_t number = memory_page_number(memory, page);
-
-    if (!large)
-        return memory->deposited[number];
-
-    uint64_t first = number & ~(PAGES_PER_LARGE - 1);
-
-    return memchr(&memory->deposited[first], 1, PAGES_PER_LARGE) != NULL;
-}
-
 struct memory_pool *memory_pool_create(void)
 {
     return calloc(1, sizeof(struct memory_pool));

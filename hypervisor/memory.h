@@ -49,11 +49,6 @@ void memory_unshare(struct hv_memory *memory, spa_t page, bool large);
 /** True if some child's GPA space maps the 4 KiB page. */
 bool memory_is_shared(const struct hv_memory *memory, spa_t page);
 
-/** True if the page, or any page of its 2 MiB if `large`, is deposited in a
- *  pool or the hypervisor's own. */
-bool memory_is_deposited(const struct hv_memory *memory, spa_t page,
-                         bool large);
-
 /** Adds one of the hypervisor's own pages. False: out of host memory. */
 bool memory_pool_adopt(struct memory_pool *pool, spa_t own);
 

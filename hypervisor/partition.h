@@ -42,6 +42,7 @@ enum partition_state { /* TLFS 2.0a, "Partition Life Cycle" */
 #define PRIVILEGE_SIGNAL_EVENTS PRIVILEGE(37)
 #define PRIVILEGE_CPU_MANAGEMENT PRIVILEGE(44)
 #define PRIVILEGE_ACCESS_VP_REGISTERS PRIVILEGE(49)
+#define PRIVILEGE_FAST_HYPERCALL_OUTPUT PRIVILEGE(51)
 
 /** Every privilege that has a name: what the root has, and what a property
  *  may set at most (its parent's mask limits it further). */
