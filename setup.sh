@@ -237,6 +237,7 @@ command_deps() {
     install_missing
 }
 
+# command_build [TARGET...]: those, or all.
 command_build() {
     command_deps
     if [ -e "$build_dir" ] && [ ! -w "$build_dir" ]; then
@@ -247,16 +248,16 @@ command_build() {
         say "building in $build_dir (about a minute)"
         quietly "configuring" cmake -S "$ROOT" --preset release -B "$build_dir"
     fi
-    compile </dev/null >&2 ||
+    compile "$@" </dev/null >&2 ||
         die "the build failed; the compiler says why above."
 }
 
 # On a terminal with Ninja's one line of progress; elsewhere findings alone.
 compile() {
     if [ -t 2 ]; then
-        ninja -C "$build_dir"
+        ninja -C "$build_dir" "$@"
     else
-        ninja -C "$build_dir" --quiet | sed '/^ninja: no work to do\.$/d'
+        ninja -C "$build_dir" --quiet "$@" | sed '/^ninja: no work to do\.$/d'
     fi
 }
 
@@ -269,7 +270,7 @@ command_run() {
         -o* | --out*) output=() ;;
         esac
     done
-    command_build
+    command_build hvsim guests
     "$build_dir/hvsim" run "$ROOT/scenarios/heavy-load.yaml" \
         "${output[@]}" "$@"
 }
