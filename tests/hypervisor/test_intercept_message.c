@@ -344,6 +344,26 @@ static void more_messages_than_buffers_arrive_in_order(void **state)
     assert_null(world->parent_vps[0].synic.senders);
 }
 
+static void a_later_message_does_not_overtake_those_without_a_buffer(
+    void **state)
+{
+    struct fake_world *world = *state;
+    struct synic *synic = &world->parent_vps[0].synic;
+    struct received received;
+
+    enable_parents(world);
+    world->parent.vp_count = 1;
+    for (unsigned i = 0; i < FAKE_VP_COUNT - 1; i++)
+        send(world, i, INTERCEPT_IO_PORT, &an_out);
+    fake_write32(world, synic->message_page, 0); /* taken, and no EOM yet */
+    send(world, FAKE_VP_COUNT - 1, INTERCEPT_IO_PORT, &an_out);
+    for (unsigned i = 1; i < FAKE_VP_COUNT; i++) {
+        synic_rescan(&world->context, synic);
+        assert_true(take(world, 0, &received));
+        assert_int_equal(field(&received, 0, 4), i);
+    }
+}
+
 static void a_message_waits_until_the_parent_listens(void **state)
 {
     struct fake_world *world = *state;
@@ -416,6 +436,7 @@ int main(void)
         TEST(the_vp_is_suspended_and_the_parent_interrupted),
         TEST(children_are_spread_over_the_parents_vps),
         TEST(more_messages_than_buffers_arrive_in_order),
+        TEST(a_later_message_does_not_overtake_those_without_a_buffer),
         TEST(a_message_waits_until_the_parent_listens),
         TEST(a_vp_resumed_meanwhile_has_nothing_to_report),
         TEST(a_vp_that_goes_away_takes_its_message_along),

@@ -109,6 +109,11 @@ static void a_higher_class_interrupts_a_lower_one_in_service(void **state)
     assert_int_equal(mmio(world, 0xa0), 0x50); /* PPR */
     lapic_eoi(&world->context, lapic);         /* ends the highest */
     assert_int_equal(mmio(world, 0xa0), 0x40);
+    /* Of equal classes the task priority shows, all eight bits of it. */
+    set_mmio(world, 0x80, 0x43);
+    assert_int_equal(mmio(world, 0xa0), 0x43);
+    set_mmio(world, 0x80, 0x3f);
+    assert_int_equal(mmio(world, 0xa0), 0x40);
     lapic_eoi(&world->context, lapic);
     assert_int_equal(lapic_deliverable(lapic), 0x4f);
 }
@@ -751,6 +756,10 @@ static void a_periodic_timer_does_not_drift(void **state)
     /* 3.3 GHz: 16.5 cycles a tick, 3,333 ticks are not whole cycles. */
     world->hv.clock.hz = UINT64_C(3300000000);
     start_timer(world, PERIODIC | 0x31, DIVIDE_BY_1, 3333);
+    fake_run_until(world, cycles(54994)); /* of 54,994.5 */
+    assert_int_equal(fake_of(&world->vps[0])->interrupts, 0);
+    fake_run_until(world, cycles(54995));
+    assert_int_equal(fake_of(&world->vps[0])->interrupts, 1);
     fake_run_until(world, cycles(3333 * 33 * 500 - 1));
     assert_int_equal(fake_of(&world->vps[0])->interrupts, 999);
     fake_run_until(world, cycles(3333 * 33 * 500));
