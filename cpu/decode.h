@@ -70,8 +70,8 @@ uint32_t decode_operands(struct decoder *decoder, const struct x86_state *state,
 /** An IN, OUT, INS or OUTS, decoded. */
 struct decode_io {
     uint16_t port;
-    uint8_t bytes;         /* operand size: 1, 2 or 4 */
-    bool in;               /* towards the processor */
+    uint8_t bytes; /* operand size: 1, 2 or 4 */
+    bool in;       /* towards the processor */
     bool string;
     bool repeated;
     uint8_t address_bytes; /* string: 2, 4 or 8 */
