@@ -47,6 +47,9 @@ reftime_t reftime_now(const struct hv_partition *partition, cycles_t now)
 {
     struct sim_clock clock = partition->hv->clock;
 
+    /* An LP may be behind the one that created the partition. */
+    if (cycles_before(now, partition->created_at))
+        return (reftime_t){0};
     return (reftime_t){since_start(clock, now) -
                        since_start(clock, partition->created_at)};
 }

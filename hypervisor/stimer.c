@@ -47,9 +47,13 @@ static uint32_t sint_of(const struct stimer *timer)
     return (uint32_t)(timer->config >> 16 & 0xf);
 }
 
-static reftime_t now_of(const struct stimer *timer, cycles_t now)
+/** The time of an expiry's signal. The LP on which it happens may be behind
+ *  the event queue by up to a quantum; nobody shall see that. */
+static reftime_t signal_time(const struct stimer *timer, cycles_t now)
 {
-    return reftime_now(timer->vp->partition, now);
+    reftime_t time = reftime_now(timer->vp->partition, now);
+
+    return time.v < timer->due.v ? timer->due : time;
 }
 
 /** Saturating: what overflows is never reached. */
@@ -80,8 +84,8 @@ static reftime_t next_due(const struct stimer *timer, reftime_t now)
 {
     uint64_t period = timer->count;
     uint64_t gap = period < PERIOD_REFTIME_MIN ? PERIOD_REFTIME_MIN : period;
-    uint64_t behind = now.v - timer->due.v;
     reftime_t due = timer->due;
+    uint64_t behind = now.v - due.v;
 
     if (behind < period)
         return after(due, period < gap ? gap : period);
@@ -97,7 +101,7 @@ static bool send_message(struct hv_context *context, struct stimer *timer)
     const struct timer_payload payload = {
         .index = timer->index,
         .expiration = timer->due.v,
-        .delivery = now_of(timer, context->now).v,
+        .delivery = signal_time(timer, context->now).v,
     };
 
     return synic_place_message(context, &timer->vp->synic, sint_of(timer),
@@ -117,7 +121,7 @@ static bool send(struct hv_context *context, struct stimer *timer)
 /** A catching-up timer's next expiry is not before half a period from now. */
 static void go_on(struct stimer *timer, cycles_t now)
 {
-    reftime_t time = now_of(timer, now);
+    reftime_t time = signal_time(timer, now);
 
     timer->due = next_due(timer, time);
 
@@ -151,7 +155,7 @@ static void fire(void *context, cycles_t now)
 
 static void start(struct hv_context *context, struct stimer *timer)
 {
-    reftime_t now = now_of(timer, context->now);
+    reftime_t now = reftime_now(timer->vp->partition, context->now);
 
     if ((timer->config & CONFIG_ENABLE) == 0 || timer->count == 0)
         return;

@@ -27,6 +27,7 @@ static void time_starts_at_the_partitions_creation(void **state)
 
     world->child.created_at = cycles(123456789);
     assert_int_equal(reftime_now(&world->child, cycles(123456789)).v, 0);
+    assert_int_equal(reftime_now(&world->child, cycles(123456788)).v, 0);
 }
 
 static void a_second_is_ten_million_units(void **state)

@@ -345,6 +345,29 @@ static void a_slot_freed_without_eom_is_found_within_two_ms(void **state)
     assert_int_equal(fake_read32(world, slot(world, 3)), 0x80000010);
 }
 
+static void
+a_processor_behind_the_events_sees_no_time_run_backwards(void **state)
+{
+    struct fake_world *world = *state;
+    spa_t payload;
+
+    enable_synic(world);
+    fake_write32(world, slot(world, 3), 1);
+    assert_true(set_config(world, AUTO | PERIODIC | SINT(3)));
+    set_count(world, 1000);
+    fake_run_until(world, at(world, 1000));
+    world->context.now = at(world, 990);
+    take(world, 3);
+    payload = spa_add(slot(world, 3), 16);
+    assert_int_equal(fake_read64(world, spa_add(payload, 8)), 1000);
+    assert_int_equal(fake_read64(world, spa_add(payload, 16)), 1000);
+    take(world, 3);
+    fake_run_until(world, at(world, 1999));
+    assert_int_equal(fake_read32(world, slot(world, 3)), 0);
+    fake_run_until(world, at(world, 2000));
+    assert_int_equal(fake_read32(world, slot(world, 3)), 0x80000010);
+}
+
 static void two_timers_share_a_slot(void **state)
 {
     struct fake_world *world = *state;
@@ -453,6 +476,7 @@ int main(void)
         TEST(a_busy_slot_delays_an_expiry_and_never_drops_it),
         TEST(an_expiry_waits_for_the_synic_to_be_enabled),
         TEST(a_slot_freed_without_eom_is_found_within_two_ms),
+        TEST(a_processor_behind_the_events_sees_no_time_run_backwards),
         TEST(two_timers_share_a_slot),
         TEST(reprogramming_withdraws_an_expiry_that_waits),
         TEST(a_periodic_timer_catches_up_by_shorter_periods),
