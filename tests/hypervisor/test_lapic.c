@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "sim/core/rng.h"
 #include "tests/hypervisor/fake_world.h"
 
 #define APIC_BASE 0x1bu
@@ -901,6 +902,94 @@ static void a_tsc_that_is_set_moves_the_deadline(void **state)
     assert_int_equal(fake_of(vp)->interrupts, 1);
 }
 
+/* Laws that hold whatever a guest does. */
+
+static int highest_of(const uint32_t map[8])
+{
+    int highest = -1;
+
+    for (int vector = 0; vector < 256; vector++) {
+        if ((map[vector / 32] >> vector % 32 & 1) != 0)
+            highest = vector;
+    }
+    return highest;
+}
+
+static void check_laws(struct fake_world *world, const struct lapic *lapic)
+{
+    int pending = highest_of(lapic->irr);
+    int served = highest_of(lapic->isr);
+    int deliverable = lapic_deliverable(lapic);
+
+    assert_int_equal((lapic->irr[0] | lapic->isr[0]) & 0xffff, 0);
+    assert_true(deliverable == -1 || deliverable == pending);
+    if (deliverable >= 0) {
+        assert_true(deliverable >> 4 > (int)(lapic->tpr >> 4));
+        assert_true(deliverable >> 4 > served >> 4);
+    }
+    if (!lapic_is_enabled(lapic) || (lapic->svr & 0x100) == 0)
+        assert_int_equal(deliverable, -1);
+    if (!lapic_is_enabled(lapic) || (lapic->base_msr & 0x400) != 0)
+        return;
+    assert_true(mmio(world, 0x390) <= mmio(world, 0x380) ||
+                mmio(world, 0x380) == 0);
+}
+
+static void any_guest(struct fake_world *world, struct rng *rng)
+{
+    struct lapic *lapic = lapic_of(world, 0);
+    uint64_t value = rng_next(rng) >> rng_below(rng, 64);
+    uint64_t ignored;
+
+    switch (rng_below(rng, 8)) {
+    case 0:
+    case 1:
+        lapic_mmio_write(&world->context, lapic,
+                         (uint32_t)rng_below(rng, 0x42) * 16,
+                         rng_below(rng, 8) == 0 ? 2 : 4, (uint32_t)value);
+        break;
+    case 2:
+        wrmsr(world, 0x800 + (uint32_t)rng_below(rng, 0x42), value);
+        break;
+    case 3:
+        wrmsr(world, HV_EOI + (uint32_t)rng_below(rng, 3), value);
+        wrmsr(world, TSC_DEADLINE, value);
+        break;
+    case 4:
+        lapic_mmio_read(&world->context, lapic,
+                        (uint32_t)rng_below(rng, PAGE_BYTES),
+                        1u << rng_below(rng, 4));
+        rdmsr(world, 0x800 + (uint32_t)rng_below(rng, 0x100), &ignored);
+        break;
+    case 5:
+        pend(world, (uint8_t)value);
+        fake_run_until(world,
+                       cycles(world->context.now.v + rng_below(rng, 1000000)));
+        break;
+    case 6:
+        if (lapic_deliverable(lapic) >= 0)
+            lapic_accept(&world->context, lapic);
+        break;
+    default:
+        if (rng_below(rng, 20) == 0)
+            wrmsr(world, APIC_BASE, 0xfee00000 | rng_below(rng, 4) << 10);
+        else if ((lapic->svr & 0x100) == 0)
+            fake_enable_lapic(&world->vps[0]);
+        break;
+    }
+}
+
+static void no_guest_breaks_the_laws_of_priority(void **state)
+{
+    struct fake_world *world = *state;
+    struct rng rng = rng_from_seed(3);
+
+    for (unsigned i = 0; i < 100000; i++) {
+        any_guest(world, &rng);
+        check_laws(world, lapic_of(world, 0));
+    }
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -947,6 +1036,7 @@ int main(void)
         TEST(a_past_deadline_fires_and_zero_disarms),
         TEST(leaving_deadline_mode_disarms),
         TEST(a_tsc_that_is_set_moves_the_deadline),
+        TEST(no_guest_breaks_the_laws_of_priority),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

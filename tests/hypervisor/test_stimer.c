@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "hypervisor/reftime.h"
+#include "sim/core/rng.h"
 #include "tests/hypervisor/fake_world.h"
 
 #define ENABLE 0x1u
@@ -453,6 +454,45 @@ static void reset_stops_and_clears(void **state)
     assert_int_equal(noted(world)->interrupts, 0);
 }
 
+static void no_guest_makes_a_timer_early_or_wild(void **state)
+{
+    struct fake_world *world = *state;
+    struct rng rng = rng_from_seed(4);
+    uint64_t events = 0;
+
+    enable_synic(world);
+    for (unsigned i = 0; i < 20000; i++) {
+        struct stimer *timer = timer_of(world, (unsigned)rng_below(&rng, 4));
+        uint64_t bits = UINT64_C(0x0000000000031fff);
+        uint64_t now = reftime_now(&world->child, world->context.now).v;
+        uint64_t count = rng_below(&rng, 2) == 0
+                             ? now + rng_below(&rng, 10000)
+                             : rng_next(&rng) >> rng_below(&rng, 64);
+        uint64_t steps = 1 + rng_below(&rng, 100);
+
+        stimer_write_config(&world->context, timer, rng_next(&rng) & bits);
+        stimer_write_count(&world->context, timer, count);
+        for (uint64_t step = 0; step < steps; step++) {
+            unsigned before = noted(world)->interrupts;
+
+            fake_run_until(world, cycles(world->context.now.v + 20000));
+            events += noted(world)->interrupts - before;
+            /* Four timers, one expiry each in 10 us. */
+            assert_in_range(noted(world)->interrupts - before, 0, 8);
+        }
+        for (unsigned sint = 1; sint < 4; sint++) {
+            spa_t payload = spa_add(slot(world, sint), 16);
+
+            if (fake_read32(world, slot(world, sint)) == 0)
+                continue;
+            assert_true(fake_read64(world, spa_add(payload, 8)) <=
+                        fake_read64(world, spa_add(payload, 16)));
+            take(world, sint);
+        }
+    }
+    assert_true(events > 10000);
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -482,6 +522,7 @@ int main(void)
         TEST(a_periodic_timer_catches_up_by_shorter_periods),
         TEST(a_lazy_timer_skips_what_it_missed),
         TEST(reset_stops_and_clears),
+        TEST(no_guest_makes_a_timer_early_or_wild),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
