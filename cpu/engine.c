@@ -101,6 +101,7 @@ void engine_reset(struct engine *engine)
     engine->image_dirty = true;
     engine->nmi_masked = false;
     engine->nmi_pending = false;
+    engine->blocks_to_unmask = 0;
     if (engine->intercept_pause)
         engine_image_intercept(engine, INTERCEPT_BIT(SVM_EXIT_PAUSE), 0);
     x86_reset(&state);
@@ -131,7 +132,8 @@ void engine_bill(struct engine *engine, enum cost_kind kind, uint32_t count)
 void engine_update_attention(struct engine *engine)
 {
     if (engine->window_wanted || engine->nmi_pending ||
-        engine->debug_trap_pending || engine->scratch.active)
+        engine->debug_trap_pending || engine->scratch.active ||
+        engine->blocks_to_unmask > 0)
         engine->attention = 0;
     else
         engine->attention =

@@ -91,15 +91,17 @@ static uint32_t length_at(struct engine *engine, enum code_mode mode,
     return length != 0 ? length : bytes;
 }
 
+/* A block may end inside an instruction, at its trap: `have` bytes, beyond the
+ * block's own, are there to decode it by. */
 static bool block_traps_fit(struct engine *engine, uint64_t pc,
-                            const uint8_t *code, uint32_t bytes,
+                            const uint8_t *code, uint32_t bytes, uint32_t have,
                             enum code_mode mode, spa_t start)
 {
     if (!may_need_traps(code, bytes) &&
         !code_pages_has_traps(engine->mmu.arena->code, start))
         return true;
     for (uint32_t at = 0; at < bytes;) {
-        uint32_t length = length_at(engine, mode, code + at, bytes - at);
+        uint32_t length = length_at(engine, mode, code + at, have - at);
 
         if (!traps_fit(engine, pc + at, code + at, length, mode))
             return false;
@@ -121,20 +123,35 @@ static enum code_mode current_mode(struct engine *engine)
     return mode;
 }
 
+/* How many bytes may be looked at past a block: looking must not walk. */
+static uint32_t lookahead(struct engine *engine, uint64_t end)
+{
+    uint64_t room = -end & PAGE_MASK;
+
+    if (room >= INSTRUCTION_BYTES_MAX ||
+        tlb_find(engine->tlb, gva_page(gva(end + INSTRUCTION_BYTES_MAX))))
+        return INSTRUCTION_BYTES_MAX;
+    return (uint32_t)room;
+}
+
 static struct block_price price_bytes(struct engine *engine, uint64_t pc,
                                       uint32_t bytes, enum code_mode mode,
                                       spa_t start)
 {
-    uint8_t code[BLOCK_BYTES_MAX];
+    uint8_t code[BLOCK_BYTES_MAX + INSTRUCTION_BYTES_MAX];
     struct cost_bill bill = {0};
     struct block_price price = {0};
-    uint32_t have = engine_memory_read_code(engine, pc, code, bytes);
+    uint32_t have = engine_memory_read_code(engine, pc, code,
+                                            bytes + lookahead(engine, pc + bytes));
 
+    if (have < bytes) /* cannot be: the block has been fetched */
+        bytes = have;
     price.instructions = (uint16_t)decode_block(engine->decoder, mode, code,
-                                                have, &bill);
+                                                bytes, &bill);
     price.subcycles =
         engine->host->price_block(engine->host->context, &bill);
-    price.traps = !block_traps_fit(engine, pc, code, have, mode, start);
+    price.traps = !block_traps_fit(engine, pc, code, bytes, have, mode,
+                                   start);
     return price;
 }
 
@@ -228,6 +245,10 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
 {
     if (engine->setting_up)
         return true;
+    if (engine->blocks_to_unmask > 0 && --engine->blocks_to_unmask == 0) {
+        engine->nmi_masked = false;
+        engine_update_attention(engine);
+    }
     if (engine->scratch.active) {
         run_scratch_block(engine, pc, bytes);
         return true;

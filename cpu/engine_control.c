@@ -86,6 +86,28 @@ static uint64_t operand_value(struct engine *engine, enum x86_gpr gpr)
     return engine_image_mode(engine) == CODE_64 ? value : (uint32_t)value;
 }
 
+/* The address of the memory operand of an 0F 01 instruction: that of MOVZX
+ * with the same ModRM, which the decoder knows as an access. */
+#define OPCODE_MOVZX8 0xb6
+
+static bool operand_address(struct engine *engine, const struct opcode *op,
+                            gva_t *address)
+{
+    struct decode_operand operands[DECODE_OPERANDS_MAX];
+    struct opcode like = *op;
+    struct x86_state state;
+
+    if (op->at + 2 >= op->have)
+        return false;
+    like.bytes[op->at + 1] = OPCODE_MOVZX8;
+    engine_image_get(engine, &state);
+    if (decode_operands(engine->decoder, &state, like.bytes, like.have,
+                        operands) == 0)
+        return false;
+    *address = operands[0].start;
+    return true;
+}
+
 static void general_protection(struct engine *engine)
 {
     engine_event_fault(engine, X86_VECTOR_GP, 0);
@@ -169,22 +191,20 @@ static void write_cr0(struct engine *engine, uint64_t value, uint32_t length)
 static bool lmsw_value(struct engine *engine, const struct opcode *op,
                        uint16_t *value)
 {
-    struct decode_operand operands[DECODE_OPERANDS_MAX];
-    struct x86_state state;
     struct cpu_event fault;
+    gva_t at;
 
     if (opcode_byte(op, 2) >= 0xc0) {
         *value = (uint16_t)engine_gpr(engine, opcode_rm(op));
         return true;
     }
-    engine_image_get(engine, &state);
-    if (decode_operands(engine->decoder, &state, op->bytes, op->have,
-                        operands) == 0) {
+    if (!operand_address(engine, op, &at)) {
         general_protection(engine);
         return false;
     }
-    if (engine_memory_access(engine, operands[0].start, value, sizeof(*value),
-                             false, false, false, &fault))
+    engine->delivery_aborted = false;
+    if (engine_memory_access(engine, at, value, sizeof(*value), false, false,
+                             false, &fault))
         return true;
     if (!engine->delivery_aborted)
         engine_event_raise(engine, &fault);
@@ -388,19 +408,15 @@ void engine_control_dr(struct engine *engine)
 /* INVLPG m: the address alone matters, not whether it can be accessed. */
 void engine_control_invlpg(struct engine *engine)
 {
-    struct decode_operand operands[DECODE_OPERANDS_MAX];
-    struct x86_state state;
-    uint8_t code[16];
-    uint32_t have = engine_fetch(engine, code);
-    uint8_t length = engine_exit_length(engine);
+    struct opcode op;
+    gva_t address;
 
-    engine_image_get(engine, &state);
-    if (decode_operands(engine->decoder, &state, code, have, operands) > 0 &&
-        tlb_flush_page(engine->tlb, gva_page(operands[0].start),
-                       engine->epoch))
+    read_opcode(engine, &op);
+    if (operand_address(engine, &op, &address) &&
+        tlb_flush_page(engine->tlb, gva_page(address), engine->epoch))
         engine->flush_wanted = true;
     engine_bill(engine, COST_INVLPG, 1);
-    engine_exit_skip(engine, length);
+    engine_exit_skip(engine, op.length);
 }
 
 /* Time stamp. What is on the bill has been spent too, though its owner has

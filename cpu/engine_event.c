@@ -61,6 +61,8 @@ static void deliver(struct engine *engine, const struct cpu_event *event)
         return;
     }
     engine_bill(engine, COST_EXCEPTION, 1);
+    engine->billed += SUBCYCLES_PER_CYCLE; /* an instruction may fault for
+                                              ever, at whatever price */
     switch (outcome) {
     case EVENT_DELIVERED:
         engine_image_put(engine, &state);
@@ -408,7 +410,7 @@ static void sysexit(struct engine *engine, bool to_64bit)
 }
 
 /* #UD, or an instruction that the processor we offer has and Unicorn's model
- * has not: VMCALL; SYSENTER and SYSEXIT in 64-bit code. */
+ * has not: VMCALL; INT1; SYSENTER and SYSEXIT in 64-bit code. */
 void engine_event_undefined(struct engine *engine)
 {
     bool intel = engine->features.sysenter_in_compatibility;
@@ -425,6 +427,8 @@ void engine_event_undefined(struct engine *engine)
         };
 
         engine_exit_to_host(engine, &exit);
+    } else if (have >= 1 && code[0] == 0xf1) {
+        engine_event_icebp(engine);
     } else if (intel && have >= 3 && op[0] == 0x0f && op[1] == 0x34) {
         sysenter(engine);
     } else if (intel && have >= 3 && op[0] == 0x0f && op[1] == 0x35) {

@@ -204,11 +204,11 @@ static void on_msr(struct engine *engine)
         on_rdmsr(engine, length);
 }
 
-/* The NMI handler's IRET ends the masking, whether or not it faults; the
- * instruction itself then runs as ever. */
+/* The NMI handler's IRET ends the masking, whether or not it faults. The
+ * instruction itself is the next block; the one after it is unmasked. */
 static void on_iret(struct engine *engine)
 {
-    engine->nmi_masked = false;
+    engine->blocks_to_unmask = 2;
     engine_image_intercept(engine, 0, INTERCEPT_BIT(SVM_EXIT_IRET));
     engine_update_attention(engine);
 }
@@ -416,15 +416,38 @@ static bool run_up_to_page(struct engine *engine)
     return true;
 }
 
+/* Unicorn loads before it stores; the processor checks the access of a
+ * read-modify-write instruction as the write that it is. */
+static bool is_read_modify_write(struct engine *engine, gva_t address)
+{
+    struct decode_operand operands[DECODE_OPERANDS_MAX];
+    struct x86_state state;
+    uint8_t code[16];
+    uint32_t have = engine_fetch(engine, code);
+    uint32_t count;
+
+    engine_image_get(engine, &state);
+    count = decode_operands(engine->decoder, &state, code, have, operands);
+    for (uint32_t i = 0; i < count; i++)
+        if (operands[i].read && operands[i].write &&
+            address.raw - operands[i].start.raw < operands[i].bytes)
+            return true;
+    return false;
+}
+
 static void raise_page_fault(struct engine *engine)
 {
-    const struct cpu_event event = {
+    struct cpu_event event = {
         .type = EVENT_TYPE_EXCEPTION,
         .vector = X86_VECTOR_PF,
         .has_error_code = true,
         .error_code = engine->trouble.fault.error_code,
         .cr2 = trouble_address(engine).raw,
     };
+
+    if (engine->trouble.access == MMU_READ &&
+        is_read_modify_write(engine, gva(event.cr2)))
+        event.error_code |= PF_WRITE;
 
     engine_event_raise(engine, &event);
 }

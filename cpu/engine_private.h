@@ -192,6 +192,7 @@ struct engine {
     uint64_t dr[8];
     bool nmi_masked;
     bool nmi_pending;
+    uint8_t blocks_to_unmask; /* until NMIs are taken again, after IRET */
     bool debug_trap_pending;
     bool event_pending; /* its delivery met a second-level fault */
     bool delivery_aborted;

@@ -12,12 +12,14 @@
  * does not fit is refused with a message, never worked around.
  */
 
+#define MSR_EFER 0xc0000080u
 #define MSR_STAR 0xc0000081u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 #define MSR_SYSENTER_CS 0x174u
 
 #define SENTINEL UINT64_C(0x5a17c0de00000000)
 #define SENTINEL_CS 0x7c5eu
+#define SENTINEL_EFER (EFER_SCE | EFER_LME | EFER_NXE)
 
 /* In CPUX86State, all after the registers, in this order. */
 #define AFTER_REGS_RIP 128
@@ -29,7 +31,7 @@
 #define AFTER_REGS_HFLAGS 176
 #define AFTER_REGS_SEGS 184
 #define AFTER_REGS_CR 424
-#define AFTER_REGS_EFER 560
+#define AFTER_CR_EFER_MAX 256 /* EFER follows, at a distance that varies */
 #define BEFORE_DR_ERROR_CODE 16
 
 #define HFLAGS_64BIT_CPL0 0xc0b0u /* PE, CS32, SS32, LMA, CS64 */
@@ -95,12 +97,13 @@ static uint32_t find_pair(const struct probe *probe, uint64_t first,
     return found;
 }
 
-static uint32_t find_one(const struct probe *probe, uint64_t value,
-                         unsigned bytes)
+/* The one place at or after `first`, before `end`. */
+static uint32_t find_between(const struct probe *probe, uint64_t value,
+                             unsigned bytes, size_t first, size_t end)
 {
     uint32_t found = 0;
 
-    for (size_t at = 1; at + 8 <= probe->bytes; at++) {
+    for (size_t at = first; at + 8 <= end; at++) {
         if (bytes == 8 ? load64(probe, at) != value
                        : load32(probe, at) != (uint32_t)value)
             continue;
@@ -109,6 +112,22 @@ static uint32_t find_one(const struct probe *probe, uint64_t value,
         found = (uint32_t)at;
     }
     return found;
+}
+
+static uint32_t find_one(const struct probe *probe, uint64_t value,
+                         unsigned bytes)
+{
+    return find_between(probe, value, bytes, 1, probe->bytes);
+}
+
+/* LMA is the processor's own and may be set beside what was written. */
+static uint32_t find_efer(const struct probe *probe, uint32_t cr)
+{
+    uint32_t end = cr + AFTER_CR_EFER_MAX;
+    uint32_t at = find_between(probe, SENTINEL_EFER, 8, cr, end);
+
+    return at ? at
+              : find_between(probe, SENTINEL_EFER | EFER_LMA, 8, cr, end);
 }
 
 static bool write_sentinels(struct probe *probe)
@@ -121,6 +140,7 @@ static bool write_sentinels(struct probe *probe)
            write_reg(probe, UC_X86_REG_DR1, SENTINEL | 4) &&
            write_reg(probe, UC_X86_REG_CR3, SENTINEL | 7) &&
            write_reg(probe, UC_X86_REG_RIP, SENTINEL | 9) &&
+           write_msr(probe, MSR_EFER, SENTINEL_EFER) &&
            write_msr(probe, MSR_STAR, SENTINEL | 5) &&
            write_msr(probe, MSR_KERNEL_GS_BASE, SENTINEL | 6) &&
            write_msr(probe, MSR_SYSENTER_CS, SENTINEL_CS) &&
@@ -146,14 +166,15 @@ static bool find_registers(struct probe *probe, struct engine_layout *layout)
         .hflags = regs + AFTER_REGS_HFLAGS,
         .segs = regs + AFTER_REGS_SEGS,
         .cr = regs + AFTER_REGS_CR,
-        .efer = regs + AFTER_REGS_EFER,
+        .efer = find_efer(probe, regs + AFTER_REGS_CR),
         .star = find_one(probe, SENTINEL | 5, 8),
         .kernel_gs_base = find_one(probe, SENTINEL | 6, 8),
         .sysenter_cs = find_one(probe, SENTINEL_CS, 4),
         .dr = dr,
         .error_code = dr - BEFORE_DR_ERROR_CODE,
     };
-    return layout->star && layout->kernel_gs_base && layout->sysenter_cs;
+    return layout->efer && layout->star && layout->kernel_gs_base &&
+           layout->sysenter_cs;
 }
 
 /* Offsets taken from one another are right if what lies there is what must. */
@@ -167,7 +188,6 @@ static bool verify_registers(const struct probe *probe,
            (load64(probe, layout->cr) & CR0_PE) != 0 &&
            load64(probe, gdtr + 8) == (SENTINEL | 8) &&
            load32(probe, gdtr + 16) == 0x1357 &&
-           (load64(probe, layout->efer) & EFER_LMA) != 0 &&
            (load32(probe, layout->hflags) & HFLAGS_CARED_FOR) ==
                HFLAGS_64BIT_CPL0;
 }

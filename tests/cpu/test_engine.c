@@ -9,6 +9,18 @@
 #include "tests/cpu/engine_fixture.h"
 
 SNIPPET(boot);
+SNIPPET(prices);
+SNIPPET(work);
+SNIPPET(input);
+SNIPPET(strings);
+SNIPPET(spin);
+SNIPPET(apic);
+SNIPPET(touch);
+SNIPPET(rdtsc);
+SNIPPET(msrs);
+SNIPPET(handlers);
+
+#define HANDLERS 0x12000
 
 static enum engine_verdict resume_all_but_hlt(struct fixture *f,
                                               const struct vm_exit *exit)
@@ -19,6 +31,23 @@ static enum engine_verdict resume_all_but_hlt(struct fixture *f,
         engine_set_gpr(f->engine, X86_RAX, 0xabcd);
     engine_skip_instruction(f->engine, exit);
     return ENGINE_RESUME;
+}
+
+static int open_long_mode(void **state)
+{
+    static struct fixture f;
+
+    fixture_open(&f);
+    LOAD_SNIPPET(&f, HANDLERS, handlers);
+    fixture_long_mode(&f, HANDLERS);
+    *state = &f;
+    return 0;
+}
+
+static int close_fixture(void **state)
+{
+    fixture_close(*state);
+    return 0;
 }
 
 static void a_processor_boots_from_the_reset_vector_to_64bit_code(void **state)
@@ -44,10 +73,211 @@ static void a_processor_boots_from_the_reset_vector_to_64bit_code(void **state)
     fixture_close(&f);
 }
 
+static void time_is_exact_at_every_exit(void **state)
+{
+    struct fixture *f = *state;
+
+    LOAD_SNIPPET(f, GUEST_CODE, prices);
+    f->on_exit = resume_all_but_hlt;
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exit_count, 3);
+    assert_int_equal(f->exit_elapsed[0], 3);
+    assert_int_equal(f->exit_elapsed[1], 9);
+    assert_int_equal(f->exit_elapsed[2], 11);
+    assert_int_equal(engine_instructions(f->engine), 11);
+}
+
+static void slices_change_neither_time_nor_state(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t once_elapsed, once_instructions, once_hash, once_rax;
+    struct engine_walks once;
+
+    LOAD_SNIPPET(f, GUEST_CODE, work);
+    assert_int_equal(fixture_run(f, 1000000), VM_EXIT_STOPPED);
+    once_elapsed = f->elapsed;
+    once_instructions = engine_instructions(f->engine);
+    once_hash = fixture_memory_hash(f);
+    once_rax = engine_gpr(f->engine, X86_RAX);
+    once = engine_walks(f->engine);
+    assert_true(once_instructions > 16000);
+
+    fixture_close(f);
+    open_long_mode(state);
+    f = *state;
+    LOAD_SNIPPET(f, GUEST_CODE, work);
+    while (fixture_run(f, 7) == VM_EXIT_LIMIT)
+        ;
+    assert_int_equal(f->elapsed, once_elapsed);
+    assert_int_equal(engine_instructions(f->engine), once_instructions);
+    assert_int_equal(fixture_memory_hash(f), once_hash);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), once_rax);
+    assert_int_equal(engine_walks(f->engine).count, once.count);
+    assert_int_equal(engine_walks(f->engine).slat_references,
+                     once.slat_references);
+}
+
+static void the_limit_ends_a_run_at_the_next_block(void **state)
+{
+    struct fixture *f = *state;
+
+    LOAD_SNIPPET(f, GUEST_CODE, spin);
+    assert_int_equal(fixture_run(f, 1001), VM_EXIT_LIMIT);
+    assert_int_equal(f->elapsed, 1002);
+    assert_int_equal(f->run.now.v, 1002);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 501);
+}
+
+static void an_in_can_wait_and_be_completed_later(void **state)
+{
+    struct fixture *f = *state;
+
+    LOAD_SNIPPET(f, GUEST_CODE, input);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[0].kind, VM_EXIT_IO);
+    assert_int_equal(f->exits[0].u.io.port, 0x1f0);
+    assert_true(f->exits[0].u.io.in);
+    assert_int_equal(f->exits[0].u.io.bytes, 1);
+    assert_int_equal(f->exit_rip[0], GUEST_CODE + 10);
+    assert_int_equal(f->exit_elapsed[0], 3);
+
+    f->elapsed += 5000000; /* the VP was suspended */
+    engine_set_gpr(f->engine, X86_RAX, 0xffffff5a);
+    engine_skip_instruction(f->engine, &f->exits[0]);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[1].kind, VM_EXIT_IO);
+    assert_int_equal(f->exits[1].u.io.port, 0x71);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 0xffffff5a);
+    assert_int_equal(engine_gpr(f->engine, X86_RBX) & 0xffff, 0x0101);
+    engine_set_gpr(f->engine, X86_RAX, 0x33);
+    engine_skip_instruction(f->engine, &f->exits[1]);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[2].kind, VM_EXIT_HLT);
+    assert_int_equal(engine_gpr(f->engine, X86_RCX) & 0xff, 0x33);
+    assert_int_equal(engine_instructions(f->engine), 8);
+}
+
+static enum engine_verdict serve_strings(struct fixture *f,
+                                         const struct vm_exit *exit)
+{
+    uint32_t value = 0x1110 + f->exit_count;
+    bool more = false;
+
+    if (exit->kind == VM_EXIT_HLT)
+        return ENGINE_STOP;
+    assert_int_equal(exit->kind, VM_EXIT_IO);
+    assert_true(exit->u.io.string && exit->u.io.repeated);
+    assert_true(engine_io_string(f->engine, exit, &value, &more));
+    if (!exit->u.io.in)
+        ((uint32_t *)f->extra)[f->exit_count - 5] = value;
+    if (!more)
+        engine_skip_instruction(f->engine, exit);
+    return ENGINE_RESUME;
+}
+
+static void string_io_moves_one_element_at_an_exit(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t out[2] = {0};
+
+    f->extra = out;
+    f->on_exit = serve_strings;
+    LOAD_SNIPPET(f, GUEST_CODE, strings);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exit_count, 7);
+    assert_int_equal(fixture_read64(f, GUEST_DATA), 0x1114111311121111);
+    assert_int_equal(out[0], 0x11121111);
+    assert_int_equal(out[1], 0x11141113);
+    assert_int_equal(engine_gpr(f->engine, X86_RCX), 0);
+}
+
+static void a_page_that_the_second_level_lacks_is_the_hosts(void **state)
+{
+    struct fixture *f = *state;
+
+    LOAD_SNIPPET(f, GUEST_CODE, touch);
+    fixture_set_slat(f, 0x50000, false);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[0].kind, VM_EXIT_GPA);
+    assert_int_equal(f->exits[0].u.gpa.gpa.raw, 0x50010);
+    assert_int_equal(f->exits[0].u.gpa.gva.raw, 0x50010);
+    assert_true(f->exits[0].u.gpa.write);
+    assert_false(f->exits[0].u.gpa.in_walk);
+    assert_int_equal(f->exits[0].instruction_bytes, 3);
+    assert_int_equal(f->exit_rip[0], GUEST_CODE + 5);
+    fixture_set_slat(f, 0x50000, true);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[1].kind, VM_EXIT_HLT);
+    assert_int_equal(fixture_read64(f, 0x50010), 0x50000);
+}
+
+static void the_apic_page_is_answered_by_the_host(void **state)
+{
+    struct fixture *f = *state;
+
+    LOAD_SNIPPET(f, GUEST_CODE, apic);
+    /* 0xfee00000 as a 2 MiB page: PML4[0], PDPT[3], PD[0x1f7]. */
+    fixture_write64(f, 0x2000 + 8 * 3, 0x8007);
+    fixture_write64(f, 0x8000 + 8 * 0x1f7, 0xfee00000 | 0x87);
+    engine_set_apic_page(f->engine, true, gpa(0xfee00000));
+    f->apic[0x300 / 4] = 0xc0ffee;
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[0].kind, VM_EXIT_HLT);
+    assert_int_equal(f->apic[0x80 / 4], 0x77);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 0xc0ffee);
+}
+
+static void the_time_stamp_is_simulated_time(void **state)
+{
+    struct fixture *f = *state;
+
+    LOAD_SNIPPET(f, GUEST_CODE, rdtsc);
+    engine_set_tsc_offset(f->engine, 1000000);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(engine_gpr(f->engine, X86_RBX), 1000000);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 4);
+}
+
+static void processor_msrs_are_checked_and_kept(void **state)
+{
+    struct fixture *f = *state;
+
+    LOAD_SNIPPET(f, GUEST_CODE, msrs);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exit_count, 1);
+    assert_int_equal(f->exits[0].kind, VM_EXIT_HLT);
+    assert_int_equal(f->exit_rip[0], HANDLERS + 16 * X86_VECTOR_GP);
+    assert_int_equal(engine_gpr(f->engine, X86_R8), 0x12345678);
+}
+
+static void many_engines_fit_in_little_memory(void **state)
+{
+    struct fixture *f = *state;
+    struct engine *engines[32];
+
+    for (unsigned i = 0; i < 32; i++)
+        engines[i] = fixture_engine(f);
+    for (unsigned i = 0; i < 32; i++)
+        engine_free(engines[i]);
+}
+
+#define IN_LONG_MODE(test)                                                     \
+    cmocka_unit_test_setup_teardown(test, open_long_mode, close_fixture)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_processor_boots_from_the_reset_vector_to_64bit_code),
+        IN_LONG_MODE(time_is_exact_at_every_exit),
+        IN_LONG_MODE(slices_change_neither_time_nor_state),
+        IN_LONG_MODE(the_limit_ends_a_run_at_the_next_block),
+        IN_LONG_MODE(an_in_can_wait_and_be_completed_later),
+        IN_LONG_MODE(string_io_moves_one_element_at_an_exit),
+        IN_LONG_MODE(a_page_that_the_second_level_lacks_is_the_hosts),
+        IN_LONG_MODE(the_apic_page_is_answered_by_the_host),
+        IN_LONG_MODE(the_time_stamp_is_simulated_time),
+        IN_LONG_MODE(processor_msrs_are_checked_and_kept),
+        IN_LONG_MODE(many_engines_fit_in_little_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

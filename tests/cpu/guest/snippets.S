@@ -78,4 +78,277 @@ boot_gdtr:
         END boot
         .code64
 
+/* One handler of 16 bytes for each vector: HLT at its start says who came. */
+        SNIPPET handlers
+        .set    vector, 0
+        .rept   256
+        .balign 16
+        hlt
+        .if     vector == 8 || (vector >= 10 && vector <= 14) || vector == 17
+        addq    $8, %rsp
+        .endif
+        iretq
+        .set    vector, vector + 1
+        .endr
+        .balign 16
+        END handlers
+
+/* Twelve instructions, an intercept in the middle of a block. */
+        SNIPPET prices
+        movl    $1, %eax
+        movl    $2, %ebx
+        addl    %eax, %ebx
+        cpuid
+        addl    $1, %ebx
+        addl    $1, %ebx
+        jmp     1f
+1:      nop
+        nop
+        cpuid
+        nop
+        hlt
+        END prices
+
+/* A loop with calls, branches, memory and string instructions; then HLT. */
+        SNIPPET work
+        movl    $2000, %ecx
+        xorl    %eax, %eax
+        movl    $0x20000, %edi
+1:      call    3f
+        testl   $3, %eax
+        jnz     2f
+        movl    %eax, (%rdi)
+        addl    (%rdi), %edx
+2:      decl    %ecx
+        jnz     1b
+        movl    $0x20000, %esi
+        movl    $0x28000, %edi
+        movl    $0x1000, %ecx
+        rep movsb
+        hlt
+3:      leal    1(%rax,%rax,2), %eax
+        xorl    %ecx, %eax
+        ret
+        END work
+
+/* IN after other instructions of its block; the flags must survive. */
+        SNIPPET input
+        movl    $0x1f0, %edx
+        xorl    %eax, %eax
+        subl    $1, %eax                /* CF = 1, SF = 1 */
+        inb     %dx, %al
+        setc    %bl
+        sets    %bh
+        inb     $0x71, %al
+        movb    %al, %cl
+        hlt
+        END input
+
+        SNIPPET random
+        movl    $5, %eax
+        rdrand  %ebx
+        hlt
+        END random
+
+/* INS and OUTS, repeated. */
+        SNIPPET strings
+        movl    $0x20000, %edi
+        movl    $0x1f0, %edx
+        movl    $4, %ecx
+        rep insw
+        movl    $0x20000, %esi
+        movl    $2, %ecx
+        rep outsl
+        hlt
+        END strings
+
+/* Single-steps three instructions, one of them intercepted. */
+        SNIPPET step
+        pushfq
+        orq     $0x100, (%rsp)
+        popfq
+        nop
+        cpuid
+        nop
+        hlt
+        END step
+
+/* Touches pages that are not there, in ways that tell their address. */
+        SNIPPET faults
+        movl    $0x30005, %ebx
+        movl    (%rbx), %eax            /* read */
+        movl    $0x31ffd, %ebx
+        movq    %rax, (%rbx)            /* write over a page's end */
+        movl    $0x33ff8, %esp
+        pushq   %rax
+        movl    $0x40123, %ebx
+        lock incl 1(%rbx,%rax,1)
+        hlt
+        END faults
+
+        SNIPPET syscalls
+        movl    $100, %ebx
+1:      syscall
+        decl    %ebx
+        jnz     1b
+        int     $0x80
+        END syscalls
+
+        SNIPPET syscall_entry
+        incq    %r15
+        sysretq
+        END syscall_entry
+
+        SNIPPET sti_shadow
+        sti
+        nop                             /* the shadow */
+        nop
+        hlt
+        END sti_shadow
+
+        SNIPPET sti_hlt
+        sti
+        hlt
+        hlt
+        END sti_hlt
+
+        SNIPPET bad_address
+        movabsq $0x8000000000000000, %rbx
+        movq    (%rbx), %rax
+        END bad_address
+
+        SNIPPET bad_stack
+        movabsq $0x8000000000000000, %rsp
+        pushq   %rax
+        END bad_stack
+
+        SNIPPET bad_jump
+        movabsq $0x8000000000000000, %rbx
+        jmp     *%rbx
+        END bad_jump
+
+        SNIPPET spin
+1:      incq    %rax
+        jmp     1b
+        END spin
+
+        SNIPPET apic
+        movl    $0xfee00000, %ebx
+        movl    $0x77, 0x80(%rbx)
+        movl    0x300(%rbx), %eax
+        hlt
+        END apic
+
+        SNIPPET touch
+        movl    $0x50000, %ebx
+        movl    %ebx, 0x10(%rbx)
+        hlt
+        END touch
+
+        SNIPPET software
+        int     $0x40
+        int3
+        .byte   0xf1                    /* INT1 */
+        ud2
+        END software
+
+        SNIPPET user
+        incl    %eax
+        hlt
+        END user
+
+/* Control registers: a reserved bit, then a legal change and its effect. */
+        SNIPPET control
+        movq    %cr4, %rax
+        orq     $0x80, %rax
+        movq    %rax, %cr4
+        movq    %cr0, %rbx
+        clts
+        movq    %rbx, %cr0
+        movl    $0xff, %eax
+        movq    %rax, %cr8
+        END control
+
+        SNIPPET invlpg
+        movl    $0x60000, %ebx
+        movl    (%rbx), %eax            /* the old page */
+        movq    %rsi, (%rdi)            /* its PTE changes */
+        movl    (%rbx), %ecx            /* still the old page */
+        invlpg  (%rbx)
+        movl    (%rbx), %edx            /* the new one */
+        hlt
+        END invlpg
+
+/* Straight-line code up to the end of its page; to be put 16 bytes before. */
+        SNIPPET page_end
+        incl    %eax
+        incl    %eax
+        movl    $7, %ebx
+        movl    $8, %ecx
+        nop
+        nop
+        nop
+        hlt
+        END page_end
+
+        SNIPPET rdtsc
+        rdtsc
+        movl    %eax, %ebx
+        nop
+        nop
+        rdtsc
+        subl    %ebx, %eax
+        hlt
+        END rdtsc
+
+        SNIPPET msrs
+        movl    $0xc0000082, %ecx
+        movl    $0x12345678, %eax
+        movl    $0xffffffff, %edx
+        wrmsr
+        xorl    %eax, %eax
+        rdmsr
+        movl    %eax, %r8d
+        movl    $0x80000000, %edx
+        wrmsr                           /* not canonical */
+        END msrs
+
+/* Stores that change code. RDI is where, ESI what. */
+
+/* Patches the immediate of its own page's next instruction. */
+        SNIPPET patch_self
+        movl    %esi, 1f+1(%rip)
+1:      movl    $0, %eax
+        hlt
+        END patch_self
+
+/* mov eax, imm32; ret: a function to be patched. */
+        SNIPPET function
+        movl    $1, %eax
+        ret
+        END function
+
+/* Calls RDI, patches it through RBX (an alias), calls it again; ECX times. */
+        SNIPPET patch_alias
+        xorl    %edx, %edx
+1:      call    *%rdi
+        addl    %eax, %edx
+        incl    1(%rbx)
+        decl    %ecx
+        jnz     1b
+        hlt
+        END patch_alias
+
+/* Code and a counter in one page. */
+        SNIPPET hot_page
+        movl    $50, %ecx
+1:      incl    2f(%rip)
+        decl    %ecx
+        jnz     1b
+        movl    2f(%rip), %eax
+        hlt
+        .balign 4
+2:      .long   0
+        END hot_page
+
         .section .note.GNU-stack, "", @progbits
