@@ -275,12 +275,12 @@ static struct root_vp *root_here(struct root *root,
     return &root->vps[0];
 }
 
-/* Makes a root VP look at its lists. */
-static void root_kick(struct root *root, struct hv_context *context,
-                      struct root_vp *rvp)
+/* Makes a root VP look at its lists. The one that executes this will. */
+static void root_kick(struct hv_context *context, struct root_vp *rvp)
 {
-    (void)root;
-    if (context->vp != rvp->vp)
+    bool executes = context->lp && context->vp == rvp->vp;
+
+    if (!executes)
         vp_interrupt(context, rvp->vp, ROOT_VECTOR_RESCHEDULE);
 }
 
@@ -293,7 +293,7 @@ void root_queue_dpc(struct root *root, struct hv_context *context,
         return;
     dpc->queued = true;
     work_append(&rvp->dpcs, dpc);
-    root_kick(root, context, rvp);
+    root_kick(context, rvp);
 }
 
 /* Where a thread woken here runs: here, unless there is other work here and
@@ -324,5 +324,5 @@ void root_wake_thread(struct root *root, struct hv_context *context,
 
     thread->queued = true;
     work_append(&rvp->threads, thread);
-    root_kick(root, context, rvp);
+    root_kick(context, rvp);
 }
