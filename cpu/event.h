@@ -16,7 +16,7 @@
 #include "cpu/x86.h"
 
 enum event_type {
-    EVENT_TYPE_INTERRUPT,          /* external */
+    EVENT_TYPE_INTERRUPT, /* external */
     EVENT_TYPE_NMI,
     EVENT_TYPE_EXCEPTION,          /* a fault or trap of the processor */
     EVENT_TYPE_SOFTWARE_INTERRUPT, /* INT n: DPL of the gate is checked */
@@ -29,8 +29,8 @@ struct cpu_event {
     uint8_t vector;
     bool has_error_code;
     uint32_t error_code;
-    uint64_t cr2;           /* #PF: loaded into CR2 on delivery */
-    uint64_t dr6;           /* #DB: bits to set in DR6 */
+    uint64_t cr2;              /* #PF: loaded into CR2 on delivery */
+    uint64_t dr6;              /* #DB: bits to set in DR6 */
     uint8_t instruction_bytes; /* software types: the return RIP skips it */
 };
 
@@ -44,15 +44,15 @@ struct cpu_event {
  */
 struct event_memory {
     void *context;
-    bool (*read)(void *context, gva_t from, void *to, uint32_t bytes,
-                 bool user, struct cpu_event *fault);
+    bool (*read)(void *context, gva_t from, void *to, uint32_t bytes, bool user,
+                 struct cpu_event *fault);
     bool (*write)(void *context, gva_t to, const void *from, uint32_t bytes,
                   bool user, struct cpu_event *fault);
 };
 
 enum event_outcome {
     EVENT_DELIVERED,
-    EVENT_SHUTDOWN, /* triple fault */
+    EVENT_SHUTDOWN,  /* triple fault */
     EVENT_TASK_GATE, /* a hardware task switch: an unsupported feature, which
                         the hypervisor reports (TLFS, "Unsupported Feature
                         Intercept") */

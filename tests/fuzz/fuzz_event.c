@@ -81,11 +81,6 @@ static void make_valid(struct x86_state *cpu)
     memcpy(&masked, &cpu->nmi_masked, 1);
     cpu->interrupt_shadow = shadow & 1;
     cpu->nmi_masked = masked & 1;
-    /* Long mode implies protected mode, as the processor sees to. */
-    if (x86_long_mode(cpu)) {
-        cpu->cr0 |= CR0_PE | CR0_PG;
-        cpu->rflags &= ~RFLAGS_VM;
-    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
