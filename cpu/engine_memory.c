@@ -56,6 +56,7 @@ void engine_memory_adopt_controls(struct engine *engine,
     mmu->cr4 = state->cr4;
     mmu->efer = state->efer;
     mmu->physical_bits = engine->features.physical_bits;
+    mmu->pages_1g = engine->features.pages_1g;
     if (!pae_paging(mmu))
         mmu->pdpte = NULL;
     else if (!mmu->pdpte && mmu_load_pdptes(mmu, engine->pdpte))
