@@ -12,6 +12,7 @@
 
 static uint64_t checks;
 static uint64_t wrong;
+static char first_difference[TEXT_BYTES + 64]; /* of the whole run */
 
 static void report_case(const char *name, const char *suffix, uint64_t value)
 {
@@ -45,13 +46,27 @@ void selftest_run(const struct selftest_case *cases, size_t count)
     if (run_count == 0)
         report_fail("no case is called %s", only == NULL ? "so" : only);
     if (wrong_sum > 0)
-        report_fail("%lu checks went wrong", wrong_sum);
+        report_fail("%lu checks went wrong, first: %s", wrong_sum,
+                    first_difference);
     report_done();
+}
+
+static void format_text(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void format_text(char *text, size_t size, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    console_format(text, size, format, arguments);
+    va_end(arguments);
 }
 
 void selftest_equal(uint64_t got, uint64_t expected, const char *format, ...)
 {
-    char text[TEXT_BYTES];
+    char what[TEXT_BYTES];
+    char text[sizeof(first_difference)];
     va_list arguments;
 
     checks++;
@@ -61,10 +76,13 @@ void selftest_equal(uint64_t got, uint64_t expected, const char *format, ...)
     if (wrong > DIFFERENCES_PRINTED_MAX)
         return;
     va_start(arguments, format);
-    console_format(text, sizeof(text), format, arguments);
+    console_format(what, sizeof(what), format, arguments);
     va_end(arguments);
-    console_printf("selftest: %s: got 0x%lx, expected 0x%lx\n", text, got,
-                   expected);
+    format_text(text, sizeof(text), "%s: got 0x%lx, expected 0x%lx", what, got,
+                expected);
+    console_printf("selftest: %s\n", text);
+    if (first_difference[0] == '\0')
+        memcpy(first_difference, text, sizeof(text));
 }
 
 bool selftest_runs_on_tcg(void)
