@@ -82,6 +82,7 @@ cli_read_scenario(const struct cli_invocation *invocation, const char *file,
 /* The commands. */
 cli_run_fn cli_run;
 cli_run_fn cli_check;
+cli_run_fn cli_console;
 cli_run_fn cli_export;
 cli_run_fn cli_schema;
 cli_run_fn cli_explain;

@@ -242,6 +242,48 @@ enum sim_status cli_export(const struct cli_invocation *invocation,
                        cli_given(invocation, CLI_FORCE, NULL), error);
 }
 
+/* Prints the rows of a query over the view "console". */
+static enum sim_status print_console(sqlite3 *db, const char *path,
+                                     const char *vm, struct sim_error *error)
+{
+    sqlite3_stmt *query = NULL;
+    bool found = false;
+    int code = sqlite3_prepare_v2(
+        db, "SELECT vm, line FROM console WHERE ?1 IS NULL OR vm = ?1", -1,
+        &query, NULL);
+
+    if (code == SQLITE_OK && vm)
+        sqlite3_bind_text(query, 1, vm, -1, SQLITE_STATIC);
+    while (code == SQLITE_OK && sqlite3_step(query) == SQLITE_ROW) {
+        if (!vm)
+            printf("%s: ", (const char *)sqlite3_column_text(query, 0));
+        printf("%s\n", (const char *)sqlite3_column_text(query, 1));
+        found = true;
+    }
+    code = sqlite3_finalize(query);
+    if (code != SQLITE_OK)
+        return sim_fail(error, SIM_IO_ERROR, "%s: cannot be read: %s", path,
+                        sqlite3_errmsg(db));
+    if (vm && !found)
+        return sim_fail(error, SIM_NO_INPUT,
+                        "%s: no VM \"%s\" has written to a console", path, vm);
+    return SIM_OK;
+}
+
+enum sim_status cli_console(const struct cli_invocation *invocation,
+                            struct sim_error *error)
+{
+    const char *path = invocation->operands[0];
+    sqlite3 *db;
+    enum sim_status status = results_open(&db, path, error);
+
+    if (status != SIM_OK)
+        return status;
+    status = print_console(db, path, invocation->operands[1], error);
+    sqlite3_close(db);
+    return status;
+}
+
 enum sim_status cli_version(const struct cli_invocation *invocation,
                             struct sim_error *error)
 {

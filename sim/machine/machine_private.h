@@ -9,6 +9,7 @@
 #include "partitions/root.h"
 #include "partitions/vmms.h"
 #include "perfcounters/pc_report.h"
+#include "sim/machine/console_log.h"
 #include "sim/machine/cost_model.h"
 #include "sim/machine/ledger.h"
 #include "sim/machine/lp_heap.h"
@@ -21,8 +22,7 @@ struct machine_vm {
     char name[SCENARIO_NAME_BYTES_MAX + 1];
     char *command_line; /* owns */
     bool finished;      /* done, failed or off */
-    char *console_line; /* owns: what has come of the line at hand */
-    size_t console_bytes, console_capacity;
+    struct console_log console;
 };
 
 /** A guest image, read once however many VMs start from it. */
@@ -80,6 +80,8 @@ void machine_note_failure(struct machine *machine, enum sim_status status,
 MUST_USE enum sim_status machine_vms_create(struct machine *machine,
                                             struct sim_error *error);
 void machine_vms_free(struct machine *machine);
+/** The consoles' last lines, which no end of line has completed. */
+void machine_vms_flush_consoles(struct machine *machine);
 /** Starts them all at time 0, in order. */
 void machine_vms_start(struct machine *machine);
 /** What VMMS tells. */

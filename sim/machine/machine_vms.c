@@ -167,7 +167,6 @@ void machine_vms_free(struct machine *m)
          m->vms && i <= m->vm_count && i < scenario_vm_total(m->scenario);
          i++) {
         free(m->vms[i].command_line);
-        free(m->vms[i].console_line);
     }
     free(m->vms);
     while (m->images) {
@@ -257,18 +256,48 @@ static void on_fail(void *context, uint32_t vm_number, const char *why)
     vm_finish(&m->vms[vm_number]);
 }
 
+static cycles_t vm_now(const struct machine *m)
+{
+    return m->stepping ? m->stepping->now : m->now;
+}
+
+static void put_console_line(struct machine_vm *vm)
+{
+    struct machine *m = vm->machine;
+    struct sim_error error;
+
+    if (m->results)
+        note(m,
+             results_put_console(m->results, vm->name,
+                                 clock_to_ns(m->clock, vm_now(m)),
+                                 console_log_line(&vm->console), &error),
+             &error);
+    console_log_clear(&vm->console);
+}
+
 static void on_console(void *context, uint32_t vm_number, uint8_t byte)
 {
     struct machine *m = context;
+    struct machine_vm *vm = &m->vms[vm_number];
 
     trace_add(m->trace, &(struct trace_record){
-                            .time = m->stepping ? m->stepping->now : m->now,
+                            .time = vm_now(m),
                             .lp = TRACE_NO_LP,
                             .vp = TRACE_NO_VP,
                             .partition = vmms_partition(m->vmms, vm_number).v,
                             .kind = TRACE_CONSOLE,
                             .detail = byte,
                         });
+    if (console_log_add(&vm->console, byte))
+        put_console_line(vm);
+}
+
+void machine_vms_flush_consoles(struct machine *m)
+{
+    for (uint32_t i = 0; i < m->vm_count; i++) {
+        if (!console_log_is_empty(&m->vms[i].console))
+            put_console_line(&m->vms[i]);
+    }
 }
 
 struct vmms_listener machine_vms_listener(struct machine *machine)

@@ -20,6 +20,7 @@ enum statement {
     INSERT_SAMPLE,
     INSERT_TOTAL,
     INSERT_RESULT,
+    INSERT_CONSOLE,
     INSERT_EVENT,
     ADVANCE_RUN,
     STATEMENT_COUNT,
@@ -32,6 +33,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [INSERT_SAMPLE] = "INSERT INTO sample VALUES (?, ?, ?, ?)",
     [INSERT_TOTAL] = "INSERT INTO total VALUES (?, ?, ?)",
     [INSERT_RESULT] = "INSERT INTO guest_result VALUES (NULL, ?, ?, ?, ?)",
+    [INSERT_CONSOLE] = "INSERT INTO console_line VALUES (NULL, ?, ?, ?)",
     [INSERT_EVENT] = "INSERT INTO trace_event VALUES (NULL, ?, ?, ?, ?, ?, ?)",
     [ADVANCE_RUN] = "UPDATE run_info SET sim_ns = ?",
 };
@@ -454,6 +456,22 @@ enum sim_status results_put_total(struct results *results,
 }
 
 /* What guests report */
+
+enum sim_status results_put_console(struct results *results, const char *vm,
+                                    uint64_t time_ns, const char *line,
+                                    struct sim_error *error)
+{
+    sqlite3_stmt *row = results->statement[INSERT_CONSOLE];
+
+    if (has_failed(results))
+        return repeat_failure(results, error);
+    bind_time(row, 1, time_ns);
+    bind_text(row, 2, vm);
+    bind_text(row, 3, line);
+    if (!begin(results) || !execute(row))
+        return fail_by_sqlite(results, error);
+    return SIM_OK;
+}
 
 enum sim_status results_put_result(struct results *results, const char *vm,
                                    const char *name, const char *value,

@@ -4,7 +4,7 @@
 
 /**
  * The result database of one run: a single SQLite file whose stable face are
- * the views run, perf, perf_total, result and event (results_schema.h). The
+ * the views run, perf, perf_total, result, console and event (results_schema.h). The
  * machine writes it, an interval at a time; everything else reads the views.
  *
  * Bytes. The same calls in the same order make the same file with the same
@@ -90,6 +90,13 @@ MUST_USE enum sim_status results_put_result(struct results *results,
                                             const char *vm, const char *name,
                                             const char *value, const char *unit,
                                             struct sim_error *error);
+
+/** Adds a line that a VM's console has completed to the view "console". `line`
+ *  is printable ASCII. */
+MUST_USE enum sim_status results_put_console(struct results *results,
+                                             const char *vm, uint64_t time_ns,
+                                             const char *line,
+                                             struct sim_error *error);
 
 /**
  * Adds a record to the view "event". This is a trace_sink_fn, whose context is

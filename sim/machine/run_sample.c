@@ -220,6 +220,7 @@ void run_sample_finish(struct machine *m)
 {
     struct sim_error error;
 
+    machine_vms_flush_consoles(m);
     /* The end of a run is the end of an interval, full or not. */
     if (cycles_before(m->sampled_at, m->now))
         put_sample(m, m->now);

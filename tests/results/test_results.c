@@ -69,11 +69,12 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     assert_columns("perf", "time_ns, object, instance, counter, value\n");
     assert_columns("perf_total", "object, instance, counter, value\n");
     assert_columns("result", "vm, name, value, unit\n");
+    assert_columns("console", "time_ns, vm, line\n");
     assert_columns("event", "time_ns, lp, partition, vp, kind, detail\n");
     query_expect("out.db",
                  "SELECT name FROM sqlite_schema WHERE type = 'view'"
                  " ORDER BY name",
-                 "event\nperf\nperf_total\nresult\nrun\n");
+                 "console\nevent\nperf\nperf_total\nresult\nrun\n");
 }
 
 static void the_header_says_whose_file_it_is(void **state)
