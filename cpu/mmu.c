@@ -270,8 +270,7 @@ static enum mmu_result walk_tables(struct walk *walk)
     case PAGING_32BIT:
         return descend(walk, gpa(context->cr3 & PTE32_ADDRESS));
     case PAGING_PAE:
-        CHECK(context->pdpte != NULL);
-        pdpte = context->pdpte[walk->linear >> 30];
+        pdpte = context->pdpte ? context->pdpte[walk->linear >> 30] : 0;
         if ((pdpte & PTE_P) == 0)
             return page_fault(walk, 0);
         return descend(walk, gpa(pdpte & PTE_ADDRESS));

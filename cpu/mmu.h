@@ -28,24 +28,24 @@ struct mmu_context {
     bool look_only;         /* set no accessed or dirty bits in the guest's
                                tables: not the processor asks */
     bool pages_1g;          /* CPUID offers 1 GiB pages; else reserved */
-    const uint64_t *pdpte;  /* PAE: the four cached PDPTEs (borrowed, not
-                               NULL); other modes do not look at it */
+    const uint64_t *pdpte;  /* PAE: the four cached PDPTEs (borrowed); NULL:
+                               none is present. No other mode looks at it */
 };
 
 /** A page (4 KiB of whatever size of mapping) and what it allows. */
 struct mmu_translation {
-    gpa_t gpa;        /* of the 4 KiB page */
-    spa_t spa;        /* of the 4 KiB page */
-    uint8_t shift;    /* guest mapping size: 12, 21, 22 or 30 */
-    bool user;        /* U/S at every level */
-    bool writable;    /* R/W at every level, second level included */
+    gpa_t gpa;     /* of the 4 KiB page */
+    spa_t spa;     /* of the 4 KiB page */
+    uint8_t shift; /* guest mapping size: 12, 21, 22 or 30 */
+    bool user;     /* U/S at every level */
+    bool writable; /* R/W at every level, second level included */
     bool slat_writable;
-    bool executable;  /* no NX at any level, second level included */
+    bool executable; /* no NX at any level, second level included */
     bool global;
-    bool dirty;       /* the leaves' dirty bits are set, the second level's
-                         too: a write has nothing left to note */
-    uint16_t guest_references;  /* guest table entries read */
-    uint16_t slat_references;   /* second-level entries read */
+    bool dirty; /* the leaves' dirty bits are set, the second level's
+                   too: a write has nothing left to note */
+    uint16_t guest_references; /* guest table entries read */
+    uint16_t slat_references;  /* second-level entries read */
 };
 
 enum mmu_result {

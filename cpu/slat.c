@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cpu/slat.h"
 
+#include <string.h>
+
 #define LEVEL_BITS 9
+#define LEVELS_MAX 4
 #define TOP_SHIFT 39
 #define LARGE_SHIFT_MAX 30
 
-/* The entries a walk went through, top level first. */
+/* What a walk went through, top level first. */
 struct path {
-    spa_t at[4];
-    uint64_t entry[4];
+    spa_t at[LEVELS_MAX]; /* of the entries */
     unsigned count;
+    unsigned shift; /* of the last level */
+    uint64_t every; /* bits that all entries have */
+    uint64_t some;  /* bits that some entry has */
+    uint64_t last;  /* the last entry */
 };
 
 static bool identity(struct arena *arena, gpa_t at,
@@ -32,65 +38,81 @@ static bool entry_usable(uint64_t entry, unsigned shift)
     return shift <= LARGE_SHIFT_MAX || (entry & SLAT_LARGE) == 0;
 }
 
-static void set_bits(struct arena *arena, const struct path *path, bool dirty)
+/* The tables' own bytes: what arena_load64() reads, without its checks, which
+ * descend() has made for each table as a whole. */
+static uint64_t load_entry(const struct arena *arena, spa_t at)
 {
-    for (unsigned i = 0; i < path->count; i++) {
-        bool leaf = i + 1 == path->count;
-        uint64_t bits = SLAT_A | (leaf && dirty ? SLAT_D : 0);
+    uint64_t entry;
 
-        if ((path->entry[i] & bits) != bits)
-            arena_or64(arena, path->at[i], bits);
-    }
+    memcpy(&entry, arena->base + at.raw, sizeof(entry));
+    return entry;
 }
 
-/** Follows the tables down to the leaf; the rights gather in `out`. */
+/* Follows the tables down to the leaf; false if one is not there. */
 static bool descend(const struct arena *arena, spa_t table, gpa_t at,
-                    struct path *path, struct slat_translation *out)
+                    struct path *path)
 {
-    unsigned shift = TOP_SHIFT;
-
-    for (;; shift -= LEVEL_BITS) {
+    for (unsigned shift = TOP_SHIFT;; shift -= LEVEL_BITS) {
         uint64_t index = (at.raw >> shift) & ((1u << LEVEL_BITS) - 1);
         spa_t where = spa_add(table, index * sizeof(uint64_t));
         uint64_t entry;
 
-        if (!arena_contains(arena, where, sizeof(uint64_t)))
+        if (!arena_contains(arena, table, PAGE_BYTES))
             return false;
-        entry = arena_load64(arena, where);
-        out->references++;
+        entry = load_entry(arena, where);
+        path->at[path->count++] = where;
         if (!entry_usable(entry, shift))
             return false;
-        path->at[path->count] = where;
-        path->entry[path->count++] = entry;
-        out->writable = out->writable && (entry & SLAT_W);
-        out->executable = out->executable && !(entry & SLAT_NX);
+        path->every &= entry;
+        path->some |= entry;
         table = spa(entry & SLAT_ADDRESS);
-        if (shift == PAGE_SHIFT || (entry & SLAT_LARGE))
-            break;
+        if (shift == PAGE_SHIFT || (entry & SLAT_LARGE)) {
+            path->shift = shift;
+            path->last = entry;
+            return true;
+        }
     }
+}
 
-    uint64_t offset_mask = (UINT64_C(1) << shift) - 1;
-
-    out->shift = shift;
-    out->spa = spa((table.raw & ~offset_mask) | (at.raw & offset_mask));
-    return arena_contains(arena, out->spa, 1);
+static void set_bits(struct arena *arena, const struct path *path, bool dirty)
+{
+    if (!(path->every & SLAT_A)) {
+        for (unsigned i = 0; i < path->count; i++)
+            arena_or64(arena, path->at[i], SLAT_A);
+    }
+    if (dirty && !(path->last & SLAT_D))
+        arena_or64(arena, path->at[path->count - 1], SLAT_D);
 }
 
 bool slat_translate(struct arena *arena, struct slat_root root, gpa_t at,
                     bool write, struct slat_translation *out)
 {
-    struct path path = {.count = 0};
+    struct path path = {.every = UINT64_MAX};
+    uint64_t offset_mask;
 
     if (root.table.raw == SLAT_IDENTITY.table.raw)
         return identity(arena, at, out);
 
-    *out = (struct slat_translation){.writable = true, .executable = true};
+    *out = (struct slat_translation){.references = 0};
     if (at.raw >> SLAT_GPA_BITS != 0)
         return false;
-    if (!descend(arena, root.table, at, &path, out))
+    if (!descend(arena, root.table, at, &path)) {
+        out->references = path.count;
+        return false;
+    }
+    offset_mask = (UINT64_C(1) << path.shift) - 1;
+    *out = (struct slat_translation){
+        .spa = spa((path.last & SLAT_ADDRESS & ~offset_mask) |
+                   (at.raw & offset_mask)),
+        .shift = path.shift,
+        .writable = (path.every & SLAT_W) != 0,
+        .executable = (path.some & SLAT_NX) == 0,
+        .references = path.count,
+    };
+    if (!arena_contains(arena, out->spa, 1))
         return false;
     write = write && out->writable;
     set_bits(arena, &path, write);
-    out->dirty = write || (path.entry[path.count - 1] & SLAT_D);
+    out->dirty = write || (path.last & SLAT_D);
     return true;
 }

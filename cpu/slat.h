@@ -35,8 +35,8 @@ struct slat_root {
 #define SLAT_GPA_BITS 48
 
 struct slat_translation {
-    spa_t spa;         /* of the byte asked for */
-    unsigned shift;    /* 12, 21 or 30: the size of the mapping */
+    spa_t spa;      /* of the byte asked for */
+    unsigned shift; /* 12, 21 or 30: the size of the mapping */
     bool writable;
     bool executable;
     bool dirty;          /* the leaf's dirty bit, after this walk */

@@ -639,6 +639,8 @@ static void pae_walks_from_its_cached_pdptes(void **state)
     assert_reaches(&tables, 0xc0123000, MMU_READ, TARGET);
     pdpte[3] = 0;
     assert_page_fault(&tables, 0xc0123000, MMU_WRITE, PF_WRITE);
+    tables.context.pdpte = NULL;
+    assert_page_fault(&tables, 0x40345000, MMU_READ, 0);
     tables_free(&tables);
 }
 
