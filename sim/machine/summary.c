@@ -133,7 +133,7 @@ static void print_lps(struct summary *summary)
         for (int i = 1; i <= 3; i++)
             summary_table_add(table, "%.2f", sqlite3_column_double(row, i));
         for (int i = 4; i <= 5; i++)
-            summary_table_add(table, "%.0f", sqlite3_column_double(row, i));
+            summary_table_add(table, "%.1f", sqlite3_column_double(row, i));
     }
     sqlite3_finalize(row);
     summary_print_table(summary, table);
@@ -304,7 +304,7 @@ static void print_vm_table(struct summary *summary,
 static void print_sentence(struct summary *summary, const struct vm_figures *vm)
 {
     fprintf(summary->out,
-            "\"%s\" believes that its processor was %.2f %% busy. The host saw "
+            "\"%s\" believes that it was %.2f %% busy. The host saw "
             "its VPs take\n%.2f %% of one LP over the run and %.2f %% in "
             "their busiest interval, which is\n%.2f %% and %.2f %% of this "
             "host.\n",

@@ -70,6 +70,7 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     assert_columns("perf_total", "object, instance, counter, value\n");
     assert_columns("result", "vm, name, value, unit\n");
     assert_columns("console", "time_ns, vm, line\n");
+    assert_columns("console", "time_ns, vm, line\n");
     assert_columns("event", "time_ns, lp, partition, vp, kind, detail\n");
     query_expect("out.db",
                  "SELECT name FROM sqlite_schema WHERE type = 'view'"
@@ -223,6 +224,22 @@ static void results_out_of_form_are_refused_and_harm_nothing(void **state)
     must(results_put_result(results, "web", "x", "1", "%", &error), &error);
     end_run(results, &feed);
     query_expect("out.db", "SELECT * FROM result", "web|x|1|%\n");
+}
+
+static void console_lines_are_shown_in_their_order(void **state)
+{
+    struct feed feed;
+    struct results *results = begin_run("out.db", &feed);
+    struct sim_error error = {0};
+
+    (void)state;
+    must(results_put_console(results, "web", 7, "booting, 100 % \"ready\"",
+                             &error),
+         &error);
+    must(results_put_console(results, "tick", 5, "", &error), &error);
+    end_run(results, &feed);
+    query_expect("out.db", "SELECT * FROM console",
+                 "7|web|booting, 100 % \"ready\"\n5|tick|\n");
 }
 
 static void events_are_shown_in_their_order_with_exact_details(void **state)
@@ -674,6 +691,7 @@ int main(void)
         TEST(perf_total_is_over_the_whole_run),
         TEST(results_keep_the_decimals_of_the_guest),
         TEST(results_out_of_form_are_refused_and_harm_nothing),
+        TEST(console_lines_are_shown_in_their_order),
         TEST(events_are_shown_in_their_order_with_exact_details),
         TEST(a_seed_beyond_sqlites_integers_is_exact),
         TEST(an_instance_has_rows_only_while_it_exists),
