@@ -18,9 +18,6 @@
 #define INTERRUPT_STATE_NMI_MASKED 0x2u
 #define ACTIVITY_STARTUP_SUSPEND 0x1u
 #define ACTIVITY_HALT_SUSPEND 0x2u
-#define INTERRUPTION_VALID UINT64_C(0xffffffffffff001f)
-#define INTERRUPTION_VECTOR_MASK 0xffffu
-#define EXCEPTION_VECTOR_COUNT 32
 #define CPUID_LEAF_VERSION 0x40000002u
 #define CPUID_LEAF_FEATURES 0x40000003u
 
@@ -412,40 +409,6 @@ SETTER(set_interrupt_state)
     return HV_STATUS_SUCCESS;
 }
 
-static uint32_t interruption_type(uint64_t interruption)
-{
-    return (interruption >> HV_INTERRUPTION_TYPE_SHIFT) &
-           HV_INTERRUPTION_TYPE_MASK;
-}
-
-static uint32_t interruption_vector(uint64_t interruption)
-{
-    return (interruption >> HV_INTERRUPTION_VECTOR_SHIFT) &
-           INTERRUPTION_VECTOR_MASK;
-}
-
-/* Software interrupts and exceptions would need the length of an instruction
- * that nobody executed; the hypervisor does not take them. */
-static bool valid_interruption(uint64_t value)
-{
-    uint32_t vector = interruption_vector(value);
-
-    if (!(value & HV_INTERRUPTION_PENDING))
-        return value == 0;
-    if ((value & ~INTERRUPTION_VALID) != 0)
-        return false;
-    switch (interruption_type(value)) {
-    case HV_INTERRUPTION_TYPE_INTERRUPT:
-        return vector >= 16 && vector <= 255;
-    case HV_INTERRUPTION_TYPE_NMI:
-        return vector == X86_VECTOR_NMI;
-    case HV_INTERRUPTION_TYPE_EXCEPTION:
-        return vector < EXCEPTION_VECTOR_COUNT && vector != X86_VECTOR_NMI;
-    default:
-        return false;
-    }
-}
-
 GETTER(get_interruption)
 {
     UNUSED_ROW;
@@ -458,7 +421,7 @@ SETTER(set_interruption)
     struct hv_vp *vp = registers->vp;
 
     UNUSED_ROW;
-    if (!valid_interruption(value->low))
+    if (!vp_registers_interruption_valid(value->low))
         return HV_STATUS_INVALID_REGISTER_VALUE;
     vp->pending_interruption = value->low;
     if (value->low != 0) {
@@ -466,33 +429,6 @@ SETTER(set_interruption)
         vp_reconsider(registers->context, vp);
     }
     return HV_STATUS_SUCCESS;
-}
-
-void vp_registers_inject(struct hv_context *context, struct hv_vp *vp)
-{
-    uint64_t interruption = vp->pending_interruption;
-    uint8_t vector = (uint8_t)interruption_vector(interruption);
-
-    if (interruption == 0)
-        return;
-    switch (interruption_type(interruption)) {
-    case HV_INTERRUPTION_TYPE_NMI:
-        engine_inject_nmi(vp->engine);
-        break;
-    case HV_INTERRUPTION_TYPE_EXCEPTION:
-        engine_inject_exception(
-            vp->engine, vector, interruption & HV_INTERRUPTION_HAS_ERROR_CODE,
-            (uint32_t)(interruption >> HV_INTERRUPTION_ERROR_CODE_SHIFT));
-        break;
-    default:
-        /* It waits for the guest like a processor's pin would. */
-        if (!engine_interruptible(vp->engine))
-            return;
-        engine_inject_interrupt(vp->engine, vector);
-        break;
-    }
-    vp->pending_interruption = 0;
-    cost_note(context->bill, COST_INTERRUPT_INJECT, 1);
 }
 
 #define FIELD(name, member, ...)                                               \

@@ -69,8 +69,9 @@
 #define HV_REGISTER_REFERENCE_TSC 0x00090017u
 #define HV_REGISTER_SINT0 0x000a0000u
 #define HV_REGISTER_SCONTROL 0x000a0010u
-#define HV_REGISTER_STIMER0_CONFIG 0x000b0000u /* then COUNT, timer by timer   \
-                                                */
+#define HV_REGISTER_STIMER0_CONFIG                                             \
+    0x000b0000u /* then COUNT, timer by timer                                  \
+                 */
 
 /* HV_REGISTER_PENDING_INTERRUPTION. */
 #define HV_INTERRUPTION_PENDING 0x1u
@@ -113,6 +114,10 @@ enum hv_status vp_registers_set(struct vp_registers *registers, uint32_t name,
 
 /** Writes what has been set to the engine. */
 void vp_registers_close(struct vp_registers *registers);
+
+/** True for what PendingInterruption can hold: an interrupt, an NMI or a
+ *  hardware exception, or nothing. */
+bool vp_registers_interruption_valid(uint64_t value);
 
 /** At VM entry: what the parent has put into PendingInterruption. */
 void vp_registers_inject(struct hv_context *context, struct hv_vp *vp);
