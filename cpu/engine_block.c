@@ -184,13 +184,13 @@ static const struct near_price *price_near(struct engine *engine, uint64_t pc,
     struct block_price price;
 
     *traps = false;
-    slot = near_slot(&engine->near, pc, bytes);
+    slot = near_slot(&engine->near, key);
     if (slot->key == key)
         return slot;
     price = price_anywhere(engine, pc, bytes);
     *traps = price.traps;
     price_cache_near_missed(&engine->near);
-    slot = near_slot(&engine->near, pc, bytes);
+    slot = near_slot(&engine->near, key);
     *slot = (struct near_price){
         /* A block that must not run is asked about again. */
         .key = price.traps ? 0 : key,
@@ -243,8 +243,6 @@ static void run_scratch_block(struct engine *engine, uint64_t pc,
 /* True if the block at `pc` is not to be treated as usual. */
 static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
 {
-    if (engine->setting_up)
-        return true;
     if (engine->blocks_to_unmask > 0 && --engine->blocks_to_unmask == 0) {
         engine->nmi_masked = false;
         engine_update_attention(engine);
@@ -263,11 +261,17 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
     return false;
 }
 
-static void run_new_block(struct engine *engine, uint64_t pc, uint32_t bytes)
+/* All that is not the usual: kept out of the hook, so that the hook needs no
+ * stack frame. */
+static __attribute__((noinline)) void run_unusual_block(struct engine *engine,
+                                                        uint64_t pc,
+                                                        uint32_t bytes)
 {
     const struct near_price *price;
     bool traps;
 
+    if (engine->clock >= engine->attention && attend(engine, pc, bytes))
+        return;
     CHECK(bytes > 0 && bytes < BLOCK_BYTES_MAX);
     price = price_near(engine, pc, bytes, &traps);
     if (traps) {
@@ -284,19 +288,17 @@ void engine_block_hook(uc_engine *uc, uint64_t pc, uint32_t bytes,
                        void *context)
 {
     struct engine *engine = context;
-    const struct near_price *price;
+    uint64_t key = near_key(&engine->near, pc, bytes);
+    const struct near_price *price = near_slot(&engine->near, key);
+    uint64_t clock = engine->clock;
 
     (void)uc;
-    if (__builtin_expect(engine->clock >= engine->attention, 0) &&
-        attend(engine, pc, bytes))
-        return;
-    price = near_slot(&engine->near, pc, bytes);
-    if (__builtin_expect(price->key != near_key(&engine->near, pc, bytes), 0)) {
-        run_new_block(engine, pc, bytes);
+    if (__builtin_expect(price->key != key || clock >= engine->attention, 0)) {
+        run_unusual_block(engine, pc, bytes);
         return;
     }
     engine->block = price;
-    engine->clock += price->subcycles;
+    engine->clock = clock + price->subcycles;
     engine->instructions += price->instructions;
 }
 

@@ -170,7 +170,6 @@ static bool add_hooks(struct engine *engine)
     return add_hook(engine, UC_HOOK_TLB_FILL, FUNCTION(engine_memory_fill),
                     0) &&
            add_hook(engine, UC_HOOK_INTR, FUNCTION(engine_exit_hook), 0) &&
-           add_hook(engine, UC_HOOK_BLOCK, FUNCTION(engine_block_hook), 0) &&
            add_hook(engine, UC_HOOK_INSN, FUNCTION(engine_event_syscall_hook),
                     UC_X86_INS_SYSCALL) &&
            add_hook(engine, UC_HOOK_INSN, FUNCTION(engine_event_sysenter_hook),
@@ -246,7 +245,8 @@ enum sim_status engine_setup(struct engine *engine, struct sim_error *error)
     if (!enter_guest_mode(engine) || !keep_pristine(engine))
         return sim_fail(error, SIM_UNAVAILABLE,
                         "this emulator library does not enter SVM guest mode");
-    if (uc_ctl_flush_tlb(engine->uc) != UC_ERR_OK ||
+    if (!add_hook(engine, UC_HOOK_BLOCK, FUNCTION(engine_block_hook), 0) ||
+        uc_ctl_flush_tlb(engine->uc) != UC_ERR_OK ||
         uc_ctl_flush_tb(engine->uc) != UC_ERR_OK)
         return sim_fail(error, SIM_UNAVAILABLE,
                         "this emulator library cannot flush its caches");

@@ -11,13 +11,15 @@
 /* More misses than this many times the entries: the working set is larger. */
 #define NEAR_MISSES_TO_GROW 4u
 
+static size_t near_count(const struct near_prices *near)
+{
+    return (size_t)1 << (64 - near->index_shift);
+}
+
 bool price_cache_near_init(struct near_prices *near)
 {
-    near->index_bits = NEAR_INDEX_BITS_MIN;
-    near->generation = 0;
-    near->misses = 0;
-    near->entries =
-        calloc((size_t)1 << near->index_bits, sizeof(*near->entries));
+    *near = (struct near_prices){.index_shift = 64 - NEAR_INDEX_BITS_MIN};
+    near->entries = calloc(near_count(near), sizeof(*near->entries));
     return near->entries != NULL;
 }
 
@@ -29,26 +31,26 @@ void price_cache_near_free(struct near_prices *near)
 
 void price_cache_near_expire(struct near_prices *near)
 {
-    near->generation = (near->generation + 1) % NEAR_GENERATIONS;
+    near->generation = (near->generation + (1u << NEAR_SIZE_BITS)) &
+                       ((1u << NEAR_ADDRESS_SHIFT) - 1);
     if (near->generation == 0)
-        memset(near->entries, 0,
-               sizeof(*near->entries) << near->index_bits);
+        memset(near->entries, 0, near_count(near) * sizeof(*near->entries));
 }
 
 void price_cache_near_missed(struct near_prices *near)
 {
     struct near_price *larger;
 
-    if (++near->misses < (uint64_t)NEAR_MISSES_TO_GROW << near->index_bits ||
-        near->index_bits == NEAR_INDEX_BITS_MAX)
+    if (++near->misses < NEAR_MISSES_TO_GROW * near_count(near) ||
+        near_count(near) >= (size_t)1 << NEAR_INDEX_BITS_MAX)
         return;
     near->misses = 0;
-    larger = calloc((size_t)1 << (near->index_bits + 1), sizeof(*larger));
+    larger = calloc(2 * near_count(near), sizeof(*larger));
     if (!larger)
         return;
     free(near->entries);
     near->entries = larger;
-    near->index_bits++;
+    near->index_shift--;
 }
 
 struct far_slot {

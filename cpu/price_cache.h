@@ -32,16 +32,15 @@ struct near_price {
 
 #define NEAR_SIZE_BITS 13
 #define NEAR_GENERATION_BITS 3
-#define NEAR_GENERATIONS (1u << NEAR_GENERATION_BITS)
 #define NEAR_ADDRESS_SHIFT (NEAR_SIZE_BITS + NEAR_GENERATION_BITS)
 #define NEAR_INDEX_BITS_MIN 10
 #define NEAR_INDEX_BITS_MAX 16
 
 struct near_prices {
     struct near_price *entries; /* owns */
-    unsigned index_bits;
-    unsigned generation; /* of the mappings of code; part of the key */
-    uint64_t misses;     /* since it last grew */
+    uint64_t generation; /* of the mappings of code, as part of the key */
+    uint32_t index_shift; /* 64 - log2 of the number of entries */
+    uint32_t misses;      /* since it last grew */
 };
 
 /** False if there is not enough memory. */
@@ -57,8 +56,7 @@ void price_cache_near_missed(struct near_prices *near);
 static inline uint64_t near_key(const struct near_prices *near, uint64_t pc,
                                 uint32_t bytes)
 {
-    return pc << NEAR_ADDRESS_SHIFT |
-           (uint64_t)near->generation << NEAR_SIZE_BITS | bytes;
+    return pc << NEAR_ADDRESS_SHIFT | near->generation | bytes;
 }
 
 /** The address of the block that an entry's key stands for. */
@@ -73,11 +71,10 @@ static inline uint32_t near_bytes(uint64_t key)
 }
 
 static inline struct near_price *near_slot(const struct near_prices *near,
-                                           uint64_t pc, uint32_t bytes)
+                                           uint64_t key)
 {
-    uint32_t mixed = ((uint32_t)pc ^ bytes << 20) * 0x9e3779b1u;
-
-    return &near->entries[mixed >> (32 - near->index_bits)];
+    return &near->entries[key * UINT64_C(0x9e3779b97f4a7c15) >>
+                          near->index_shift];
 }
 
 /* Far. */
