@@ -47,6 +47,11 @@ void trace_free(struct trace *trace)
     free(trace);
 }
 
+void trace_detach(struct trace *trace)
+{
+    trace->sink = NULL;
+}
+
 static unsigned char *put_word(unsigned char *to, uint64_t word)
 {
     for (unsigned i = 0; i < 8; i++)

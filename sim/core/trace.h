@@ -38,6 +38,9 @@ typedef void trace_sink_fn(void *context, const struct trace_record *record);
 struct trace *trace_create(trace_sink_fn *sink, void *context);
 void trace_free(struct trace *trace);
 
+/** From here on the sink receives nothing, and may go away. */
+void trace_detach(struct trace *trace);
+
 void trace_add(struct trace *trace, const struct trace_record *record);
 
 /** The hash over all records so far; adding may go on. */

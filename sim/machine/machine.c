@@ -153,6 +153,10 @@ void machine_free(struct machine *machine)
 
     if (!m)
         return;
+    /* Taking the machine apart is no part of the run, whose results may be
+     * finished and gone. */
+    if (m->trace)
+        trace_detach(m->trace);
     machine_vms_free(m);
     vmms_free(m->vmms);
     root_free(m->root);

@@ -163,6 +163,19 @@ static void a_sink_sees_each_record_and_does_not_change_the_hash(void **state)
     trace_free(trace);
 }
 
+static void a_detached_sink_sees_nothing_more_but_the_hash_goes_on(void **state)
+{
+    struct seen seen = {0};
+    struct trace *trace = trace_create(remember, &seen);
+
+    (void)state;
+    trace_detach(trace);
+    trace_add(trace, &a_record);
+    assert_int_equal(seen.count, 0);
+    assert_int_equal(trace_hash(trace), hash_of_one(a_record));
+    trace_free(trace);
+}
+
 static void every_kind_has_a_name_of_its_own(void **state)
 {
     (void)state;
@@ -184,6 +197,8 @@ int main(void)
         cmocka_unit_test(every_further_record_changes_the_hash),
         cmocka_unit_test(every_field_enters_the_hash),
         cmocka_unit_test(a_sink_sees_each_record_and_does_not_change_the_hash),
+        cmocka_unit_test(
+            a_detached_sink_sees_nothing_more_but_the_hash_goes_on),
         cmocka_unit_test(every_kind_has_a_name_of_its_own),
     };
 
