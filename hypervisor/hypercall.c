@@ -12,8 +12,6 @@
 #include "sim/core/check.h"
 
 #define REGISTER_BYTES 16 /* fast: RDX and R8, then one XMM register each */
-#define XMM_COUNT 6
-#define XMM_BYTES 16
 
 /* CPUID, "Hypervisor Feature Identification", EDX. */
 #define FEATURES_LEAF 0x40000003u
@@ -224,11 +222,17 @@ static struct request decode(uint64_t control)
     return request;
 }
 
-/* The form that only callers with XMM registers can use. */
 static bool uses_xmm(const struct request *request)
 {
     return request->fast && request->def &&
            (request->input_bytes > REGISTER_BYTES || request->output_bytes > 0);
+}
+
+bool hypercall_uses_xmm(uint64_t control)
+{
+    struct request request = decode(control);
+
+    return uses_xmm(&request);
 }
 
 static bool xmm_offered(const struct hv_context *context,
@@ -448,135 +452,4 @@ enum hypercall_outcome hypercall_dispatch(struct hv_context *context,
     call->control &= ~(HYPERCALL_REP_MASK << HYPERCALL_REP_START_SHIFT);
     call->control |= (uint64_t)reached << HYPERCALL_REP_START_SHIFT;
     return HYPERCALL_CONTINUE;
-}
-
-/* Hypercalls are for kernels that have said who they are (TLFS, "Establishing
- * the Hypercall Interface"), in protected mode, at CPL 0. */
-static bool caller_allowed(const struct hv_vp *vp)
-{
-    if (vp->partition->guest_os_id == 0 || engine_cpl(vp->engine) != 0)
-        return false;
-    if (engine_64bit_code(vp->engine))
-        return true;
-
-    struct x86_state state;
-
-    engine_get_state(vp->engine, &state);
-    return (state.cr0 & CR0_PE) != 0;
-}
-
-static uint64_t gpr_pair(struct engine *engine, enum x86_gpr high,
-                         enum x86_gpr low)
-{
-    return engine_gpr(engine, high) << 32 | (uint32_t)engine_gpr(engine, low);
-}
-
-static void set_gpr_pair(struct engine *engine, enum x86_gpr high,
-                         enum x86_gpr low, uint64_t value)
-{
-    engine_set_gpr(engine, high, value >> 32);
-    engine_set_gpr(engine, low, (uint32_t)value);
-}
-
-static void load_call(struct hv_vp *vp, struct hypercall *call)
-{
-    struct engine *engine = vp->engine;
-
-    call->memory = gpa_space_memory(&vp->partition->gpa);
-    call->narrow = !engine_64bit_code(engine);
-    if (call->narrow) {
-        call->control = gpr_pair(engine, X86_RDX, X86_RAX);
-        call->input = gpa(gpr_pair(engine, X86_RBX, X86_RCX));
-        call->output = gpa(gpr_pair(engine, X86_RDI, X86_RSI));
-    } else {
-        call->control = engine_gpr(engine, X86_RCX);
-        call->input = gpa(engine_gpr(engine, X86_RDX));
-        call->output = gpa(engine_gpr(engine, X86_R8));
-    }
-    memcpy(call->fast, &call->input.raw, 8);
-    memcpy(call->fast + 8, &call->output.raw, 8);
-}
-
-static void load_xmm(struct engine *engine, struct hypercall *call)
-{
-    for (unsigned i = 0; i < XMM_COUNT; i++)
-        engine_get_xmm(engine, i, call->fast + REGISTER_BYTES + i * XMM_BYTES);
-}
-
-/* Only registers that hold output change: a caller may keep others in use. */
-static void store_xmm(struct engine *engine, const struct hypercall *call,
-                      const struct hypercall *before)
-{
-    for (unsigned i = 0; i < XMM_COUNT; i++) {
-        size_t at = REGISTER_BYTES + i * XMM_BYTES;
-
-        if (memcmp(call->fast + at, before->fast + at, XMM_BYTES) != 0)
-            engine_set_xmm(engine, i, call->fast + at);
-    }
-}
-
-static void store_result(struct engine *engine, const struct hypercall *call)
-{
-    if (call->narrow)
-        set_gpr_pair(engine, X86_RDX, X86_RAX, call->result);
-    else
-        engine_set_gpr(engine, X86_RAX, call->result);
-}
-
-static void store_control(struct engine *engine, const struct hypercall *call)
-{
-    if (call->narrow)
-        set_gpr_pair(engine, X86_RDX, X86_RAX, call->control);
-    else
-        engine_set_gpr(engine, X86_RCX, call->control);
-}
-
-static enum engine_verdict undefined(struct engine *engine)
-{
-    engine_inject_exception(engine, X86_VECTOR_UD, false, 0);
-    return ENGINE_RESUME;
-}
-
-enum engine_verdict hypercall_exit(struct hv_context *context,
-                                   const struct vm_exit *exit)
-{
-    struct hv_vp *vp = context->vp;
-    struct hypercall call = {0};
-
-    if (!caller_allowed(vp))
-        return undefined(vp->engine);
-    load_call(vp, &call);
-
-    struct request request = decode(call.control);
-    bool xmm = uses_xmm(&request);
-
-    if (xmm)
-        load_xmm(vp->engine, &call);
-
-    struct hypercall before = call;
-    enum hypercall_outcome outcome = hypercall_dispatch(context, &call);
-
-    if (outcome == HYPERCALL_UNDEFINED)
-        return undefined(vp->engine);
-    if (xmm)
-        store_xmm(vp->engine, &call, &before);
-    if (outcome == HYPERCALL_CONTINUE) {
-        store_control(vp->engine, &call);
-        return ENGINE_RESUME;
-    }
-    store_result(vp->engine, &call);
-    engine_skip_instruction(vp->engine, exit);
-    return ENGINE_RESUME;
-}
-
-void hypercall_write_page(struct arena *arena, spa_t page)
-{
-    static const uint8_t vmcall_ret[] = {0x0f, 0x01, 0xc1, 0xc3};
-    uint8_t code[PAGE_BYTES];
-
-    /* CPUID shows an Intel processor, so VMCALL; whoever jumps elsewhere into
-     * the page meets a breakpoint. */
-    memset(code, 0xcc, sizeof(code));
-    memcpy(code, vmcall_ret, sizeof(vmcall_ret));
-    arena_write(arena, page, code, sizeof(code));
 }

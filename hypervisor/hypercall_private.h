@@ -3,7 +3,8 @@
 #define HVSIM_HYPERVISOR_HYPERCALL_PRIVATE_H
 
 /**
- * Between hypercall.c and the handlers in hc_*.c; nobody else includes this.
+ * Between hypercall.c, hypercall_exit.c and the handlers in hc_*.c; nobody
+ * else includes this.
  *
  * A handler finds its privilege checked and its parameters copied, and writes
  * output to a buffer of ours: no guest can change them under its hands.
@@ -14,6 +15,10 @@
 #include "hypervisor/hv_status.h"
 #include "hypervisor/hypercall_abi.h"
 #include "hypervisor/hypervisor.h"
+
+/** True for an input value whose parameters do not fit the two general
+ *  registers: fast, and long or with output. */
+bool hypercall_uses_xmm(uint64_t control);
 
 struct hc_call {
     const void *input;    /* the header, as long as the table says */

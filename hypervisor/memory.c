@@ -9,6 +9,7 @@
 #define LARGE_SHIFT 21
 #define LARGE_BYTES (UINT64_C(1) << LARGE_SHIFT)
 #define PAGES_PER_LARGE (LARGE_BYTES / PAGE_BYTES)
+#define ENTRIES_PER_TABLE 512
 
 struct memory_node {
     uint64_t first;     /* page numbers */
@@ -39,7 +40,8 @@ struct memory_pool {
  * in 512, and one in 512 of those; 2 MiB more are for all else. */
 static uint64_t memory_own_pages(uint64_t pages)
 {
-    uint64_t tables = pages / 512 + pages / (512 * 512) + 8;
+    uint64_t leaf_tables = pages / ENTRIES_PER_TABLE;
+    uint64_t tables = leaf_tables + leaf_tables / ENTRIES_PER_TABLE + 8;
     uint64_t wanted = tables + PAGES_PER_LARGE;
 
     return (wanted + PAGES_PER_LARGE - 1) & ~(PAGES_PER_LARGE - 1);
