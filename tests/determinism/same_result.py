@@ -28,27 +28,35 @@ def build(source, work, preset):
 
 
 def run(hvsim, scenario, output):
+    """Runs a scenario; whether it succeeded. hvsim says why if not."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([hvsim, "run", scenario, "--quiet", "--force",
-                    "-o", output], check=True)
-    return output
+    command = [hvsim, "run", scenario, "--quiet", "--force", "-o", output]
+    result = subprocess.run(command, check=False)
+    if result.returncode != 0:
+        print(f"{hvsim}: exit code {result.returncode}")
+    return result.returncode == 0
+
+
+def is_same(hvsim, other, scenario, folder):
+    here = folder / f"{scenario.stem}.here.db"
+    there = folder / f"{scenario.stem}.there.db"
+    return (run(hvsim, scenario, here) and run(other, scenario, there)
+            and compare([here, there]) == 0)
 
 
 def main(arguments):
     if len(arguments) < 5:
         print(__doc__, file=sys.stderr)
         return 2
-    hvsim, source, work = (Path(argument) for argument in arguments[:3])
+    hvsim, source, work = (Path(name).resolve() for name in arguments[:3])
     preset, scenarios = arguments[3], arguments[4:]
     other = hvsim if preset == "again" else build(source, work, preset)
     failed = 0
     for scenario in map(Path, scenarios):
-        folder = work / f"{preset}-results"
-        here = run(hvsim, scenario, folder / f"{scenario.stem}.here.db")
-        there = run(other, scenario, folder / f"{scenario.stem}.there.db")
-        equal = compare([here, there]) == 0
-        print(f"{scenario.name}: {'equal' if equal else 'NOT equal'}")
-        failed |= not equal
+        same = is_same(hvsim, other, scenario, work / f"{preset}-results")
+        print(f"{scenario.name}: {'equal' if same else 'NOT equal'}",
+              flush=True)
+        failed |= not same
     return int(failed)
 
 
