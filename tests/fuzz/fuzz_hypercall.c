@@ -2,9 +2,9 @@
 /*
  * Arbitrary hypercalls of a guest and of the root, as bytes say:
  *
- *   The first 8 KiB (or what there is of them) are two pages of parameters,
- *   seen at the GPAs 0x1000 and 0x2000 by whoever calls. What follows is calls
- *   of 27 bytes: who calls (bit 0: the root, else a VP of its child; bit 1: in
+ *   The first 2 KiB (or what there is of them) are parameters, seen at the GPA
+ *   0x1000 by whoever calls; 0x2000 is memory too. What follows is calls of
+ *   27 bytes: who calls (bit 0: the root, else a VP of its child; bit 1: in
  *   32-bit mode; bit 2: through its registers, as VMCALL does), the call code's
  *   index in the list below or an arbitrary control word (bit 3), and three
  *   numbers. Parameters are shared by all calls, and the calls change them.
@@ -19,7 +19,7 @@
 #include "tests/hypervisor/fake_engine.h"
 #include "tests/hypervisor/small_host.h"
 
-#define PARAMETER_BYTES (2 * PAGE_BYTES)
+#define PARAMETER_BYTES 2048u
 #define PARAMETER_GPA 0x1000u
 #define CHILD_PARAMETER_SPA 0x700000u
 #define CALLS_MAX 64
