@@ -63,20 +63,31 @@ void engine_memory_adopt_controls(struct engine *engine,
         mmu->pdpte = engine->pdpte;
 }
 
+/* RFLAGS without the arithmetic flags, inside a hook. uc_reg_read() would mix
+ * in what the block has not yet made of those, in any bit. */
+static uint64_t system_flags(struct engine *engine)
+{
+    uint64_t flags;
+
+    engine_image_load(engine);
+    flags = image_load64(engine, engine->layout->eflags);
+    engine->image_valid = false;
+    return flags;
+}
+
 /* The rights of the access being made. Inside hooks, the selector's RPL is the
- * CPL: Unicorn keeps it so in protected mode. */
+ * CPL: Unicorn keeps it so in protected mode. RFLAGS.AC is left out. */
 static struct mmu_context access_context(struct engine *engine)
 {
     struct mmu_context mmu = engine->mmu;
-    uint64_t cs = 0, rflags = 0;
+    uint64_t cs = 0;
 
     if ((mmu.cr0 & CR0_PE) == 0)
         return mmu;
     (void)uc_reg_read(engine->uc, UC_X86_REG_CS, &cs);
-    if ((mmu.cr4 & CR4_SMAP) != 0 || (mmu.efer & EFER_LMA) == 0)
-        (void)uc_reg_read(engine->uc, UC_X86_REG_RFLAGS, &rflags);
-    mmu.user = (cs & 3) == 3 || (rflags & RFLAGS_VM) != 0;
-    mmu.alignment_check = (rflags & RFLAGS_AC) != 0;
+    mmu.user = (cs & 3) == 3 ||
+               ((mmu.efer & EFER_LMA) == 0 &&
+                (system_flags(engine) & RFLAGS_VM) != 0);
     return mmu;
 }
 
@@ -258,6 +269,22 @@ static bool is_apic(const struct engine *engine, gpa_t page)
     return engine->apic_on && engine->apic_page.raw == page.raw;
 }
 
+/* Rights that are dear to find out, and asked for only after a refusal. */
+static bool may_still_access(struct engine *engine, struct mmu_context *mmu,
+                             gva_t page, enum mmu_access access)
+{
+    if (mmu->user) {
+        if (!is_descriptor_read(engine, page, access))
+            return false;
+        mmu->user = false;
+        mmu->implicit = true;
+        return true;
+    }
+    mmu->alignment_check = (mmu->cr4 & CR4_SMAP) != 0 &&
+                           (system_flags(engine) & RFLAGS_AC) != 0;
+    return mmu->alignment_check;
+}
+
 static bool fill_guest(struct engine *engine, gva_t page,
                        enum mmu_access access, uc_tlb_entry *entry)
 {
@@ -267,13 +294,9 @@ static bool fill_guest(struct engine *engine, gva_t page,
     enum mmu_result result = translate(engine, &mmu, page, access, &to,
                                        &engine->trouble.fault, &overflow);
 
-    if (result == MMU_PAGE_FAULT && mmu.user &&
-        is_descriptor_read(engine, page, access)) {
-        mmu.user = false;
-        mmu.implicit = true;
+    if (result == MMU_PAGE_FAULT && may_still_access(engine, &mmu, page, access))
         result = translate(engine, &mmu, page, access, &to,
                            &engine->trouble.fault, &overflow);
-    }
     if (result == MMU_PAGE_FAULT)
         return refuse(engine, TROUBLE_PAGE_FAULT, page, access);
     if (result == MMU_SLAT_FAULT && !engine->trouble.fault.in_walk &&
