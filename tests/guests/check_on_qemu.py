@@ -29,7 +29,7 @@ PROCESSORS = ("EPYC", "Skylake-Client")
 
 def run(test, images, processor):
     """Returns (last line of the results channel, results)."""
-    args = {"quirks": "tcg", **test.args}
+    args = {**test.args, "quirks": "tcg"}
     command = QEMU + (BY_INSTRUCTIONS if test.is_timed else []) + [
         "-cpu", processor,
         "-smp", str(test.vps),

@@ -4,8 +4,7 @@
  * selftest-exceptions: which exception, with which error code, at which RIP,
  * on which stack; interrupt windows; single step; NMI; double fault.
  *
- * Arguments: test=NAME; quirks=tcg leaves out what QEMU's TCG is known to do
- * otherwise than processors (rows marked so), for checking this test there.
+ * Arguments: test=NAME; quirks=NAME (see selftest.h).
  */
 
 #include "workloads/runtime/apic.h"
@@ -55,76 +54,76 @@ struct row {
     uint64_t error;
     uint64_t rax; /* also RBP, and on top of the stack */
     uint32_t ecx;
-    bool differs_on_tcg;
+    enum selftest_departure departure;
 };
 
 #define AT(name) #name, code_##name, code_##name##_at
 
 static const struct row kernel_rows[] = {
-    {AT(nothing), PROBE_EXIT, 0, 0, 0, false},
-    {AT(divide), TRAP_DE, 0, 1, 0, false},
-    {AT(divide_overflow), TRAP_DE, 0, 0x80000000, 0, false},
-    {AT(breakpoint), TRAP_BP, 0, 0, 0, false},
-    {AT(software), 0x90, 0, 0, 0, false},
-    {AT(icebp), TRAP_DB, 0, 0, 0, true},
-    {AT(undefined), TRAP_UD, 0, 0, 0, false},
-    {AT(push_es), TRAP_UD, 0, 0, 0, false},
-    {AT(into), TRAP_UD, 0, 0, 0, false},
-    {AT(too_long), TRAP_GP, 0, 0, 0, false},
-    {AT(load_ds), TRAP_GP, SELECTOR_BEYOND, SELECTOR_BEYOND + 3, 0, false},
+    {AT(nothing), PROBE_EXIT, 0, 0, 0, EXACT},
+    {AT(divide), TRAP_DE, 0, 1, 0, EXACT},
+    {AT(divide_overflow), TRAP_DE, 0, 0x80000000, 0, EXACT},
+    {AT(breakpoint), TRAP_BP, 0, 0, 0, EXACT},
+    {AT(software), 0x90, 0, 0, 0, EXACT},
+    {AT(icebp), TRAP_DB, 0, 0, 0, ON_TCG},
+    {AT(undefined), TRAP_UD, 0, 0, 0, EXACT},
+    {AT(push_es), TRAP_UD, 0, 0, 0, EXACT},
+    {AT(into), TRAP_UD, 0, 0, 0, EXACT},
+    {AT(too_long), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(load_ds), TRAP_GP, SELECTOR_BEYOND, SELECTOR_BEYOND + 3, 0, EXACT},
     {AT(load_ds), TRAP_NP, SELECTOR_NOT_PRESENT, SELECTOR_NOT_PRESENT, 0,
-     false},
+     EXACT},
     {AT(load_ss), TRAP_SS, SELECTOR_NOT_PRESENT, SELECTOR_NOT_PRESENT, 0,
-     false},
-    {AT(load_ss), TRAP_GP, SEGMENT_CODE64, SEGMENT_CODE64, 0, false},
+     EXACT},
+    {AT(load_ss), TRAP_GP, SEGMENT_CODE64, SEGMENT_CODE64, 0, EXACT},
     {AT(load_fs), TRAP_NP, SELECTOR_NOT_PRESENT, SELECTOR_NOT_PRESENT, 0,
-     false},
-    {AT(load_tr), TRAP_GP, SEGMENT_DATA, SEGMENT_DATA, 0, false},
-    {AT(read_rax), TRAP_GP, 0, NON_CANONICAL, 0, false},
-    {AT(read_rbp), TRAP_SS, 0, NON_CANONICAL, 0, true},
-    {AT(jump_rax), TRAP_GP, 0, NON_CANONICAL, 0, true},
-    {AT(return_stack), TRAP_GP, 0, NON_CANONICAL, 0, true},
-    {AT(read_msr), TRAP_GP, 0, 0, MSR_ABSENT, true},
-    {AT(write_msr), TRAP_GP, 0, 0, MSR_ABSENT, true},
-    {AT(write_cr0), TRAP_GP, 0, CR0_PG, 0, true},
-    {AT(sse_unaligned), TRAP_GP, 0, PROBE_USER_DATA + 8, 0, true},
+     EXACT},
+    {AT(load_tr), TRAP_GP, SEGMENT_DATA, SEGMENT_DATA, 0, EXACT},
+    {AT(read_rax), TRAP_GP, 0, NON_CANONICAL, 0, EXACT},
+    {AT(read_rbp), TRAP_SS, 0, NON_CANONICAL, 0, ON_TCG},
+    {AT(jump_rax), TRAP_GP, 0, NON_CANONICAL, 0, ON_ENGINE},
+    {AT(return_stack), TRAP_GP, 0, NON_CANONICAL, 0, ON_ENGINE},
+    {AT(read_msr), TRAP_GP, 0, 0, MSR_ABSENT, ON_TCG},
+    {AT(write_msr), TRAP_GP, 0, 0, MSR_ABSENT, ON_TCG},
+    {AT(write_cr0), TRAP_GP, 0, CR0_PG, 0, ON_TCG},
+    {AT(sse_unaligned), TRAP_GP, 0, PROBE_USER_DATA + 8, 0, ON_ENGINE},
 };
 
 static const struct row user_rows[] = {
-    {AT(divide), TRAP_DE, 0, 1, 0, false},
-    {AT(breakpoint), TRAP_BP, 0, 0, 0, false},
-    {AT(software), 0x90, 0, 0, 0, false},
-    {AT(software_refused), TRAP_GP, 0x91 * 8 + 2, 0, 0, true},
-    {AT(icebp), TRAP_DB, 0, 0, 0, true},
-    {AT(undefined), TRAP_UD, 0, 0, 0, false},
-    {AT(load_ss), TRAP_GP, 0, 0, 0, false},
-    {AT(load_ds), TRAP_GP, SEGMENT_DATA, SEGMENT_DATA, 0, false},
-    {AT(read_rax), TRAP_GP, 0, NON_CANONICAL, 0, false},
-    {AT(clear_if), TRAP_GP, 0, 0, 0, false},
-    {AT(set_if), TRAP_GP, 0, 0, 0, false},
-    {AT(halt), TRAP_GP, 0, 0, 0, false},
-    {AT(read_cr0), TRAP_GP, 0, 0, 0, false},
-    {AT(write_cr0), TRAP_GP, 0, 0, 0, false},
-    {AT(write_cr3), TRAP_GP, 0, 0, 0, false},
-    {AT(write_cr8), TRAP_GP, 0, 0, 0, false},
-    {AT(read_dr7), TRAP_GP, 0, 0, 0, false},
-    {AT(load_gdt), TRAP_GP, 0, 0, 0, false},
-    {AT(load_idt), TRAP_GP, 0, 0, 0, false},
-    {AT(load_ldt), TRAP_GP, 0, 0, 0, false},
-    {AT(load_tr), TRAP_GP, 0, 0, 0, false},
-    {AT(invalidate), TRAP_GP, 0, 0, 0, false},
-    {AT(clear_ts), TRAP_GP, 0, 0, 0, false},
-    {AT(write_back), TRAP_GP, 0, 0, 0, false},
-    {AT(machine_status), TRAP_GP, 0, 0, 0, false},
-    {AT(swap_gs), TRAP_GP, 0, 0, 0, false},
-    {AT(sys_return), TRAP_GP, 0, 0, 0, false},
-    {AT(read_msr), TRAP_GP, 0, 0, MSR_EFER, false},
-    {AT(write_msr), TRAP_GP, 0, 0, MSR_EFER, false},
-    {AT(read_pmc), TRAP_GP, 0, 0, 0, false},
-    {AT(in_byte), TRAP_GP, 0, 0, 0, false},
-    {AT(out_byte), TRAP_GP, 0, 0, 0, false},
-    {AT(identify), PROBE_EXIT, 0, 0, 0, false},
-    {AT(store_msw), PROBE_EXIT, 0, 0, 0, false},
+    {AT(divide), TRAP_DE, 0, 1, 0, EXACT},
+    {AT(breakpoint), TRAP_BP, 0, 0, 0, EXACT},
+    {AT(software), 0x90, 0, 0, 0, EXACT},
+    {AT(software_refused), TRAP_GP, 0x91 * 8 + 2, 0, 0, ON_TCG},
+    {AT(icebp), TRAP_DB, 0, 0, 0, ON_TCG},
+    {AT(undefined), TRAP_UD, 0, 0, 0, EXACT},
+    {AT(load_ss), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(load_ds), TRAP_GP, SEGMENT_DATA, SEGMENT_DATA, 0, EXACT},
+    {AT(read_rax), TRAP_GP, 0, NON_CANONICAL, 0, EXACT},
+    {AT(clear_if), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(set_if), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(halt), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(read_cr0), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(write_cr0), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(write_cr3), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(write_cr8), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(read_dr7), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(load_gdt), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(load_idt), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(load_ldt), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(load_tr), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(invalidate), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(clear_ts), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(write_back), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(machine_status), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(swap_gs), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(sys_return), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(read_msr), TRAP_GP, 0, 0, MSR_EFER, EXACT},
+    {AT(write_msr), TRAP_GP, 0, 0, MSR_EFER, EXACT},
+    {AT(read_pmc), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(in_byte), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(out_byte), TRAP_GP, 0, 0, 0, EXACT},
+    {AT(identify), PROBE_EXIT, 0, 0, 0, EXACT},
+    {AT(store_msw), PROBE_EXIT, 0, 0, 0, EXACT},
 };
 
 static void run_row(const struct row *row, unsigned ring)
@@ -132,7 +131,7 @@ static void run_row(const struct row *row, unsigned ring)
     struct probe probe = probe_make(row->code, ring);
     uint64_t rip = probe_address(row->at, ring);
 
-    if (row->differs_on_tcg && selftest_runs_on_tcg())
+    if (selftest_leaves_out(row->departure))
         return;
     probe.frame.rax = row->rax;
     probe.frame.rdx = row->rax;
@@ -171,13 +170,13 @@ static void run_user(void)
 
 static void run_control_bits(void)
 {
-    static const struct row device = {AT(device), TRAP_NM, 0, 0, 0, false};
-    static const struct row x87 = {AT(device_x87), TRAP_NM, 0, 0, 0, false};
-    static const struct row tsc = {AT(read_tsc), TRAP_GP, 0, 0, 0, false};
+    static const struct row device = {AT(device), TRAP_NM, 0, 0, 0, EXACT};
+    static const struct row x87 = {AT(device_x87), TRAP_NM, 0, 0, 0, EXACT};
+    static const struct row tsc = {AT(read_tsc), TRAP_GP, 0, 0, 0, EXACT};
     static const struct row refused = {
-        AT(breakpoint_refused), TRAP_GP, TRAP_BP * 8 + 2, 0, 0, true};
+        AT(breakpoint_refused), TRAP_GP, TRAP_BP * 8 + 2, 0, 0, ON_TCG};
 
-    struct row reserved = {AT(write_cr4), TRAP_GP, 0, 0, 0, true};
+    struct row reserved = {AT(write_cr4), TRAP_GP, 0, 0, 0, ON_TCG};
 
     /* The rest of CR4 as it is: an emulator that takes it goes on. */
     reserved.rax = x86_read_cr4() | UINT64_C(1) << 31;
@@ -284,7 +283,7 @@ static void run_step_shadow(void)
     probe.frame.rcx = SEGMENT_DATA;
     probe_run(&probe, NULL);
     selftest_equal(probe.frame.vector, TRAP_DB, "step over MOV SS: vector");
-    if (!selftest_runs_on_tcg())
+    if (!selftest_leaves_out(ON_TCG))
         selftest_equal(probe.frame.rip, (uintptr_t)code_step_mov_ss_at,
                        "step over MOV SS: RIP");
 
@@ -398,7 +397,7 @@ static void run_double_fault(void)
     probe = probe_make(code_undefined, 0);
     probe_run(&probe, NULL);
     selftest_equal(probe.frame.vector, TRAP_NP, "#UD without gate: vector");
-    if (!selftest_runs_on_tcg())
+    if (!selftest_leaves_out(ON_TCG))
         selftest_equal(probe.frame.error, TRAP_UD * 8 + 2 + 1,
                        "#UD without gate: error code");
     trap_set_present(TRAP_UD, true);

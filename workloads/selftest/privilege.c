@@ -87,7 +87,7 @@ static void check_syscall(struct probe probe, const char *name)
     selftest_equal(probe.frame.rcx, next, "%s: RCX", name);
     selftest_equal(probe.frame.r11 & ~RFLAGS_RF, flags, "%s: R11", name);
     /* TCG loses the arithmetic flags, which it keeps elsewhere. */
-    if (!selftest_runs_on_tcg())
+    if (!selftest_leaves_out(ON_TCG))
         selftest_equal(probe.frame.rflags & FLAG_BITS, FLAG_BITS & ~RFLAGS_DF,
                        "%s: flags under SFMASK", name);
     selftest_equal(probe.frame.rflags & RFLAGS_DF, 0, "%s: DF under SFMASK",
@@ -105,7 +105,7 @@ static void run_syscall(void)
     probe = compat_probe(ring_syscall);
     if (vendor_is_amd()) {
         check_syscall(probe, "SYSCALL from compatibility mode");
-    } else if (!selftest_runs_on_tcg()) { /* TCG asks for no vendor here */
+    } else if (!selftest_leaves_out(ON_TCG)) { /* TCG asks for no vendor here */
         probe_run(&probe, NULL);
         selftest_equal(probe.frame.vector, TRAP_UD,
                        "SYSCALL from compatibility mode: vector");

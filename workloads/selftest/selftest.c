@@ -85,9 +85,19 @@ void selftest_equal(uint64_t got, uint64_t expected, const char *format, ...)
         memcpy(first_difference, text, sizeof(text));
 }
 
-bool selftest_runs_on_tcg(void)
+bool selftest_leaves_out(enum selftest_departure departure)
 {
-    return strcmp(args_text("quirks", ""), "tcg") == 0;
+    const char *quirks = args_text("quirks", "none");
+
+    switch (departure) {
+    case EXACT:
+        break;
+    case ON_ENGINE:
+        return strcmp(quirks, "engine") == 0 || strcmp(quirks, "tcg") == 0;
+    case ON_TCG:
+        return strcmp(quirks, "tcg") == 0;
+    }
+    return false;
 }
 
 uint64_t selftest_random(void)

@@ -25,9 +25,16 @@ void selftest_run(const struct selftest_case *cases, size_t count);
 void selftest_equal(uint64_t got, uint64_t expected, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** Whether the argument quirks=tcg asks to leave out what QEMU's TCG is known
- *  to do otherwise than processors. */
-bool selftest_runs_on_tcg(void);
+/** Where an implementation is known to depart from processors in a check. */
+enum selftest_departure {
+    EXACT,     /* nowhere */
+    ON_ENGINE, /* in the simulator's engine and in QEMU's TCG, its ancestor */
+    ON_TCG,    /* in TCG alone */
+};
+
+/** Whether the argument `quirks` (engine or tcg; default: none) asks to leave
+ *  out a check with that departure. */
+bool selftest_leaves_out(enum selftest_departure departure);
 
 /** A pseudo-random number; the same sequence in every run. */
 uint64_t selftest_random(void);

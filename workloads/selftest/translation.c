@@ -5,7 +5,7 @@
  * every level, accessed and dirty bits, WP, NX, SMEP, SMAP, large pages,
  * reserved bits, and when a change of an entry must be seen.
  *
- * Arguments: test=NAME; quirks=tcg (see selftest.h).
+ * Arguments: test=NAME; quirks=NAME (see selftest.h).
  */
 
 #include "workloads/runtime/memory.h"
@@ -211,7 +211,7 @@ static void run_smep_smap(void)
 /* A reserved bit can only be found in a present entry; TCG leaves P out. */
 static uint64_t reserved_error(void)
 {
-    return ERROR_RESERVED | (selftest_runs_on_tcg() ? 0 : ERROR_PRESENT);
+    return ERROR_RESERVED | (selftest_leaves_out(ON_TCG) ? 0 : ERROR_PRESENT);
 }
 
 static void check_reserved(enum paging_level level, uint64_t bit,
