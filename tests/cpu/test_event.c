@@ -15,7 +15,7 @@
  */
 #define MEMORY_BYTES 0x20000u
 #define GDT 0x1000u
-#define IDT 0x2000u
+#define IDT 0x2800u /* in long mode half of it lies on the next page */
 #define TSS 0x4000u
 #define LDT 0x5000u
 #define KERNEL_STACK 0x8000u
@@ -60,6 +60,7 @@ enum {
 struct machine {
     uint8_t memory[MEMORY_BYTES];
     bool absent[PAGE_COUNT];
+    bool read_only[PAGE_COUNT];
     bool read_as_user;  /* some read was made as CPL 3 */
     bool wrote_as_user; /* some write was */
     struct x86_state cpu;
@@ -72,7 +73,10 @@ static bool touch(const struct machine *machine, uint64_t at, uint32_t bytes,
                   bool write, struct cpu_event *fault)
 {
     for (uint64_t i = at; i < at + bytes; i++) {
-        if (i < MEMORY_BYTES && !machine->absent[i / 0x1000])
+        uint64_t page = i / 0x1000;
+
+        if (page < PAGE_COUNT && !machine->absent[page] &&
+            !(write && machine->read_only[page]))
             continue;
         *fault = (struct cpu_event){
             .type = EVENT_TYPE_EXCEPTION,
@@ -186,6 +190,7 @@ static void fill_gdt(struct machine *machine)
         {SEL_EXPAND_DOWN, KERNEL_STACK - 21, 0x4097},
         {SEL_FRESH_CODE64, 0xfffff, 0xa09a},
         {SEL_DPL1_CODE32, 0xfffff, 0xc0bb},
+        {SEL_TSS, 0x67, 0x008b},
     };
 
     for (unsigned i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
@@ -447,6 +452,12 @@ static void software_interrupts_return_behind_the_instruction(void **state)
     set_up_long(&machine);
     assert_delivers(&machine, software(0x80));
     assert_int_equal(get(&machine, machine.cpu.gpr[X86_RSP], 8), RIP + 2);
+    set_up_long(&machine);
+    assert_delivers(&machine,
+                    (struct cpu_event){.type = EVENT_TYPE_SOFTWARE_EXCEPTION,
+                                       .vector = X86_VECTOR_BP,
+                                       .instruction_bytes = 1});
+    assert_int_equal(get(&machine, machine.cpu.gpr[X86_RSP], 8), RIP + 1);
 }
 
 static void software_interrupts_need_the_gates_privilege(void **state)
@@ -529,11 +540,50 @@ static void a_vector_beyond_the_idt_is_a_protection_fault(void **state)
     assert_becomes(&machine, software(0x41), X86_VECTOR_GP, 0x41 * 8 + 2);
 }
 
+static void the_last_vector_of_a_table_can_be_used(void **state)
+{
+    struct machine machine;
+
+    (void)state;
+    set_up_long(&machine);
+    machine.cpu.idtr.limit = 0x41 * 16 + 15;
+    assert_delivers(&machine, interrupt(0x41));
+    set_up_protected(&machine);
+    machine.cpu.idtr.limit = 0x41 * 8 + 7;
+    assert_delivers(&machine, interrupt(0x41));
+    set_up_real(&machine);
+    machine.cpu.idtr.limit = 0x41 * 4 + 3;
+    assert_int_equal(deliver(&machine, interrupt(0x41)), EVENT_DELIVERED);
+    assert_int_equal(machine.cpu.rip, 0x1041);
+}
+
+static void an_absent_table_is_a_page_fault(void **state)
+{
+    struct machine machine;
+
+    (void)state;
+    set_up_long(&machine);
+    machine.absent[IDT / 0x1000 + 1] = true;
+    assert_becomes(&machine, interrupt(0x90), X86_VECTOR_PF, 0);
+    assert_int_equal(machine.cpu.cr2, IDT + 0x900);
+    set_up_protected(&machine);
+    machine.absent[LDT / 0x1000] = true;
+    set_gate(&machine, 0x41, SEL_IN_LDT, HANDLER + 0x41, GATE_INTERRUPT);
+    assert_becomes(&machine, interrupt(0x41), X86_VECTOR_PF, 0);
+    assert_int_equal(machine.cpu.cr2, LDT + 8);
+}
+
 static void a_short_tss_is_an_invalid_tss(void **state)
 {
     struct machine machine;
 
     (void)state;
+    set_up_long(&machine);
+    enter_user(&machine);
+    machine.cpu.tr.limit = 10;
+    set_gate(&machine, X86_VECTOR_TS, SEL_CONFORMING64, HANDLER + X86_VECTOR_TS,
+             GATE_INTERRUPT);
+    assert_becomes(&machine, interrupt(0x41), X86_VECTOR_TS, SEL_TSS | 1);
     set_up_long(&machine);
     machine.cpu.tr.limit = 42;
     set_gate(&machine, 0x41, SEL_CODE64, HANDLER, GATE_INTERRUPT | 1);
@@ -567,6 +617,43 @@ static void loading_a_segment_marks_it_accessed(void **state)
     assert_delivers(&machine, interrupt(0x41));
     assert_int_equal(get(&machine, GDT + SEL_FRESH_CODE64 + 5, 1), 0x9b);
     assert_int_equal(machine.cpu.segment[X86_CS].attributes, 0xa09b);
+    assert_false(machine.wrote_as_user);
+
+    set_up_long(&machine);
+    machine.read_only[GDT / 0x1000] = true;
+    set_gate(&machine, 0x41, SEL_FRESH_CODE64, HANDLER + 0x41, GATE_INTERRUPT);
+    assert_becomes(&machine, interrupt(0x41), X86_VECTOR_PF, PF_WRITE);
+    assert_int_equal(machine.cpu.cr2, GDT + SEL_FRESH_CODE64 + 5);
+}
+
+static void marking_an_inner_stack_accessed_may_fault(void **state)
+{
+    struct machine machine;
+
+    (void)state;
+    set_up_protected(&machine);
+    enter_user(&machine);
+    put(&machine, GDT + SEL_DATA, descriptor(0, 0xfffff, 0xc092), 8);
+    assert_delivers(&machine, interrupt(0x41));
+    assert_int_equal(get(&machine, GDT + SEL_DATA + 5, 1), 0x93);
+
+    set_up_protected(&machine);
+    enter_user(&machine);
+    put(&machine, GDT + SEL_DATA, descriptor(0, 0xfffff, 0xc092), 8);
+    machine.read_only[GDT / 0x1000] = true;
+    set_gate(&machine, X86_VECTOR_PF, SEL_USER_CODE32, HANDLER + X86_VECTOR_PF,
+             GATE_INTERRUPT);
+    assert_becomes(&machine, interrupt(0x41), X86_VECTOR_PF, PF_WRITE);
+}
+
+static void a_system_descriptor_is_no_code_segment(void **state)
+{
+    struct machine machine;
+
+    (void)state;
+    set_up_protected(&machine);
+    set_gate(&machine, 0x41, SEL_TSS, HANDLER + 0x41, GATE_INTERRUPT);
+    assert_becomes(&machine, interrupt(0x41), X86_VECTOR_GP, SEL_TSS | 1);
 }
 
 /* RF, DR6 and CR2. */
@@ -1033,9 +1120,13 @@ int main(void)
         cmocka_unit_test(software_interrupts_need_the_gates_privilege),
         cmocka_unit_test(bad_gates_and_code_segments_name_themselves),
         cmocka_unit_test(a_vector_beyond_the_idt_is_a_protection_fault),
+        cmocka_unit_test(the_last_vector_of_a_table_can_be_used),
+        cmocka_unit_test(an_absent_table_is_a_page_fault),
         cmocka_unit_test(a_short_tss_is_an_invalid_tss),
         cmocka_unit_test(a_non_canonical_stack_is_a_stack_fault),
         cmocka_unit_test(loading_a_segment_marks_it_accessed),
+        cmocka_unit_test(marking_an_inner_stack_accessed_may_fault),
+        cmocka_unit_test(a_system_descriptor_is_no_code_segment),
         cmocka_unit_test(faults_and_only_faults_set_rf_in_the_frame),
         cmocka_unit_test(a_debug_exception_fills_dr6_and_ends_general_detect),
         cmocka_unit_test(a_page_fault_loads_cr2),

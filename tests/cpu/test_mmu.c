@@ -136,6 +136,21 @@ static void large_pages_yield_the_4_kib_page_inside(void **state)
     tables_free(&tables);
 }
 
+/* Bit 7 of the last level selects a memory type (PAT). */
+static void the_last_level_has_no_size_bit(void **state)
+{
+    struct tables tables;
+
+    (void)state;
+    tables_create(&tables, 12);
+    tables_map(&tables, gva(PAGE), TARGET, 12, ALL | PTE_PS);
+    assert_reaches(&tables, PAGE, MMU_READ, TARGET);
+    assert_int_equal(walk(&tables, PAGE, MMU_READ).page.shift, 12);
+    tables_map(&tables, gva(PAGE), TARGET + 0x1000, 12, ALL | PTE_PS);
+    assert_reaches(&tables, PAGE, MMU_READ, TARGET + 0x1000);
+    tables_free(&tables);
+}
+
 static void an_absent_entry_faults_at_any_level(void **state)
 {
     (void)state;
@@ -375,6 +390,36 @@ static void a_walk_that_faults_marks_nothing(void **state)
     assert_page_fault(&tables, PAGE, MMU_READ, PF_PRESENT | PF_USER);
     for (unsigned shift = 12; shift <= 39; shift += 9)
         assert_false(tables_entry(&tables, gva(PAGE), shift) & PTE_A);
+    tables_free(&tables);
+}
+
+/* A walk that has nothing to mark writes nothing. */
+static void a_table_that_is_only_read_stays_clean(void **state)
+{
+    struct tables tables;
+    uint64_t pdpte[4];
+
+    (void)state;
+    tables_create(&tables, 12);
+    tables_map(&tables, gva(PAGE), TARGET, 12, ALL | PTE_A);
+    for (unsigned shift = 21; shift <= 39; shift += 9)
+        tables_set_entry(&tables, gva(PAGE), shift,
+                         tables_entry(&tables, gva(PAGE), shift) | PTE_A);
+    assert_reaches(&tables, PAGE, MMU_READ, TARGET);
+    for (unsigned shift = 12; shift <= 39; shift += 9) {
+        gpa_t table = gpa_page(tables_entry_gpa(&tables, gva(PAGE), shift));
+        spa_t leaf = tables_slat_entry(&tables, table, 12);
+
+        assert_int_equal(arena_load64(tables.arena, leaf) & (SLAT_A | SLAT_D),
+                         SLAT_A);
+    }
+    tables_use_pae(&tables, pdpte);
+    assert_true(mmu_load_pdptes(&tables.context, pdpte));
+    assert_false(
+        arena_load64(
+            tables.arena,
+            tables_slat_entry(&tables, gpa_page(gpa(tables.context.cr3)), 12)) &
+        SLAT_D);
     tables_free(&tables);
 }
 
@@ -748,6 +793,7 @@ int main(void)
         cmocka_unit_test(a_native_walk_makes_four_references),
         cmocka_unit_test(a_failed_walk_counts_what_it_read),
         cmocka_unit_test(large_pages_yield_the_4_kib_page_inside),
+        cmocka_unit_test(the_last_level_has_no_size_bit),
         cmocka_unit_test(an_absent_entry_faults_at_any_level),
         cmocka_unit_test(every_level_must_grant_a_right),
         cmocka_unit_test(reserved_bits_fault_at_every_level),
@@ -763,6 +809,7 @@ int main(void)
         cmocka_unit_test(
             a_read_marks_all_levels_accessed_and_a_write_the_leaf_dirty),
         cmocka_unit_test(a_walk_that_faults_marks_nothing),
+        cmocka_unit_test(a_table_that_is_only_read_stays_clean),
         cmocka_unit_test(a_marked_table_is_dirty_for_the_second_level),
         cmocka_unit_test(a_page_is_dirty_only_if_both_levels_say_so),
         cmocka_unit_test(a_hole_under_the_page_is_a_slat_fault_of_the_access),
