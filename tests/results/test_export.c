@@ -11,28 +11,15 @@
 #include <cmocka.h>
 
 #include "sim/machine/export.h"
-#include "tests/results/feed.h"
+#include "tests/results/outputs.h"
 #include "tests/results/query.h"
-
-static int remove_outputs(void **state)
-{
-    (void)state;
-    query_remove_files("out");
-    return 0;
-}
-
-static void must(enum sim_status status, const struct sim_error *error)
-{
-    if (status != SIM_OK)
-        fail_msg("%s", error->message);
-}
 
 static const struct export_format *csv(void)
 {
     const struct export_format *format;
     struct sim_error error = {0};
 
-    must(export_find_format(&format, "csv", &error), &error);
+    outputs_must(export_find_format(&format, "csv", &error), &error);
     return format;
 }
 
@@ -41,7 +28,8 @@ static char *export_csv(long *size)
 {
     struct sim_error error = {0};
 
-    must(export_file(csv(), "out.db", "out.csv", false, &error), &error);
+    outputs_must(export_file(csv(), "out.db", "out.csv", false, &error),
+                 &error);
     return query_bytes("out.csv", size);
 }
 
@@ -49,7 +37,7 @@ static void write_run(void)
 {
     struct sim_error error = {0};
 
-    must(feed_whole_run("out.db", false, 12, 2, 1, &error), &error);
+    outputs_must(feed_whole_run("out.db", false, 12, 2, 1, &error), &error);
 }
 
 static void csv_begins_with_the_columns_and_ends_lines_with_crlf(void **state)
@@ -117,11 +105,13 @@ static void fields_with_commas_quotes_and_breaks_are_quoted(void **state)
     feed_create(&feed, 3);
     struct results_run run = feed_run(&feed);
     pc_report_add_vp(feed.report, "a,\"b\"\nc", (vp_index_t){0}, &odd);
-    must(results_create(&results, "out.db", false, &error), &error);
-    must(results_put_run(results, &run, &error), &error);
-    must(results_put_sample(results, feed_interval(&feed, true), &error),
-         &error);
-    must(results_finish(results, &(struct results_end){0}, &error), &error);
+    outputs_must(results_create(&results, "out.db", false, &error), &error);
+    outputs_must(results_put_run(results, &run, &error), &error);
+    outputs_must(
+        results_put_sample(results, feed_interval(&feed, true), &error),
+        &error);
+    outputs_must(results_finish(results, &(struct results_end){0}, &error),
+                 &error);
     feed_free(&feed);
     bytes = export_csv(&size);
     assert_non_null(strstr(bytes, ",\"a,\"\"b\"\"\nc:Hv VP 0\",% Guest"));
@@ -139,13 +129,15 @@ static void numbers_read_back_to_the_same_value(void **state)
     (void)state;
     feed_create(&feed, 3);
     struct results_run run = feed_run(&feed);
-    must(results_create(&results, "out.db", false, &error), &error);
-    must(results_put_run(results, &run, &error), &error);
+    outputs_must(results_create(&results, "out.db", false, &error), &error);
+    outputs_must(results_put_run(results, &run, &error), &error);
     /* A third of the interval: no decimal is exact. */
     pc_lp_add_time(&feed.lps[0], PC_LP_GUEST_TIME, cycles(32333333));
-    must(results_put_sample(results, feed_interval(&feed, true), &error),
-         &error);
-    must(results_finish(results, &(struct results_end){0}, &error), &error);
+    outputs_must(
+        results_put_sample(results, feed_interval(&feed, true), &error),
+        &error);
+    outputs_must(results_finish(results, &(struct results_end){0}, &error),
+                 &error);
     feed_free(&feed);
     bytes = export_csv(&size);
     at = strstr(bytes, "Hv LP 0,% Guest Run Time,");
@@ -198,7 +190,7 @@ static void an_existing_output_is_kept_unless_it_is_to_be_replaced(void **state)
     bytes = query_bytes("out.csv", &size);
     assert_string_equal(bytes, "precious");
     free(bytes);
-    must(export_file(csv(), "out.db", "out.csv", true, &error), &error);
+    outputs_must(export_file(csv(), "out.db", "out.csv", true, &error), &error);
     bytes = query_bytes("out.csv", &size);
     assert_memory_equal(bytes, "time_ns,", 8);
     free(bytes);
@@ -241,7 +233,7 @@ static void standard_output_gets_the_same_bytes_as_a_file(void **state)
 
     (void)state;
     write_run();
-    must(export_to_stdout_at("out-stdout.csv", &error), &error);
+    outputs_must(export_to_stdout_at("out-stdout.csv", &error), &error);
     a = query_bytes("out-stdout.csv", &a_size);
     b = export_csv(&b_size);
     assert_int_equal(a_size, b_size);
@@ -250,22 +242,19 @@ static void standard_output_gets_the_same_bytes_as_a_file(void **state)
     free(b);
 }
 
-#define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, remove_outputs, remove_outputs)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(csv_begins_with_the_columns_and_ends_lines_with_crlf),
-        TEST(csv_has_a_line_for_every_row_of_perf),
-        TEST(instances_are_in_the_order_of_their_numbers),
-        TEST(fields_with_commas_quotes_and_breaks_are_quoted),
-        TEST(numbers_read_back_to_the_same_value),
-        TEST(an_unknown_format_is_refused_with_those_there_are),
-        TEST(what_is_not_a_result_file_is_refused),
-        TEST(an_existing_output_is_kept_unless_it_is_to_be_replaced),
-        TEST(a_full_disk_behind_standard_output_is_noticed),
-        TEST(standard_output_gets_the_same_bytes_as_a_file),
+        OUTPUTS_TEST(csv_begins_with_the_columns_and_ends_lines_with_crlf),
+        OUTPUTS_TEST(csv_has_a_line_for_every_row_of_perf),
+        OUTPUTS_TEST(instances_are_in_the_order_of_their_numbers),
+        OUTPUTS_TEST(fields_with_commas_quotes_and_breaks_are_quoted),
+        OUTPUTS_TEST(numbers_read_back_to_the_same_value),
+        OUTPUTS_TEST(an_unknown_format_is_refused_with_those_there_are),
+        OUTPUTS_TEST(what_is_not_a_result_file_is_refused),
+        OUTPUTS_TEST(an_existing_output_is_kept_unless_it_is_to_be_replaced),
+        OUTPUTS_TEST(a_full_disk_behind_standard_output_is_noticed),
+        OUTPUTS_TEST(standard_output_gets_the_same_bytes_as_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,23 +11,10 @@
 
 #include "sim/machine/results.h"
 #include "sim/machine/summary.h"
-#include "tests/results/feed.h"
+#include "tests/results/outputs.h"
 #include "tests/results/query.h"
 
 #define GOLDEN HVSIM_SOURCE_DIR "/tests/results/golden/"
-
-static int remove_outputs(void **state)
-{
-    (void)state;
-    query_remove_files("out");
-    return 0;
-}
-
-static void must(enum sim_status status, const struct sim_error *error)
-{
-    if (status != SIM_OK)
-        fail_msg("%s", error->message);
-}
 
 /** The summary of out.db; the caller frees it. */
 static char *summary(unsigned width)
@@ -38,8 +25,8 @@ static char *summary(unsigned width)
     FILE *out = open_memstream(&text, &size);
     sqlite3 *db;
 
-    must(results_open(&db, "out.db", &error), &error);
-    must(summary_print(out, db, width, &error), &error);
+    outputs_must(results_open(&db, "out.db", &error), &error);
+    outputs_must(summary_print(out, db, width, &error), &error);
     sqlite3_close(db);
     fclose(out);
     return text;
@@ -82,7 +69,7 @@ static void a_small_host_is_shown_in_full(void **state)
     char *text;
 
     (void)state;
-    must(feed_whole_run("out.db", false, 4, 20, 1, &error), &error);
+    outputs_must(feed_whole_run("out.db", false, 4, 20, 1, &error), &error);
     text = summary(80);
     assert_golden("summary-small.out", text);
     assert_lines_at_most(text, 80);
@@ -95,7 +82,7 @@ static void a_large_host_is_shown_by_its_busiest_and_its_range(void **state)
     char *text;
 
     (void)state;
-    must(feed_whole_run("out.db", false, 64, 7, 1, &error), &error);
+    outputs_must(feed_whole_run("out.db", false, 64, 7, 1, &error), &error);
     text = summary(80);
     assert_golden("summary-large.out", text);
     assert_lines_at_most(text, 80);
@@ -108,7 +95,7 @@ static void a_wide_terminal_shows_more_lps_over_time(void **state)
     char *narrow, *wide;
 
     (void)state;
-    must(feed_whole_run("out.db", false, 16, 4, 1, &error), &error);
+    outputs_must(feed_whole_run("out.db", false, 16, 4, 1, &error), &error);
     narrow = summary(80);
     wide = summary(200);
     assert_non_null(strstr(narrow, "busiest LP"));
@@ -134,17 +121,19 @@ static void long_names_are_cut_to_fit(void **state)
     feed_create(&feed, 3);
     struct results_run run = feed_run(&feed);
     pc_report_add_vp(feed.report, name, (vp_index_t){0}, &vp);
-    must(results_create(&results, "out.db", false, &error), &error);
-    must(results_put_run(results, &run, &error), &error);
-    must(results_put_sample(results, feed_interval(&feed, true), &error),
-         &error);
-    must(results_put_total(results,
-                           pc_report_total(feed.report, cycles(feed.now_ns)),
-                           &error),
-         &error);
-    must(results_finish(results, &(struct results_end){.sim_ns = feed.now_ns},
-                        &error),
-         &error);
+    outputs_must(results_create(&results, "out.db", false, &error), &error);
+    outputs_must(results_put_run(results, &run, &error), &error);
+    outputs_must(
+        results_put_sample(results, feed_interval(&feed, true), &error),
+        &error);
+    outputs_must(
+        results_put_total(
+            results, pc_report_total(feed.report, cycles(feed.now_ns)), &error),
+        &error);
+    outputs_must(results_finish(results,
+                                &(struct results_end){.sim_ns = feed.now_ns},
+                                &error),
+                 &error);
     feed_free(&feed);
     text = summary(80);
     assert_lines_at_most(text, 80);
@@ -162,11 +151,12 @@ static void an_interrupted_run_has_a_timeline_and_says_so(void **state)
     (void)state;
     feed_create(&feed, 3);
     struct results_run run = feed_run(&feed);
-    must(results_create(&results, "out.db", false, &error), &error);
-    must(results_put_run(results, &run, &error), &error);
-    must(results_put_sample(results, feed_interval(&feed, true), &error),
-         &error);
-    must(results_commit(results, &error), &error);
+    outputs_must(results_create(&results, "out.db", false, &error), &error);
+    outputs_must(results_put_run(results, &run, &error), &error);
+    outputs_must(
+        results_put_sample(results, feed_interval(&feed, true), &error),
+        &error);
+    outputs_must(results_commit(results, &error), &error);
     results_abandon(results);
     feed_free(&feed);
     text = summary(80);
@@ -180,7 +170,7 @@ static void a_run_without_intervals_is_no_reason_to_fail(void **state)
     char *text;
 
     (void)state;
-    must(feed_whole_run("out.db", false, 3, 0, 1, &error), &error);
+    outputs_must(feed_whole_run("out.db", false, 3, 0, 1, &error), &error);
     text = summary(0);
     assert_non_null(strstr(text, "heavy-load: 0.000 s simulated"));
     assert_null(strstr(text, "nan"));
@@ -193,11 +183,11 @@ static void a_file_that_cannot_be_read_is_reported(void **state)
     sqlite3 *db;
 
     (void)state;
-    must(feed_whole_run("out.db", false, 3, 2, 1, &error), &error);
+    outputs_must(feed_whole_run("out.db", false, 3, 2, 1, &error), &error);
     db = query_open("out.db");
     sqlite3_exec(db, "DROP VIEW perf", NULL, NULL, NULL);
     sqlite3_close(db);
-    must(results_open(&db, "out.db", &error), &error);
+    outputs_must(results_open(&db, "out.db", &error), &error);
     FILE *out = fopen("/dev/null", "w");
     assert_int_equal(summary_print(out, db, 80, &error), SIM_IO_ERROR);
     fclose(out);
@@ -205,19 +195,16 @@ static void a_file_that_cannot_be_read_is_reported(void **state)
     assert_non_null(strstr(error.message, "the results cannot be read"));
 }
 
-#define TEST(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, remove_outputs, remove_outputs)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_small_host_is_shown_in_full),
-        TEST(a_large_host_is_shown_by_its_busiest_and_its_range),
-        TEST(a_wide_terminal_shows_more_lps_over_time),
-        TEST(long_names_are_cut_to_fit),
-        TEST(an_interrupted_run_has_a_timeline_and_says_so),
-        TEST(a_run_without_intervals_is_no_reason_to_fail),
-        TEST(a_file_that_cannot_be_read_is_reported),
+        OUTPUTS_TEST(a_small_host_is_shown_in_full),
+        OUTPUTS_TEST(a_large_host_is_shown_by_its_busiest_and_its_range),
+        OUTPUTS_TEST(a_wide_terminal_shows_more_lps_over_time),
+        OUTPUTS_TEST(long_names_are_cut_to_fit),
+        OUTPUTS_TEST(an_interrupted_run_has_a_timeline_and_says_so),
+        OUTPUTS_TEST(a_run_without_intervals_is_no_reason_to_fail),
+        OUTPUTS_TEST(a_file_that_cannot_be_read_is_reported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
