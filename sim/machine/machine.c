@@ -206,3 +206,8 @@ uint64_t machine_instructions(const struct machine *machine)
     }
     return count;
 }
+
+uint64_t machine_touched_bytes(const struct machine *machine)
+{
+    return arena_resident_bytes(machine->hv->arena);
+}

@@ -48,4 +48,7 @@ uint64_t machine_trace_hash(const struct machine *machine);
 /** Guest instructions executed by all VPs. */
 uint64_t machine_instructions(const struct machine *machine);
 
+/** Host memory behind the simulated memory that has been touched. */
+uint64_t machine_touched_bytes(const struct machine *machine);
+
 #endif
