@@ -54,6 +54,7 @@ enum {
 #define GATE_INTERRUPT 0x8e00u
 #define GATE_TRAP 0x8f00u
 #define GATE_INTERRUPT16 0x8600u
+#define GATE_TRAP16 0x8700u
 #define GATE_TASK 0x8500u
 #define GATE_DPL3 0x6000u
 
@@ -829,6 +830,36 @@ static void a_16_bit_gate_pushes_words(void **state)
     assert_int_equal(machine.cpu.rip, 0x141);
     assert_int_equal(machine.cpu.gpr[X86_RSP], KERNEL_STACK - 6);
     assert_frame(&machine, 2, frame, 3);
+    set_up_protected(&machine);
+    set_gate(&machine, 0x41, SEL_CODE32, HANDLER | 0x141, GATE_TRAP16);
+    assert_int_equal(deliver(&machine, interrupt(0x41)), EVENT_DELIVERED);
+    assert_frame(&machine, 2, frame, 3);
+    assert_int_equal(machine.cpu.rflags, RFLAGS_FIXED | RFLAGS_IF);
+}
+
+static void tables_wrap_at_4_gib_outside_long_mode(void **state)
+{
+    struct machine machine;
+
+    (void)state;
+    set_up_protected(&machine);
+    machine.cpu.idtr.base |= UINT64_C(1) << 32;
+    machine.cpu.gdtr.base |= UINT64_C(1) << 32;
+    assert_delivers(&machine, interrupt(0x41));
+}
+
+static void an_absent_stack_of_protected_mode_is_a_page_fault(void **state)
+{
+    struct machine machine;
+
+    (void)state;
+    set_up_protected(&machine);
+    enter_user(&machine);
+    machine.absent[(KERNEL_STACK - 1) / 0x1000] = true;
+    set_gate(&machine, X86_VECTOR_PF, SEL_USER_CODE32, HANDLER + X86_VECTOR_PF,
+             GATE_INTERRUPT);
+    assert_becomes(&machine, interrupt(0x41), X86_VECTOR_PF, PF_WRITE);
+    assert_int_equal(machine.cpu.cr2, KERNEL_STACK - 4);
 }
 
 static void an_inner_ring_gets_its_stack_from_a_32_bit_tss(void **state)
@@ -1138,6 +1169,8 @@ int main(void)
         cmocka_unit_test(a_fault_on_a_double_fault_shuts_down),
         cmocka_unit_test(protected_mode_pushes_three_doublewords),
         cmocka_unit_test(a_16_bit_gate_pushes_words),
+        cmocka_unit_test(tables_wrap_at_4_gib_outside_long_mode),
+        cmocka_unit_test(an_absent_stack_of_protected_mode_is_a_page_fault),
         cmocka_unit_test(an_inner_ring_gets_its_stack_from_a_32_bit_tss),
         cmocka_unit_test(an_inner_ring_gets_its_stack_from_a_16_bit_tss),
         cmocka_unit_test(bad_stack_segments_name_themselves),

@@ -148,6 +148,11 @@ static void the_last_level_has_no_size_bit(void **state)
     assert_int_equal(walk(&tables, PAGE, MMU_READ).page.shift, 12);
     tables_map(&tables, gva(PAGE), TARGET + 0x1000, 12, ALL | PTE_PS);
     assert_reaches(&tables, PAGE, MMU_READ, TARGET + 0x1000);
+    tables_use_32bit(&tables);
+    tables_map(&tables, gva(0x3000), TARGET, 12, ALL | PTE_PS);
+    assert_reaches(&tables, 0x3000, MMU_READ, TARGET);
+    tables_map(&tables, gva(0x3000), TARGET + 0x2000, 12, ALL | PTE_PS);
+    assert_reaches(&tables, 0x3000, MMU_READ, TARGET + 0x2000);
     tables_free(&tables);
 }
 
