@@ -90,6 +90,10 @@ enum engine_verdict {
 struct engine_host {
     void *context;
 
+    /** Host memory for translated code, a multiple of 1 MiB; all of it is
+     *  touched. 0: a default for large guests. It changes speed alone. */
+    uint32_t translation_buffer_bytes;
+
     /** The price of a block with this bill, in subcycles. Called once for each
      *  distinct piece of code. */
     uint32_t (*price_block)(void *context, const struct cost_bill *bill);

@@ -111,15 +111,24 @@ static bool block_traps_fit(struct engine *engine, uint64_t pc,
 }
 
 /* The block hook may look at the translation flags, which are up to date at
- * the start of a block, though the image is otherwise out of bounds. */
+ * the start of a block, though the image is otherwise out of bounds. A code
+ * segment of long mode is remembered by its selector. */
 static enum code_mode current_mode(struct engine *engine)
 {
     bool suspended = engine->image_valid;
+    bool long_mode = (engine->mmu.efer & EFER_LMA) != 0;
+    uint64_t cs = 0;
     enum code_mode mode;
 
+    (void)uc_reg_read(engine->uc, UC_X86_REG_CS, &cs);
+    if (!engine->image_dirty && long_mode && cs == engine->mode_selector)
+        return engine->mode;
     engine_image_load(engine);
     mode = engine_image_mode(engine);
     engine->image_valid = suspended;
+    engine->mode = mode;
+    engine->mode_selector =
+        long_mode && !engine->image_dirty ? (uint32_t)cs : MODE_UNKNOWN;
     return mode;
 }
 

@@ -373,5 +373,6 @@ void engine_set_state(struct engine *engine, const struct x86_state *state)
     engine->shut_down = false;
     engine->event_pending = false;
     engine->debug_trap_pending = false;
+    engine->mode_selector = MODE_UNKNOWN; /* other tables, maybe */
     engine_memory_flush_all(engine, false);
 }

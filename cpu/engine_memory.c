@@ -199,7 +199,7 @@ static void note_fetch(struct engine *engine, gva_t page, spa_t at)
 
     if (2 * engine->fetched_count >= engine->fetched_slots &&
         !grow_fetched(engine)) {
-        price_cache_near_expire(&engine->near);
+        price_cache_near_clear(&engine->near);
         if (!engine->fetched)
             return;
         memset(engine->fetched, 0,
@@ -210,7 +210,7 @@ static void note_fetch(struct engine *engine, gva_t page, spa_t at)
     if (slot->page == 0)
         engine->fetched_count++;
     else if (slot->what != what)
-        price_cache_near_expire(&engine->near);
+        price_cache_near_expire(&engine->near, page.raw);
     *slot = (struct fetched_page){.page = number + 1, .what = what};
 }
 

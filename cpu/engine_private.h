@@ -51,6 +51,9 @@
 /* UC_HOOK_INTR numbers an SVM exit 0x100 + its exit code. */
 #define SVM_INTNO 0x100u
 
+/** No code selector is known: see current_mode() in engine_block.c. */
+#define MODE_UNKNOWN UINT32_MAX
+
 /** Where Unicorn's context image keeps what. Offsets in bytes. */
 struct engine_layout {
     uint32_t image_bytes;
@@ -181,6 +184,9 @@ struct engine {
     bool setting_up;
     bool apic_on;
     gpa_t apic_page;
+
+    uint32_t mode_selector; /* of long mode, and what code it selects */
+    enum code_mode mode;
 
     struct engine_trouble trouble;
     enum engine_stop stop;

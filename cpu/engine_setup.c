@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cpu/engine_private.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
 /*
@@ -15,7 +14,7 @@
  * "VMCB Layout").
  */
 
-#define TRANSLATION_BUFFER_BYTES (UINT32_C(32) << 20)
+#define TRANSLATION_BUFFER_BYTES_DEFAULT (UINT32_C(32) << 20)
 
 #define VMCB_INTERCEPT_CR_READ 0x00
 #define VMCB_INTERCEPT_CR_WRITE 0x02
@@ -64,21 +63,21 @@ static void put64(uint8_t *at, uint64_t value)
 static uint64_t intercepts(void)
 {
     static const uint8_t exits[] = {
-        0x6e, /* RDTSC, RDTSCP */
-        0x6f, /* RDPMC */
-        0x72, /* CPUID */
-        0x73, /* RSM */
-        0x75, /* INT n, INT3, INTO */
-        0x78, /* HLT */
-        0x79, /* INVLPG */
-        0x7a, /* INVLPGA */
-        0x7c, /* RDMSR, WRMSR */
-        0x7d, /* task switch */
-        0x7f, /* shutdown */
-        0x81, /* VMMCALL */
+        0x6e,                         /* RDTSC, RDTSCP */
+        0x6f,                         /* RDPMC */
+        0x72,                         /* CPUID */
+        0x73,                         /* RSM */
+        0x75,                         /* INT n, INT3, INTO */
+        0x78,                         /* HLT */
+        0x79,                         /* INVLPG */
+        0x7a,                         /* INVLPGA */
+        0x7c,                         /* RDMSR, WRMSR */
+        0x7d,                         /* task switch */
+        0x7f,                         /* shutdown */
+        0x81,                         /* VMMCALL */
         0x82, 0x83, 0x84, 0x85, 0x86, /* VMLOAD .. SKINIT: not offered */
-        0x88, /* ICEBP */
-        0x8a, 0x8b, /* MONITOR, MWAIT: not offered */
+        0x88,                         /* ICEBP */
+        0x8a, 0x8b,                   /* MONITOR, MWAIT: not offered */
     };
     uint64_t word = 0;
 
@@ -180,9 +179,8 @@ static bool map_memory(struct engine *engine)
 {
     struct arena *arena = engine->pool->arena;
 
-    engine->private_memory =
-        mmap(NULL, PRIVATE_BYTES, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    engine->private_memory = mmap(NULL, PRIVATE_BYTES, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (engine->private_memory == MAP_FAILED) {
         engine->private_memory = NULL;
         return false;
@@ -190,8 +188,8 @@ static bool map_memory(struct engine *engine)
     return uc_mem_map_ptr(engine->uc, 0, arena->bytes, UC_PROT_ALL,
                           arena->base) == UC_ERR_OK &&
            uc_mem_map_ptr(engine->uc, CODE_COPIES_SPA, CODE_COPIES_BYTES,
-                          UC_PROT_ALL, code_pages_copies(arena->code)) ==
-               UC_ERR_OK &&
+                          UC_PROT_ALL,
+                          code_pages_copies(arena->code)) == UC_ERR_OK &&
            uc_mem_map_ptr(engine->uc, PRIVATE_SPA, PRIVATE_BYTES, UC_PROT_ALL,
                           engine->private_memory) == UC_ERR_OK &&
            uc_mmio_map(engine->uc, PRIVATE_APIC, PAGE_BYTES,
@@ -227,15 +225,17 @@ static bool keep_pristine(struct engine *engine)
  */
 enum sim_status engine_setup(struct engine *engine, struct sim_error *error)
 {
+    uint32_t buffer_bytes = engine->host->translation_buffer_bytes;
     uc_err failure = uc_open(UC_ARCH_X86, UC_MODE_64, &engine->uc);
 
+    if (buffer_bytes == 0)
+        buffer_bytes = TRANSLATION_BUFFER_BYTES_DEFAULT;
     if (failure != UC_ERR_OK)
         return sim_fail(error, SIM_UNAVAILABLE,
                         "cannot make an emulator instance: %s",
                         uc_strerror(failure));
     if (uc_ctl_set_cpu_model(engine->uc, UC_CPU_X86_EPYC) != UC_ERR_OK ||
-        uc_ctl_set_tcg_buffer_size(engine->uc, TRANSLATION_BUFFER_BYTES) !=
-            UC_ERR_OK ||
+        uc_ctl_set_tcg_buffer_size(engine->uc, buffer_bytes) != UC_ERR_OK ||
         uc_ctl_tlb_mode(engine->uc, UC_TLB_VIRTUAL) != UC_ERR_OK ||
         uc_ctl_exits_enable(engine->uc) != UC_ERR_OK || !map_memory(engine) ||
         !add_hooks(engine))

@@ -29,12 +29,26 @@ void price_cache_near_free(struct near_prices *near)
     near->entries = NULL;
 }
 
-void price_cache_near_expire(struct near_prices *near)
+void price_cache_near_clear(struct near_prices *near)
 {
-    near->generation = (near->generation + (1u << NEAR_SIZE_BITS)) &
-                       ((1u << NEAR_ADDRESS_SHIFT) - 1);
-    if (near->generation == 0)
-        memset(near->entries, 0, near_count(near) * sizeof(*near->entries));
+    memset(near->entries, 0, near_count(near) * sizeof(*near->entries));
+    memset(near->generation, 0, sizeof(near->generation));
+}
+
+/* A block may begin in the page before and run into this one. */
+void price_cache_near_expire(struct near_prices *near, uint64_t page)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t number = (page >> PAGE_SHIFT) - i;
+        uint16_t *generation =
+            &near->generation[number & (NEAR_PAGE_GROUPS - 1)];
+
+        *generation = (uint16_t)(*generation + (1u << NEAR_SIZE_BITS));
+        if (*generation == 0) {
+            price_cache_near_clear(near);
+            return;
+        }
+    }
 }
 
 void price_cache_near_missed(struct near_prices *near)
@@ -98,7 +112,9 @@ static struct far_slot *slot_of(const struct far_prices *far, uint64_t start,
 {
     uint64_t mixed = (start ^ (uint64_t)bytes << 48) * HASH_FACTOR;
 
-    return &far->slots[(mixed >> 32) & (far->slot_count - 1)];
+    /* Once more: code starts at regular distances. */
+    mixed = (mixed ^ mixed >> 32) * HASH_FACTOR;
+    return &far->slots[mixed >> (64 - __builtin_ctz(far->slot_count))];
 }
 
 bool price_cache_far_find(const struct far_prices *far,

@@ -36,19 +36,26 @@ struct near_price {
 #define NEAR_INDEX_BITS_MIN 10
 #define NEAR_INDEX_BITS_MAX 16
 
+/** A page of code whose meaning changes voids the entries of all pages that
+ *  share its generation, by giving that one the next number. */
+#define NEAR_PAGE_GROUPS 256u
+
 struct near_prices {
     struct near_price *entries; /* owns */
-    uint64_t generation; /* of the mappings of code, as part of the key */
     uint32_t index_shift; /* 64 - log2 of the number of entries */
     uint32_t misses;      /* since it last grew */
+    uint16_t generation[NEAR_PAGE_GROUPS]; /* in its place in the key */
 };
 
 /** False if there is not enough memory. */
 bool price_cache_near_init(struct near_prices *near);
 void price_cache_near_free(struct near_prices *near);
 
-/** A linear address may now mean other code: all entries are void. */
-void price_cache_near_expire(struct near_prices *near);
+/** The page at linear address `page` now means other code. */
+void price_cache_near_expire(struct near_prices *near, uint64_t page);
+
+/** All entries are void. */
+void price_cache_near_clear(struct near_prices *near);
 
 /** Notes a miss; the cache grows when there have been many. */
 void price_cache_near_missed(struct near_prices *near);
@@ -56,7 +63,8 @@ void price_cache_near_missed(struct near_prices *near);
 static inline uint64_t near_key(const struct near_prices *near, uint64_t pc,
                                 uint32_t bytes)
 {
-    return pc << NEAR_ADDRESS_SHIFT | near->generation | bytes;
+    return pc << NEAR_ADDRESS_SHIFT |
+           near->generation[pc >> PAGE_SHIFT & (NEAR_PAGE_GROUPS - 1)] | bytes;
 }
 
 /** The address of the block that an entry's key stands for. */
