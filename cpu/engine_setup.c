@@ -225,11 +225,12 @@ static bool keep_pristine(struct engine *engine)
  */
 enum sim_status engine_setup(struct engine *engine, struct sim_error *error)
 {
-    uint32_t buffer_bytes = engine->host->translation_buffer_bytes;
+    uint32_t buffer_bytes = TRANSLATION_BUFFER_BYTES_DEFAULT;
     uc_err failure = uc_open(UC_ARCH_X86, UC_MODE_64, &engine->uc);
 
-    if (buffer_bytes == 0)
-        buffer_bytes = TRANSLATION_BUFFER_BYTES_DEFAULT;
+    /* The self-test's engines have no host. */
+    if (engine->host && engine->host->translation_buffer_bytes != 0)
+        buffer_bytes = engine->host->translation_buffer_bytes;
     if (failure != UC_ERR_OK)
         return sim_fail(error, SIM_UNAVAILABLE,
                         "cannot make an emulator instance: %s",

@@ -364,6 +364,24 @@ static const struct vp_runner_ops engine_runner_ops = {
     .startup = vp_engine_startup,
 };
 
+#define TRANSLATION_BYTES_LEAST (UINT64_C(4) << 20)
+#define TRANSLATION_BYTES_MOST (UINT64_C(32) << 20)
+#define GUEST_BYTES_PER_TRANSLATION_BYTE 16
+
+/* A guest's code grows with its memory: a kernel in 512 MiB fills a large
+ * buffer, a small program in 16 MiB never does, and all of it is touched. */
+static uint32_t vp_translation_bytes(const struct gpa_space *gpa)
+{
+    uint64_t memory =
+        gpa->pages_4k * PAGE_BYTES + gpa->pages_2m * (PAGE_BYTES * 512);
+    uint64_t bytes = TRANSLATION_BYTES_LEAST;
+
+    while (bytes < TRANSLATION_BYTES_MOST &&
+           bytes * GUEST_BYTES_PER_TRANSLATION_BYTE < memory)
+        bytes *= 2;
+    return (uint32_t)bytes;
+}
+
 /* Everything of a new VP but what it executes. */
 static struct hv_vp *vp_allocate(struct hv_partition *partition,
                                  vp_index_t index, uint32_t node)
@@ -404,6 +422,7 @@ static void vp_discard(struct hv_vp *vp)
     for (unsigned i = 0; i < STIMER_COUNT; i++)
         stimer_fini(&vp->stimers[i]);
     synic_fini(&vp->synic);
+    msr_fini(vp);
     lapic_fini(&vp->lapic);
     if (vp->engine)
         engine_free(vp->engine);
@@ -428,6 +447,7 @@ enum hv_status vp_create(struct hv_context *context,
     vp->wait_for_sipi = index.v != 0;
     vp->engine_host = (struct engine_host){
         .context = vp,
+        .translation_buffer_bytes = vp_translation_bytes(&partition->gpa),
         .price_block = vp_price_block,
         .on_exit = vp_on_exit,
         .apic_read = vp_apic_read,
