@@ -28,6 +28,9 @@ struct msr_state {
 /** The values that a new VP starts with. INIT changes none of them. */
 void msr_init(struct hv_vp *vp);
 
+/** Takes the VP's own pages away; before the VP goes away. */
+void msr_fini(struct hv_vp *vp);
+
 /** False: #GP(0), and nothing has changed. */
 bool msr_read(struct hv_context *context, uint32_t index, uint64_t *value);
 bool msr_write(struct hv_context *context, uint32_t index, uint64_t value);

@@ -200,6 +200,13 @@ bool msr_write_assist(struct hv_context *context, uint32_t index,
     return true;
 }
 
+void msr_fini(struct hv_vp *vp)
+{
+    if ((vp->msrs.assist & ENABLE) != 0)
+        gpa_space_remove_overlay(&vp->partition->gpa, &vp->msrs.assist);
+    vp->msrs.assist = 0;
+}
+
 /** The control register reads what can be reported, not what was. */
 bool msr_read_crash(struct hv_context *context, uint32_t index, uint64_t *value)
 {

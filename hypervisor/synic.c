@@ -421,6 +421,12 @@ void synic_init(struct synic *synic, struct hv_vp *vp)
         synic->sint[sint] = SINT_MASKED;
 }
 
+static void drop_pages(struct synic *synic)
+{
+    write_page_register(synic, &synic->siefp, &synic->event_flags_page, 0);
+    write_page_register(synic, &synic->simp, &synic->message_page, 0);
+}
+
 static void drop_queues(struct synic *synic)
 {
     for (uint32_t sint = 0; sint < SYNIC_SINT_COUNT; sint++) {
@@ -439,9 +445,8 @@ void synic_reset(struct hv_context *context, struct synic *synic)
     (void)context;
     event_cancel(synic->vp->hv->events, &synic->retry);
     drop_queues(synic);
+    drop_pages(synic);
     synic->scontrol = 0;
-    write_page_register(synic, &synic->siefp, &synic->event_flags_page, 0);
-    write_page_register(synic, &synic->simp, &synic->message_page, 0);
     for (uint32_t sint = 0; sint < SYNIC_SINT_COUNT; sint++) {
         uint8_t vector = (uint8_t)(synic->sint[sint] & SINT_VECTOR);
 
@@ -454,6 +459,7 @@ void synic_fini(struct synic *synic)
 {
     event_cancel(synic->vp->hv->events, &synic->retry);
     drop_queues(synic);
+    drop_pages(synic);
     while (synic->senders)
         intercept_unlink(synic->senders);
 }

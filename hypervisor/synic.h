@@ -47,6 +47,7 @@ struct synic {
 
 void synic_init(struct synic *synic, struct hv_vp *vp);
 void synic_reset(struct hv_context *context, struct synic *synic);
+/** Gives its pages back and drops what is queued; before the VP goes away. */
 void synic_fini(struct synic *synic);
 
 /** MSRs 0x40000080..0x4000009f. False: #GP. */

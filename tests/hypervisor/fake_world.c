@@ -103,6 +103,7 @@ int fake_world_teardown(void **state)
         for (unsigned t = 0; t < STIMER_COUNT; t++)
             stimer_fini(&vp->stimers[t]);
         synic_fini(&vp->synic);
+        msr_fini(vp);
         lapic_fini(&vp->lapic);
         intercept_forget(vp);
     }

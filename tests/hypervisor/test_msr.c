@@ -404,6 +404,15 @@ static void the_assist_page_appears_zeroed_and_keeps_reserved_bits(void **state)
     assert_true(wrmsr(world, VP_ASSIST_PAGE, 0xf0000)); /* disabled: any */
 }
 
+static void a_vp_that_goes_away_takes_its_assist_page_along(void **state)
+{
+    struct fake_world *world = *state;
+
+    assert_true(wrmsr(world, VP_ASSIST_PAGE, PAGE | 1));
+    msr_fini(&world->vps[0]);
+    assert_false(is_overlaid(world, PAGE));
+}
+
 static void a_crash_report_is_kept(void **state)
 {
     struct fake_world *world = *state;
@@ -450,6 +459,7 @@ int main(void)
         TEST(a_tsc_that_is_set_counts_on_from_there),
         TEST(vps_have_their_own_index_and_registers),
         TEST(the_assist_page_appears_zeroed_and_keeps_reserved_bits),
+        TEST(a_vp_that_goes_away_takes_its_assist_page_along),
         TEST(a_crash_report_is_kept),
         TEST(timers_and_apic_are_reached_by_their_msrs),
     };

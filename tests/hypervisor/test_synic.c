@@ -452,6 +452,26 @@ static void reset_empties_the_queues_and_masks(void **state)
     assert_true(rdmsr(world, SINT0 + SINT, &value) && value == 0xf3);
 }
 
+static void a_vp_that_goes_away_leaves_no_page_behind(void **state)
+{
+    struct fake_world *world = *state;
+    bool writable;
+    spa_t at;
+
+    enable(world, 0xf3);
+    assert_true(wrmsr(world, SIEFP, 0x4001));
+    assert_true(post(world, 1));
+    assert_true(post(world, 2));
+    synic_fini(synic_of(world));
+    assert_true(
+        gpa_space_lookup(&world->child.gpa, gpa(MESSAGE_PAGE), &at, &writable));
+    assert_int_equal(at.raw, MESSAGE_PAGE);
+    assert_true(
+        gpa_space_lookup(&world->child.gpa, gpa(0x4000), &at, &writable));
+    assert_int_equal(at.raw, 0x4000);
+    assert_int_equal(event_queue_next(world->hv.events).v, CYCLES_NEVER.v);
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -478,6 +498,7 @@ int main(void)
         TEST(a_model_takes_messages_in_order),
         TEST(a_message_that_must_not_queue_is_placed_or_refused),
         TEST(reset_empties_the_queues_and_masks),
+        TEST(a_vp_that_goes_away_leaves_no_page_behind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
