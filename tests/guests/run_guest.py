@@ -72,7 +72,7 @@ def main():
     for key, value in results.items():
         print(f"{key} {value}")
     print(messages, end="")
-    sys.exit("\n".join(wrong))
+    sys.exit("\n".join(wrong) or 0)
 
 
 if __name__ == "__main__":
