@@ -376,7 +376,7 @@ static void write_dr(struct engine *engine, unsigned dr, uint64_t value)
     if (dr == 6)
         value = (value & ~UINT64_C(0x1000)) | DR6_FIXED;
     else if (dr == 7)
-        value = (value & ~DR7_RESERVED) | DR7_FIXED | (value & DR7_GD);
+        value = (value & ~DR7_RESERVED) | DR7_FIXED;
     engine->dr[dr] = value;
 }
 

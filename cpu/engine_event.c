@@ -174,17 +174,16 @@ void engine_inject_nmi(struct engine *engine)
 void engine_inject_exception(struct engine *engine, uint8_t vector,
                              bool has_error_code, uint32_t error_code)
 {
-    const struct cpu_event event = {
+    struct cpu_event event = {
         .type = EVENT_TYPE_EXCEPTION,
         .vector = vector,
         .has_error_code = has_error_code,
         .error_code = error_code,
-        .cr2 = vector == X86_VECTOR_PF
-                   ? image_load64(engine, engine->layout->cr + 8 * 2)
-                   : 0,
     };
 
     engine_image_load(engine);
+    if (vector == X86_VECTOR_PF)
+        event.cr2 = image_load64(engine, engine->layout->cr + 8 * 2);
     deliver(engine, &event);
 }
 

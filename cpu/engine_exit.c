@@ -435,6 +435,47 @@ static bool is_read_modify_write(struct engine *engine, gva_t address)
     return false;
 }
 
+/* Instructions that read descriptor tables, with supervisor rights at any
+ * CPL. They are stepped, so that nothing else gets those rights. */
+static bool loads_segment(const uint8_t *code, uint32_t bytes)
+{
+    uint32_t at = 0;
+
+    while (at < bytes && ((code[at] & 0xf0) == 0x40 || code[at] == 0x66))
+        at++;
+    if (at + 1 >= bytes)
+        return false;
+    switch (code[at]) {
+    case 0x07: case 0x17: case 0x1f: /* POP of a segment register */
+    case 0x8e:                       /* MOV to one */
+    case 0x9a: case 0xea: case 0xca: case 0xcb: case 0xcf: /* far, IRET */
+    case 0xc4: case 0xc5:            /* LES, LDS */
+    case 0xff:                       /* far CALL and JMP among them */
+        return true;
+    case 0x0f:
+        return code[at + 1] <= 0x03 || code[at + 1] == 0xa1 ||
+               code[at + 1] == 0xa9 || code[at + 1] == 0xb2 ||
+               code[at + 1] == 0xb4 || code[at + 1] == 0xb5;
+    default:
+        return false;
+    }
+}
+
+/* True if the fault may be that, and the instruction is being tried again. */
+static bool retry_as_segment_load(struct engine *engine)
+{
+    uint8_t code[16];
+    uint32_t have = engine_fetch(engine, code);
+
+    if (engine->trouble.access == MMU_FETCH ||
+        (engine->trouble.fault.error_code & PF_USER) == 0 ||
+        !loads_segment(code, have))
+        return false;
+    engine_step_instruction(engine);
+    engine->loading_segment = true;
+    return true;
+}
+
 static void raise_page_fault(struct engine *engine)
 {
     struct cpu_event event = {
@@ -543,10 +584,12 @@ static void store_to_code(struct engine *engine)
 void engine_exit_trouble(struct engine *engine)
 {
     enum trouble kind = engine->trouble.kind;
+    bool retried;
 
     if (engine->trouble.access != MMU_FETCH)
         engine_block_cut(engine, engine_image_pc(engine));
     engine->block = NULL;
+    retried = engine->loading_segment;
     if (kind != TROUBLE_STORE_TO_CODE && kind != TROUBLE_FLUSH)
         engine_step_end(engine);
     switch (kind) {
@@ -554,7 +597,8 @@ void engine_exit_trouble(struct engine *engine)
     case TROUBLE_LEFT_SCRATCH:
         break;
     case TROUBLE_PAGE_FAULT:
-        if (!run_up_to_page(engine))
+        if (!run_up_to_page(engine) &&
+            (retried || !retry_as_segment_load(engine)))
             raise_page_fault(engine);
         break;
     case TROUBLE_SLAT:

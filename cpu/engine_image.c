@@ -367,10 +367,26 @@ void engine_get_state(struct engine *engine, struct x86_state *state)
     engine_image_get(engine, state);
 }
 
+/* What VM entry refuses (SDM 3C, "Checks on Guest Control Registers"), as far
+ * as nothing here could run it. */
+static bool may_run(const struct x86_state *state)
+{
+    bool paging = (state->cr0 & CR0_PG) != 0;
+    bool long_mode = (state->efer & EFER_LMA) != 0;
+
+    if (paging && (state->cr0 & CR0_PE) == 0)
+        return false;
+    if (long_mode != (paging && (state->efer & EFER_LME) != 0))
+        return false;
+    if (long_mode && (state->cr4 & CR4_PAE) == 0)
+        return false;
+    return !x86_64bit_code(state) || x86_canonical(state->rip);
+}
+
 void engine_set_state(struct engine *engine, const struct x86_state *state)
 {
     engine_image_put(engine, state);
-    engine->shut_down = false;
+    engine->shut_down = !may_run(state);
     engine->event_pending = false;
     engine->debug_trap_pending = false;
     engine->mode_selector = MODE_UNKNOWN; /* other tables, maybe */

@@ -125,25 +125,6 @@ static enum mmu_result translate(struct engine *engine,
     return MMU_OK;
 }
 
-/* A selector load at CPL 3 reads descriptor tables as the supervisor; the
- * hook is not told, so a refused user read within a table is tried again. */
-static bool is_descriptor_read(struct engine *engine, gva_t page,
-                               enum mmu_access access)
-{
-    static const int tables[] = {UC_X86_REG_GDTR, UC_X86_REG_LDTR,
-                                 UC_X86_REG_TR};
-
-    for (unsigned i = 0; access != MMU_FETCH && i < 3; i++) {
-        uc_x86_mmr table = {0};
-
-        (void)uc_reg_read(engine->uc, tables[i], &table);
-        if (page.raw + PAGE_MASK >= table.base &&
-            page.raw <= table.base + table.limit)
-            return true;
-    }
-    return false;
-}
-
 static bool refuse(struct engine *engine, enum trouble kind, gva_t page,
                    enum mmu_access access)
 {
@@ -256,9 +237,8 @@ static bool fill_data(struct engine *engine, const struct mmu_context *mmu,
     return true;
 }
 
-static bool fill_apic(struct engine *engine, uc_tlb_entry *entry)
+static bool fill_apic(uc_tlb_entry *entry)
 {
-    (void)engine;
     entry->paddr = PRIVATE_APIC;
     entry->perms = UC_PROT_READ | UC_PROT_WRITE;
     return true;
@@ -269,12 +249,30 @@ static bool is_apic(const struct engine *engine, gpa_t page)
     return engine->apic_on && engine->apic_page.raw == page.raw;
 }
 
+static bool is_descriptor(struct engine *engine, gva_t page,
+                          enum mmu_access access)
+{
+    static const int tables[] = {UC_X86_REG_GDTR, UC_X86_REG_LDTR};
+
+    for (unsigned i = 0; access != MMU_FETCH && i < 2; i++) {
+        uc_x86_mmr table = {0};
+
+        (void)uc_reg_read(engine->uc, tables[i], &table);
+        if (page.raw + PAGE_MASK >= table.base &&
+            page.raw <= table.base + table.limit)
+            return true;
+    }
+    return false;
+}
+
 /* Rights that are dear to find out, and asked for only after a refusal. */
 static bool may_still_access(struct engine *engine, struct mmu_context *mmu,
                              gva_t page, enum mmu_access access)
 {
     if (mmu->user) {
-        if (!is_descriptor_read(engine, page, access))
+        /* The hook is not told that a selector load reads its descriptor as
+         * the supervisor: engine_exit.c has seen to it. */
+        if (!engine->loading_segment || !is_descriptor(engine, page, access))
             return false;
         mmu->user = false;
         mmu->implicit = true;
@@ -302,14 +300,14 @@ static bool fill_guest(struct engine *engine, gva_t page,
     if (result == MMU_SLAT_FAULT && !engine->trouble.fault.in_walk &&
         access != MMU_FETCH &&
         is_apic(engine, gpa_page(engine->trouble.fault.gpa)))
-        return fill_apic(engine, entry);
+        return fill_apic(entry);
     if (result == MMU_SLAT_FAULT)
         return refuse(engine, TROUBLE_SLAT, page, access);
     if (overflow)
         return refuse(engine, TROUBLE_FLUSH, page, access);
     tlb_mark(engine->tlb, page, engine->epoch);
     if (is_apic(engine, to.gpa) && access != MMU_FETCH)
-        return fill_apic(engine, entry);
+        return fill_apic(entry);
     if (access == MMU_FETCH)
         return fill_code(engine, page, &to, entry);
     return fill_data(engine, &mmu, page, access, &to, entry);
@@ -405,11 +403,9 @@ uint32_t engine_fetch(struct engine *engine, uint8_t bytes[16])
     return engine_memory_read_code(engine, engine_image_pc(engine), bytes, 16);
 }
 
-static void fault_of(const struct engine *engine, enum mmu_result result,
-                     gva_t at, const struct mmu_fault *found,
-                     struct cpu_event *fault)
+static void fault_of(enum mmu_result result, gva_t at,
+                     const struct mmu_fault *found, struct cpu_event *fault)
 {
-    (void)engine;
     if (result != MMU_PAGE_FAULT)
         return;
     *fault = (struct cpu_event){
@@ -437,7 +433,7 @@ static enum mmu_result access_page(struct engine *engine,
     if (result != MMU_OK) {
         engine->trouble.page = gva_page(at);
         engine->trouble.access = access;
-        fault_of(engine, result, at, &engine->trouble.fault, fault);
+        fault_of(result, at, &engine->trouble.fault, fault);
         return result;
     }
     if (overflow)

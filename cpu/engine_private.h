@@ -182,6 +182,7 @@ struct engine {
     bool flush_wanted;
     bool window_open; /* see WINDOW_VA */
     bool setting_up;
+    bool loading_segment; /* at CPL 3: descriptor tables may be read */
     bool apic_on;
     gpa_t apic_page;
 

@@ -55,6 +55,7 @@ void engine_step_end(struct engine *engine)
     memset(scratch_bytes(engine) + (scratch->start.raw & PAGE_MASK), INT3,
            scratch->end.raw - scratch->start.raw);
     scratch->active = false;
+    engine->loading_segment = false;
     engine_forget_blocks(engine, spa(PRIVATE_SCRATCH));
     engine_forget_blocks(engine, spa(PRIVATE_SCRATCH + PAGE_BYTES));
     engine_update_attention(engine);

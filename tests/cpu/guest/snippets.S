@@ -351,4 +351,56 @@ boot_gdtr:
 2:      .long   0
         END hot_page
 
+/* Real mode at 0x10000: INT through the IVT, a string instruction, a port. */
+        SNIPPET real
+        .code16
+        xorw    %ax, %ax
+        movw    %ax, %es
+        movw    $7, %bx
+        int     $0x21
+        movw    $0x500, %di
+        movw    $3, %cx
+        rep stosb
+        outb    %al, $0x80
+        hlt
+        .code64
+        END real
+
+        SNIPPET real_handler
+        .code16
+        addw    $1, %bx
+        iretw
+        .code64
+        END real_handler
+
+/* 32-bit code with paging: stack, call, a fault at 0x30004, INT 0x40. */
+        SNIPPET protected
+        .code32
+        pushl   $5
+        popl    %ebx
+        call    1f
+        movl    0x30004, %ecx
+        int     $0x40
+1:      incl    %ebx
+        ret
+        .code64
+        END protected
+
+/* Compatibility mode at CPL 3: a segment load, then INT 0x80. */
+        SNIPPET compat
+        .code32
+        movl    $0x1b, %eax
+        movw    %ax, %ds
+        movw    %ax, %es
+        int     $0x80
+        .code64
+        END compat
+
+/* The same instruction read by user code: must not pass for the above. */
+        SNIPPET read_gdt
+        movl    $0x5000, %ebx
+        movl    (%rbx), %eax
+        int     $0x80
+        END read_gdt
+
         .section .note.GNU-stack, "", @progbits
