@@ -15,6 +15,7 @@
 #include "hypervisor/partition.h"
 #include "hypervisor/reftime.h"
 #include "hypervisor/vp.h"
+#include "sim/core/check.h"
 
 #define CONFIG_ENABLE (UINT64_C(1) << 0)
 #define CONFIG_PERIODIC (UINT64_C(1) << 1)
@@ -87,6 +88,7 @@ static reftime_t next_due(const struct stimer *timer, reftime_t now)
     reftime_t due = timer->due;
     uint64_t behind = now.v - due.v;
 
+    CHECK(period != 0); /* a timer without a count never starts */
     if (behind < period)
         return after(due, period < gap ? gap : period);
     if ((timer->config & CONFIG_LAZY) != 0 || period < gap)
