@@ -13,7 +13,7 @@ readonly CAPSTONE_LEAST=5.0
 readonly PACKAGES=(
     binutils cmake gcc libc6-dev ninja-build pkg-config python3
     libcapstone-dev libcmocka-dev librandom123-dev libsqlite3-dev
-    libunicorn-dev libxxhash-dev libyaml-dev uthash-dev
+    libunicorn-dev libxxhash-dev libyaml-dev
 )
 
 build_dir=${HVSIM_BUILD_DIR:-$ROOT/build/release}

@@ -46,6 +46,5 @@ function(hvsim_require_header name header package)
 endfunction()
 
 hvsim_require_header(RANDOM123 Random123/philox.h librandom123-dev)
-hvsim_require_header(UTHASH uthash.h uthash-dev)
 
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
