@@ -49,7 +49,6 @@ struct vp_intercept {
     struct synic *at;     /* whose queue was full: sent when there is room;
                              NULL: the message is on its way */
     struct vp_intercept *next; /* among at->senders */
-    struct vm_exit exit;
     uint32_t type;
     uint32_t bytes;
     uint8_t payload[INTERCEPT_PAYLOAD_BYTES_MAX];

@@ -391,7 +391,6 @@ void intercept_send(struct hv_context *context, uint32_t message_type,
     CHECK(vp->engine);
     intercept_unlink(intercept);
     intercept->vp = vp;
-    intercept->exit = *exit;
     intercept->type = message_type;
     intercept->bytes = fill(&payload, message_type, vp, exit);
     memcpy(intercept->payload, &payload, intercept->bytes);
