@@ -258,6 +258,10 @@ static void execute(struct engine *engine)
     engine_image_commit(engine);
     if (engine->flush_wanted)
         engine_memory_flush(engine);
+    if (engine->flush_code_wanted) {
+        CHECK(uc_ctl_flush_tb(uc) == UC_ERR_OK);
+        engine->flush_code_wanted = false;
+    }
     engine->block = NULL;
     engine->pool->running = engine;
     (void)uc_emu_start(uc, rip, 0, 0, 0);

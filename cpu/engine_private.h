@@ -180,6 +180,8 @@ struct engine {
     uint32_t fetched_slots;
     uint32_t fetched_count;
     bool flush_wanted;
+    bool flush_code_wanted;
+    uint32_t code_until_flush; /* bytes, see engine_setup.c; 0: never */
     bool window_open; /* see WINDOW_VA */
     bool setting_up;
     bool loading_segment; /* at CPL 3: descriptor tables may be read */

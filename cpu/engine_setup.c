@@ -16,6 +16,16 @@
 
 #define TRANSLATION_BUFFER_BYTES_DEFAULT (UINT32_C(32) << 20)
 
+/*
+ * Before 2.1.4 the translation buffer corrupts itself when it first fills,
+ * unless it has been flushed before; but the flush touches all of it, which a
+ * small guest should not have to pay for. So it is flushed when this much code
+ * has been translated. A byte of it makes well below a hundred bytes in the
+ * buffer, a few times over for different modes.
+ */
+#define UNICORN_2_1_4 (2u << 24 | 1u << 16 | 4u << 8)
+#define CODE_BEFORE_FLUSH (UINT32_C(32) << 10)
+
 #define VMCB_INTERCEPT_CR_READ 0x00
 #define VMCB_INTERCEPT_CR_WRITE 0x02
 #define VMCB_INTERCEPT_DR_READ 0x04
@@ -218,11 +228,8 @@ static bool keep_pristine(struct engine *engine)
     return true;
 }
 
-/*
- * The CPU model decides which instructions exist at all; its default differs
- * between versions. The translation buffer is flushed once before use: 2.1.1
- * otherwise corrupts itself when the buffer first fills.
- */
+/* The CPU model decides which instructions exist at all; its default differs
+ * between versions. */
 enum sim_status engine_setup(struct engine *engine, struct sim_error *error)
 {
     uint32_t buffer_bytes = TRANSLATION_BUFFER_BYTES_DEFAULT;
@@ -247,10 +254,11 @@ enum sim_status engine_setup(struct engine *engine, struct sim_error *error)
         return sim_fail(error, SIM_UNAVAILABLE,
                         "this emulator library does not enter SVM guest mode");
     if (!add_hook(engine, UC_HOOK_BLOCK, FUNCTION(engine_block_hook), 0) ||
-        uc_ctl_flush_tlb(engine->uc) != UC_ERR_OK ||
-        uc_ctl_flush_tb(engine->uc) != UC_ERR_OK)
+        uc_ctl_flush_tlb(engine->uc) != UC_ERR_OK)
         return sim_fail(error, SIM_UNAVAILABLE,
                         "this emulator library cannot flush its caches");
+    if (uc_version(NULL, NULL) < UNICORN_2_1_4)
+        engine->code_until_flush = CODE_BEFORE_FLUSH;
     return SIM_OK;
 }
 
