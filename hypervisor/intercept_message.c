@@ -8,6 +8,7 @@
 
 #include "hypervisor/cpuid.h"
 #include "hypervisor/intercept.h"
+#include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/synic.h"
 #include "hypervisor/vp.h"
@@ -299,14 +300,36 @@ static uint32_t fill(union payload *payload, uint32_t type,
     }
 }
 
+/** The parent's VP that is pinned to the LP the child has just left: it can run
+ *  there at once, and no other LP has to be woken. */
+static struct hv_vp *receiver_here(const struct hv_vp *vp)
+{
+    struct hv_partition *parent = vp->partition->parent;
+
+    for (uint32_t i = 0; vp->sched.lp && i < PARTITION_VP_COUNT_MAX; i++) {
+        struct hv_vp *of_parent = parent->vps[i];
+
+        if (of_parent &&
+            of_parent->sched.pinned_lp == (int32_t)vp->sched.lp->id.v)
+            return of_parent;
+    }
+    return NULL;
+}
+
 /** The parent's VP that receives the intercepts of `vp`; NULL if it has none
- *  (any more). */
+ *  (any more). Where no VP of the parent shares the LP, children are spread
+ *  over the parent's VPs by their number. */
 static struct hv_vp *receiver(const struct hv_vp *vp)
 {
     struct hv_partition *parent = vp->partition->parent;
 
     if (!parent || parent->vp_count == 0)
         return NULL;
+
+    struct hv_vp *here = receiver_here(vp);
+
+    if (here)
+        return here;
 
     uint32_t skip = vp->number % parent->vp_count;
 
