@@ -516,37 +516,49 @@ void engine_exit_gpa(struct engine *engine)
     engine_exit_to_host(engine, &exit);
 }
 
-/* The stack segment is the default for addresses off RSP and RBP and for the
- * stack instructions; its faults are #SS. */
+/* PUSH, POP, CALL, RET, ENTER, LEAVE, PUSHF, POPF, IRET. */
+static bool is_stack_opcode(uint8_t op)
+{
+    return (op & 0xf0) == 0x50 || op == 0x68 || op == 0x6a || op == 0x9c ||
+           op == 0x9d || op == 0xc2 || op == 0xc3 || op == 0xc8 || op == 0xc9 ||
+           op == 0xcf || op == 0xe8;
+}
+
+/* Instructions without a ModRM byte that access memory elsewhere. */
+static bool is_string_opcode(uint8_t op)
+{
+    return (op >= 0x6c && op <= 0x6f) || (op >= 0xa0 && op <= 0xaf) ||
+           op == 0xd7;
+}
+
+/* The stack segment is the default for the stack instructions and for
+ * addresses off RSP and RBP in 64-bit code; its faults are #SS. */
 static bool is_stack_access(const uint8_t *code, uint32_t bytes)
 {
     uint32_t at = 0;
-    uint8_t op, mod, rm;
+    uint8_t mod, base;
 
     while (at < bytes && ((code[at] & 0xf0) == 0x40 || code[at] == 0x66 ||
                           code[at] == 0xf0 || code[at] == 0xf2 ||
                           code[at] == 0xf3))
         at++;
-    if (at + 3 > bytes)
-        return at < bytes && ((code[at] & 0xf0) == 0x50 || code[at] == 0xc3);
-    op = code[at];
-    if ((op & 0xf0) == 0x50 || op == 0x68 || op == 0x6a || op == 0x9c ||
-        op == 0x9d || op == 0xc2 || op == 0xc3 || op == 0xc8 || op == 0xc9 ||
-        op == 0xe8 || op == 0xcf)
+    if (at < bytes && is_stack_opcode(code[at]))
         return true;
-    if (op == 0x0f)
-        op = code[++at];
-    if (op >= 0xa0 && op <= 0xa5) /* string moves; PUSH and POP of FS */
-        return code[at - 1] == 0x0f && op <= 0xa1;
+    if (at < bytes && is_string_opcode(code[at]))
+        return false;
+    if (at < bytes && code[at] == 0x0f)
+        at++;
     if (at + 2 >= bytes)
         return false;
     mod = code[at + 1] >> 6;
-    rm = code[at + 1] & 7;
-    if (rm == 4)
-        rm = code[at + 2] & 7, rm = rm == 4 ? 5 : rm == 5 && mod == 0 ? 0 : rm;
-    else if (rm == 5 && mod == 0)
-        rm = 0; /* RIP-relative */
-    return mod != 3 && rm == 5;
+    base = code[at + 1] & 7;
+    if (mod == 3)
+        return false;
+    if (base == X86_RSP) { /* means a SIB byte, whose base is this */
+        base = code[at + 2] & 7;
+        return base == X86_RSP || (base == X86_RBP && mod != 0);
+    }
+    return base == X86_RBP && mod != 0; /* without mod: RIP-relative */
 }
 
 static void raise_non_canonical(struct engine *engine)
