@@ -118,11 +118,13 @@ void engine_set_features(struct engine *engine,
 
 /* Time. */
 
+/* What is done between two runs (an event injected) is on the next bill. */
 void engine_bill(struct engine *engine, enum cost_kind kind, uint32_t count)
 {
-    if (!engine->run || !engine->run->bill)
-        return;
-    cost_note(engine->run->bill, kind, count);
+    struct cost_bill *bill =
+        engine->run && engine->run->bill ? engine->run->bill : &engine->owed;
+
+    cost_note(bill, kind, count);
     engine->billed += (uint64_t)engine->price[kind] * count;
     engine_update_attention(engine);
 }
@@ -214,6 +216,10 @@ static void begin_run(struct engine *engine, struct engine_run *run)
     engine->clock = engine->taken + not_taken;
     engine->limit = subcycles(run->limit);
     engine->billed = 0;
+    if (run->bill) {
+        cost_bill_add(run->bill, &engine->owed);
+        cost_bill_clear(&engine->owed);
+    }
     engine->stuck = 0;
     engine->stop = STOP_NONE;
 }

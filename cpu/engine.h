@@ -30,8 +30,9 @@ enum vm_exit_kind {
     /* Intercepts: RIP is still at the instruction. */
     VM_EXIT_HLT,
     VM_EXIT_CPUID,
-    VM_EXIT_RDMSR,
-    VM_EXIT_WRMSR,
+    VM_EXIT_RDMSR, /* all MSRs but those that the engine keeps itself: EFER, */
+    VM_EXIT_WRMSR, /* STAR .. SFMASK, FS, GS and kernel GS base, SYSENTER_*,
+                      TSC_AUX, and reads of the TSC */
     VM_EXIT_IO,
     VM_EXIT_HYPERCALL, /* VMCALL or VMMCALL, at any CPL */
     VM_EXIT_CR8,       /* a read or write of the task priority */
@@ -39,7 +40,8 @@ enum vm_exit_kind {
     VM_EXIT_GPA,       /* second-level translation does not allow an access */
     VM_EXIT_EXCEPTION, /* only vectors asked for */
     VM_EXIT_TASK_GATE, /* hardware task switch: not supported */
-    VM_EXIT_SHUTDOWN,  /* triple fault */
+    VM_EXIT_SHUTDOWN,  /* triple fault; engine_run() returns with it too,
+                          unless the host has set another state */
     VM_EXIT_KIND_COUNT,
 };
 
@@ -105,8 +107,9 @@ struct engine_host {
     enum engine_verdict (*on_exit)(void *context, const struct vm_exit *exit);
 
     /** Accesses to the APIC page, when one is set (engine_set_apic_page()).
-     *  `offset` is within the page; `bytes` 1, 2, 4 or 8. Registers other than
-     *  the accessed are not readable here. */
+     *  `offset` is within the page; `bytes` 1, 2, 4 or 8. The instruction is
+     *  under way: no register can be read or changed here and no event
+     *  injected, but a window can be requested. */
     uint32_t (*apic_read)(void *context, uint32_t offset, uint32_t bytes);
     void (*apic_write)(void *context, uint32_t offset, uint32_t bytes,
                        uint32_t value);
@@ -139,14 +142,14 @@ void engine_free(struct engine *engine);
 struct engine_run {
     cycles_t now;           /* in: simulated time at entry */
     cycles_t limit;         /* in: come back at the first block boundary at or
-                               after this time */
+                               after this time, what is billed included */
     struct cost_bill *bill; /* borrowed: costs beside the code's own */
 };
 
 /**
  * Executes guest code until the limit, a stop, or an interrupt window.
  * Returns the reason. `now` is brought up to date (guest cycles spent since)
- * before every on_exit and at return: see engine_elapsed().
+ * before every on_exit and at return.
  */
 enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *run);
 
@@ -164,7 +167,8 @@ void engine_advance(struct engine *engine, cycles_t spent);
 /** Moves the limit, from inside on_exit or before a run. */
 void engine_set_limit(struct engine *engine, cycles_t limit);
 
-/** Guest instructions executed so far. */
+/** Guest instructions executed so far; each iteration of a repeated string
+ *  instruction counts as one. */
 uint64_t engine_instructions(const struct engine *engine);
 
 /* Registers. The single ones are fast; the state as a whole is for life-cycle
@@ -212,13 +216,15 @@ void engine_skip_instruction(struct engine *engine, const struct vm_exit *exit);
 bool engine_interruptible(struct engine *engine);
 
 /** Delivers through the IDT at the current instruction boundary. The caller
- *  has seen engine_interruptible(). */
+ *  has seen engine_interruptible(). Between runs, the cost goes on the next
+ *  run's bill. */
 void engine_inject_interrupt(struct engine *engine, uint8_t vector);
 
 /** Pending until the guest can take it (not while an NMI is handled). */
 void engine_inject_nmi(struct engine *engine);
 
-/** A fault at the current instruction, as an intercept handler answers. */
+/** A fault at the current instruction, as an intercept handler answers. For
+ *  #PF, CR2 is what it is. */
 void engine_inject_exception(struct engine *engine, uint8_t vector,
                              bool has_error_code, uint32_t error_code);
 
@@ -232,7 +238,8 @@ void engine_intercept_pause(struct engine *engine, bool wanted);
 /** Exception vectors that the host wants to see first, one bit each. */
 void engine_intercept_exceptions(struct engine *engine, uint32_t vectors);
 
-/** The GPA of the page that apic_read/apic_write answer; none when off. */
+/** The GPA of the page that apic_read/apic_write answer; none when off. The
+ *  second level need not map it; if it does, the mapping is not used. */
 void engine_set_apic_page(struct engine *engine, bool on, gpa_t page);
 
 /* Translation. */

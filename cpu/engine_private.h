@@ -167,6 +167,7 @@ struct engine {
     uint64_t taken; /* the clock up to which the host has taken the time */
     uint64_t limit;
     uint64_t billed; /* estimate of what is on the bill */
+    struct cost_bill owed; /* for the next run's bill */
     uint64_t tsc_last;
     uint64_t tsc_offset;
     uint32_t price[COST_KIND_COUNT]; /* of what the engine itself bills */
