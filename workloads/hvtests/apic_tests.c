@@ -227,8 +227,9 @@ static void run_timer(void)
     uint64_t start;
 
     x86_cli();
-    selftest_equal(full / divided >= 14 && full / divided <= 18, true,
-                   "divided by 16: %u and %u ticks per ms", full, divided);
+    selftest_equal(divided > 0 && full / 14 >= divided && full / 18 <= divided,
+                   true, "divided by 16: %u and %u ticks per ms", full,
+                   divided);
     apic_write(APIC_TIMER_DIVIDE, APIC_DIVIDE_BY_1);
 
     start_timer(0, full / 2);
