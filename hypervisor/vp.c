@@ -347,6 +347,7 @@ static void vp_engine_startup(void *runner, uint8_t vector)
 {
     struct x86_state state;
 
+    engine_get_state(runner, &state);
     x86_startup(&state, vector);
     engine_set_state(runner, &state);
 }
@@ -414,6 +415,7 @@ static bool vp_register(struct hv_vp *vp)
         return false;
     vp->partition->vps[vp->index.v] = vp;
     vp->partition->vp_count++;
+    vp->hv->host.vp_added(vp->hv->host.context, vp);
     return true;
 }
 
