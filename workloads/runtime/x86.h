@@ -20,7 +20,6 @@
 #define CR4_PAE (UINT64_C(1) << 5)
 #define CR4_PGE (UINT64_C(1) << 7)
 #define CR4_OSFXSR (UINT64_C(1) << 9)
-#define CR4_UMIP (UINT64_C(1) << 11)
 #define CR4_SMEP (UINT64_C(1) << 20)
 #define CR4_SMAP (UINT64_C(1) << 21)
 
@@ -155,9 +154,7 @@ X86_CONTROL_REGISTER(8)
         __asm__ volatile("mov %0, %%dr" #n : : "r"(value) : "memory");         \
     }
 
-X86_DEBUG_REGISTER(0)
 X86_DEBUG_REGISTER(6)
-X86_DEBUG_REGISTER(7)
 
 static inline void x86_invlpg(uint64_t address)
 {
