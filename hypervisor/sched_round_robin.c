@@ -4,15 +4,17 @@
  * Hyper-V's default ("round robin over runnable VPs", no wake-up boost:
  * M. Friedman, "Virtual Processor Scheduling Priority", 2017).
  *
- * Design. Each LP has a run list, first in, first out. A VP that becomes ready
- * goes to the LP it ran on last if that idles, else to an idle LP (of its own
- * NUMA node first), else to the LP with the shortest list. An LP with an empty
- * list takes the VP that has waited longest on the longest list of another.
- * So no LP idles while a VP waits that may run on it.
+ * Design. One run list for all LPs, first in, first out. An LP takes the first
+ * VP that may run on it. A VP that becomes ready claims an idle LP if there is
+ * one: that on which it ran last, else one of its own NUMA node, else any. At
+ * the end of a slice a VP goes to the end of the list if another one waits for
+ * its LP. So no LP idles while a VP waits that may run on it, and VPs that are
+ * always busy get equal time, whatever the numbers of VPs and LPs.
  *
- * Ordering. Ties go to the LP the VP ran on last, then to the lower LP number.
+ * Ordering. Ties go to the lower LP number.
  *
- * What this does not do: weights, reserves, caps, boosts, pre-emption on wake.
+ * What this does not do: weights, reserves, caps, boosts, pre-emption on wake,
+ * staying on an LP whose caches are warm.
  */
 #include <stdlib.h>
 
@@ -21,21 +23,23 @@
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
-struct run_list {
-    struct hv_vp *head, *tail; /* linked by vp->sched.next and .previous */
-    uint32_t count;
+struct round_robin_lp {
+    uint32_t pinned_waiting; /* on the list, and may run here alone */
+    bool claimed;            /* idle, but called for a VP on the list */
 };
 
 struct round_robin {
+    struct hv_vp *head, *tail; /* linked by vp->sched.next and .previous */
+    uint32_t movable_waiting;  /* on the list, and may run anywhere */
     uint32_t lp_count;
-    struct run_list lists[]; /* by LP number */
+    struct round_robin_lp lps[];
 };
 
 static bool round_robin_init(struct hv_sched *sched)
 {
     uint32_t lp_count = sched->hv->lp_count;
     struct round_robin *rr =
-        calloc(1, sizeof(*rr) + lp_count * sizeof(rr->lists[0]));
+        calloc(1, sizeof(*rr) + lp_count * sizeof(rr->lps[0]));
 
     if (!rr)
         return false;
@@ -50,76 +54,71 @@ static void round_robin_fini(struct hv_sched *sched)
     sched->policy = NULL;
 }
 
-static void list_append(struct run_list *list, struct hv_vp *vp)
+/* The count in which a waiting VP is. */
+static uint32_t *waiting_of(struct round_robin *rr, const struct hv_vp *vp)
 {
-    vp->sched.previous = list->tail;
-    vp->sched.next = NULL;
-    if (list->tail)
-        list->tail->sched.next = vp;
-    else
-        list->head = vp;
-    list->tail = vp;
-    list->count++;
+    if (vp->sched.pinned_lp < 0)
+        return &rr->movable_waiting;
+    return &rr->lps[vp->sched.pinned_lp].pinned_waiting;
 }
 
-static void list_remove(struct run_list *list, struct hv_vp *vp)
+static void list_append(struct round_robin *rr, struct hv_vp *vp)
+{
+    vp->sched.previous = rr->tail;
+    vp->sched.next = NULL;
+    if (rr->tail)
+        rr->tail->sched.next = vp;
+    else
+        rr->head = vp;
+    rr->tail = vp;
+    vp->sched.queued = true;
+    (*waiting_of(rr, vp))++;
+}
+
+static void list_remove(struct round_robin *rr, struct hv_vp *vp)
 {
     struct vp_sched *links = &vp->sched;
 
+    CHECK(links->queued);
     if (links->previous)
         links->previous->sched.next = links->next;
     else
-        list->head = links->next;
+        rr->head = links->next;
     if (links->next)
         links->next->sched.previous = links->previous;
     else
-        list->tail = links->previous;
+        rr->tail = links->previous;
     links->next = links->previous = NULL;
-    links->queue = NULL;
-    list->count--;
+    links->queued = false;
+    (*waiting_of(rr, vp))--;
 }
 
-static bool lp_is_free(const struct round_robin *rr, const struct hv_lp *lp)
+static bool may_run_on(const struct hv_vp *vp, const struct hv_lp *lp)
 {
-    return !lp->vp && rr->lists[lp->id.v].count == 0;
+    return vp->sched.pinned_lp < 0 || vp->sched.pinned_lp == (int32_t)lp->id.v;
 }
 
-/* How many VPs want the LP, the one on it included. */
-static uint32_t lp_load(const struct round_robin *rr, const struct hv_lp *lp)
+static bool is_free(const struct round_robin *rr, const struct hv_lp *lp)
 {
-    return rr->lists[lp->id.v].count + (lp->vp ? 1 : 0);
+    return !lp->vp && !rr->lps[lp->id.v].claimed;
 }
 
-/* Which of two LPs suits the VP better: an idle one, then one of its node (if
- * both idle), then the shorter list, then the one it ran on last. */
-static bool is_better(const struct round_robin *rr, const struct hv_vp *vp,
-                      const struct hv_lp *a, const struct hv_lp *b)
-{
-    bool a_free = lp_is_free(rr, a), b_free = lp_is_free(rr, b);
-
-    if (a_free != b_free)
-        return a_free;
-    if (a_free && (a->node == vp->node) != (b->node == vp->node))
-        return a->node == vp->node;
-    if (lp_load(rr, a) != lp_load(rr, b))
-        return lp_load(rr, a) < lp_load(rr, b);
-    return a == vp->sched.lp && b != vp->sched.lp;
-}
-
-static struct hv_lp *choose_lp(struct hv_sched *sched, struct hv_vp *vp)
+/* The idle LP that suits the VP best, or NULL. */
+static struct hv_lp *choose_free_lp(struct hv_sched *sched, struct hv_vp *vp)
 {
     struct round_robin *rr = sched->policy;
     struct hv_lp *lps = sched->hv->lps;
+    struct hv_lp *best = NULL;
 
-    if (vp->sched.pinned_lp >= 0)
-        return &lps[vp->sched.pinned_lp];
-    if (vp->sched.lp && lp_is_free(rr, vp->sched.lp))
+    if (vp->sched.lp && may_run_on(vp, vp->sched.lp) &&
+        is_free(rr, vp->sched.lp))
         return vp->sched.lp;
-
-    struct hv_lp *best = &lps[0];
-
-    for (uint32_t i = 1; i < rr->lp_count; i++) {
-        if (is_better(rr, vp, &lps[i], best))
+    for (uint32_t i = 0; i < rr->lp_count; i++) {
+        if (!may_run_on(vp, &lps[i]) || !is_free(rr, &lps[i]))
+            continue;
+        if (lps[i].node == vp->node)
+            return &lps[i];
+        if (!best)
             best = &lps[i];
     }
     return best;
@@ -129,82 +128,34 @@ static struct hv_lp *round_robin_enqueue(struct hv_sched *sched,
                                          struct hv_vp *vp, cycles_t now)
 {
     struct round_robin *rr = sched->policy;
-    struct hv_lp *lp = choose_lp(sched, vp);
+    struct hv_lp *lp = choose_free_lp(sched, vp);
 
     (void)now;
-    CHECK(!vp->sched.queue);
-    vp->sched.queue = lp;
-    list_append(&rr->lists[lp->id.v], vp);
-    return lp->vp ? NULL : lp;
+    list_append(rr, vp);
+    if (lp)
+        rr->lps[lp->id.v].claimed = true;
+    return lp;
 }
 
 static void round_robin_dequeue(struct hv_sched *sched, struct hv_vp *vp)
 {
-    struct round_robin *rr = sched->policy;
-
-    CHECK(vp->sched.queue);
-    list_remove(&rr->lists[vp->sched.queue->id.v], vp);
-}
-
-/* The first VP of the list that may run on any LP. */
-static struct hv_vp *first_movable(const struct run_list *list)
-{
-    struct hv_vp *vp = list->head;
-
-    while (vp && vp->sched.pinned_lp >= 0)
-        vp = vp->sched.next;
-    return vp;
-}
-
-/* What a free LP takes from others: nothing, or the head of the longest list
- * that has a VP which may move. */
-static struct hv_vp *steal(struct round_robin *rr)
-{
-    struct hv_vp *best = NULL;
-    uint32_t best_count = 0;
-
-    for (uint32_t i = 0; i < rr->lp_count; i++) {
-        const struct run_list *list = &rr->lists[i];
-
-        if (list->count <= best_count)
-            continue;
-
-        struct hv_vp *vp = first_movable(list);
-
-        if (vp) {
-            best = vp;
-            best_count = list->count;
-        }
-    }
-    return best;
+    list_remove(sched->policy, vp);
 }
 
 static struct hv_vp *round_robin_pick(struct hv_sched *sched, struct hv_lp *lp,
                                       cycles_t now, cycles_t *slice_end)
 {
     struct round_robin *rr = sched->policy;
-    struct hv_vp *vp = rr->lists[lp->id.v].head;
+    struct hv_vp *vp = rr->head;
 
-    if (!vp)
-        vp = steal(rr);
+    rr->lps[lp->id.v].claimed = false;
+    while (vp && !may_run_on(vp, lp))
+        vp = vp->sched.next;
     if (!vp)
         return NULL;
-    list_remove(&rr->lists[vp->sched.queue->id.v], vp);
+    list_remove(rr, vp);
     *slice_end = cycles_add(now, sched->params.slice);
     return vp;
-}
-
-static bool round_robin_must_yield(struct hv_sched *sched, struct hv_lp *lp,
-                                   struct hv_vp *vp, cycles_t now,
-                                   cycles_t *slice_end)
-{
-    struct round_robin *rr = sched->policy;
-
-    (void)vp;
-    if (rr->lists[lp->id.v].count > 0)
-        return true;
-    *slice_end = cycles_add(now, sched->params.slice);
-    return false;
 }
 
 static uint32_t round_robin_waiting(const struct hv_sched *sched,
@@ -212,7 +163,18 @@ static uint32_t round_robin_waiting(const struct hv_sched *sched,
 {
     const struct round_robin *rr = sched->policy;
 
-    return rr->lists[lp->id.v].count;
+    return rr->movable_waiting + rr->lps[lp->id.v].pinned_waiting;
+}
+
+static bool round_robin_must_yield(struct hv_sched *sched, struct hv_lp *lp,
+                                   struct hv_vp *vp, cycles_t now,
+                                   cycles_t *slice_end)
+{
+    (void)vp;
+    if (round_robin_waiting(sched, lp) > 0)
+        return true;
+    *slice_end = cycles_add(now, sched->params.slice);
+    return false;
 }
 
 const struct hv_sched_ops sched_round_robin = {

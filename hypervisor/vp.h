@@ -68,9 +68,9 @@ struct vp_runner {
 
 /** The scheduler's fields of a VP; written by lp.c and the policies. */
 struct vp_sched {
-    struct hv_lp *lp;    /* runs there, or ran there last; NULL: never */
-    struct hv_lp *queue; /* whose run list it is on; NULL: none */
-    struct hv_vp *next;  /* on that run list */
+    struct hv_lp *lp;   /* runs there, or ran there last; NULL: never */
+    bool queued;        /* on a run list */
+    struct hv_vp *next; /* on that run list */
     struct hv_vp *previous;
     int32_t pinned_lp;    /* must run there; -1: anywhere */
     uint32_t ideal_lp;    /* where a policy should try first */
