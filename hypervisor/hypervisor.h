@@ -42,6 +42,9 @@ struct hv_host {
     uint32_t (*price_block)(void *context, const struct cost_bill *bill);
     /** An LP that idled has a VP on its run list from time `at` on. */
     void (*lp_ready)(void *context, struct hv_lp *lp, cycles_t at);
+    /** The VP has come to be, the root's included: its counters count from
+     *  now on. */
+    void (*vp_added)(void *context, struct hv_vp *vp);
     /** The VP is about to be freed: its counters have their last values. */
     void (*vp_gone)(void *context, struct hv_vp *vp);
     /** The VP that runs has changed what is due when (by an access to its

@@ -92,9 +92,6 @@ static enum sim_status create_root(struct machine *m, struct sim_error *error)
     if (root_create(&m->root, m->hv, root->vps, root->memory_bytes, error) !=
         SIM_OK)
         return error->status;
-    for (uint32_t i = 0; i < root->vps; i++)
-        pc_report_add_root_vp(m->report, (vp_index_t){i},
-                              &m->hv->root->vps[i]->counters);
     return vmms_create(&m->vmms, m->root, &listener, error);
 }
 

@@ -86,8 +86,8 @@ void machine_vms_flush_consoles(struct machine *machine);
 void machine_vms_start(struct machine *machine);
 /** What VMMS tells. */
 struct vmms_listener machine_vms_listener(struct machine *machine);
-/** Registers the counters of a VM's VPs. */
-void machine_vms_report(struct machine *machine, uint32_t vm_number);
+/** Registers the counters of a new VP, a VM's or the root's. */
+void machine_vms_report(struct machine *machine, struct hv_vp *vp);
 
 /* run.c: what the hypervisor asks of the run loop, and the end. */
 struct hv_host run_host(struct machine *machine);

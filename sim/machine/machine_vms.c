@@ -183,15 +183,18 @@ void machine_vms_start(struct machine *m)
         vmms_start(m->vmms, i, cycles(0));
 }
 
-void machine_vms_report(struct machine *m, uint32_t vm_number)
+void machine_vms_report(struct machine *m, struct hv_vp *vp)
 {
-    struct hv_partition *partition =
-        hypervisor_find_partition(m->hv, vmms_partition(m->vmms, vm_number));
+    partition_id_t id = vp->partition->id;
 
-    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
-        if (partition->vps[i])
-            pc_report_add_vp(m->report, m->vms[vm_number].name, (vp_index_t){i},
-                             &partition->vps[i]->counters);
+    if (vp->partition == m->hv->root) {
+        pc_report_add_root_vp(m->report, vp->index, &vp->counters);
+        return;
+    }
+    for (uint32_t i = 0; i < m->vm_count; i++) {
+        if (vmms_partition(m->vmms, i).v == id.v)
+            pc_report_add_vp(m->report, m->vms[i].name, vp->index,
+                             &vp->counters);
     }
 }
 
@@ -214,8 +217,6 @@ static void on_state(void *context, uint32_t vm_number, enum vm_state state,
     struct machine *m = context;
 
     (void)now;
-    if (state == VM_RUNNING)
-        machine_vms_report(m, vm_number);
     if (state == VM_OFF || state == VM_FAILED)
         vm_finish(&m->vms[vm_number]);
 }

@@ -185,6 +185,11 @@ static void run_lp_ready(void *host, struct hv_lp *lp, cycles_t at)
                                      m->scenario->hypervisor.sync_quantum_ns)));
 }
 
+static void run_vp_added(void *host, struct hv_vp *vp)
+{
+    machine_vms_report(host, vp);
+}
+
 static void run_vp_gone(void *host, struct hv_vp *vp)
 {
     run_sample_vp_gone(host, vp);
@@ -206,6 +211,7 @@ struct hv_host run_host(struct machine *machine)
         .on_model_hypercall = run_on_model_hypercall,
         .price_block = run_price_block,
         .lp_ready = run_lp_ready,
+        .vp_added = run_vp_added,
         .vp_gone = run_vp_gone,
         .limit_changed = run_limit_changed,
     };

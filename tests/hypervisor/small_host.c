@@ -110,6 +110,7 @@ void small_host_create(struct small_host *host)
         .on_exit = on_exit_nothing,
         .price_block = price_nothing,
         .lp_ready = count_ready,
+        .vp_added = forget_nothing,
         .vp_gone = forget_nothing,
         .limit_changed = forget_nothing,
     };
