@@ -98,9 +98,14 @@ static bool may_run_on(const struct hv_vp *vp, const struct hv_lp *lp)
     return vp->sched.pinned_lp < 0 || vp->sched.pinned_lp == (int32_t)lp->id.v;
 }
 
+/* An LP that has just been left is not free if a VP waits that may run here
+ * alone: it is that one's, and whoever claimed it would wait beside an idle
+ * LP. */
 static bool is_free(const struct round_robin *rr, const struct hv_lp *lp)
 {
-    return !lp->vp && !rr->lps[lp->id.v].claimed;
+    const struct round_robin_lp *own = &rr->lps[lp->id.v];
+
+    return !lp->vp && !own->claimed && own->pinned_waiting == 0;
 }
 
 /* The idle LP that suits the VP best, or NULL. */
