@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_TESTS_MACHINE_FAKE_RESULTS_H
+#define HVSIM_TESTS_MACHINE_FAKE_RESULTS_H
+
+/**
+ * Results that are kept in memory for a test to look at. Linked in place of
+ * sim/machine/results.c, whose results_put_*() and results_commit() it has.
+ */
+
+#include "sim/machine/results.h"
+
+struct fake_row {
+    enum pc_object_id object;
+    char *name;     /* owns */
+    double *values; /* owns */
+};
+
+struct results {
+    struct trace_record *events; /* owns */
+    size_t event_count, event_capacity;
+    struct fake_row *totals; /* owns */
+    size_t total_count;
+    unsigned samples, commits;
+    unsigned reports;       /* of guests */
+    unsigned console_lines; /* of all VMs */
+    uint64_t console_bytes;
+    char last_line[600];
+};
+
+void fake_results_clear(struct results *results);
+
+/** What the total showed; fails the test if there is no such instance. */
+double fake_results_total(const struct results *results,
+                          enum pc_object_id object, const char *instance,
+                          const char *counter);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/machine/script_host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "sim/core/check.h"
+
+#define FOLDER "scripts"
+#define IMAGE_GPA 0x10000u
+#define PAGE 4096u
+
+#define MSR_APIC_BASE 0x1bu
+#define MSR_X2APIC_EOI 0x80bu
+#define MSR_X2APIC_SVR 0x80fu
+#define MSR_X2APIC_ICR 0x830u
+#define MSR_GUEST_OS_ID 0x40000000u
+#define COM1 0x3f8u
+
+void script_add(struct script *script, enum script_code code, uint32_t a,
+                uint32_t b, uint8_t high)
+{
+    CHECK(script->count < SCRIPT_OPS_MAX);
+    script->ops[script->count++] =
+        (struct script_op){.code = (uint8_t)code, .high = high, .a = a, .b = b};
+}
+
+void script_begin(struct script *script, uint32_t vp, uint32_t vp_count)
+{
+    script_add(script, SCRIPT_WRMSR, MSR_APIC_BASE,
+               0xfee00c00u | (vp == 0 ? 0x100u : 0), 0);
+    script_add(script, SCRIPT_WRMSR, MSR_X2APIC_SVR, 0x1ff, 0);
+    if (vp == 0)
+        script_add(script, SCRIPT_WRMSR, MSR_GUEST_OS_ID, 1, 0);
+    for (uint32_t i = 1; vp == 0 && i < vp_count; i++) {
+        uint32_t page = (SCRIPT_ENTRY >> PAGE_SHIFT) + i;
+
+        script_add(script, SCRIPT_WRMSR, MSR_X2APIC_ICR, 0x4500, (uint8_t)i);
+        script_add(script, SCRIPT_WRMSR, MSR_X2APIC_ICR, 0x4600 | page,
+                   (uint8_t)i);
+    }
+    script_add(script, SCRIPT_STI, 0, 0, 0);
+}
+
+void script_repeat(struct script *script, unsigned first)
+{
+    script_add(script, SCRIPT_JUMP, first - script->count, 0, 0);
+}
+
+void script_print(struct script *script, const char *text)
+{
+    for (; *text; text++)
+        script_add(script, SCRIPT_OUT, COM1, (uint8_t)*text, 1);
+}
+
+void script_config_init(struct script_config *config)
+{
+    *config = (struct script_config){
+        .nodes = 1,
+        .lps = 2,
+        .root_vps = 2,
+        .slice_ns = 1000000,
+        .quantum_ns = 10000,
+        .interval_ns = 5000000,
+        .duration_ns = 20000000,
+        .timing = "table",
+    };
+}
+
+static void put_page(FILE *file, const void *bytes, size_t count)
+{
+    static const uint8_t zeros[PAGE];
+
+    CHECK(count <= PAGE);
+    CHECK(fwrite(bytes, 1, count, file) == count);
+    CHECK(fwrite(zeros, 1, PAGE - count, file) == PAGE - count);
+}
+
+/* The guest program of one VM: a multiboot image as any other. */
+static void write_image(const struct script_vm *vm, const char *name)
+{
+    const uint32_t magic = 0x1badb002u, flags = 0x10000u;
+    const uint32_t end = IMAGE_GPA + (2 + vm->vps) * PAGE;
+    const uint32_t header[] = {magic,     flags,       0 - magic - flags,
+                               IMAGE_GPA, IMAGE_GPA,   end,
+                               0,         SCRIPT_ENTRY};
+    const struct script_op handler[] = {
+        {.code = SCRIPT_RUN, .a = 300},
+        {.code = SCRIPT_WRMSR, .a = MSR_X2APIC_EOI},
+        {.code = SCRIPT_IRET},
+    };
+    char path[64];
+
+    mkdir(FOLDER, 0777);
+    snprintf(path, sizeof(path), FOLDER "/%s", name);
+
+    FILE *file = fopen(path, "wb");
+
+    CHECK(file);
+    put_page(file, header, sizeof(header));
+    put_page(file, handler, sizeof(handler));
+    for (uint32_t i = 0; i < vm->vps; i++)
+        put_page(file, vm->script[i].ops,
+                 vm->script[i].count * sizeof(struct script_op));
+    CHECK(fclose(file) == 0);
+}
+
+static void fill_vm(struct script_host *host,
+                    const struct script_config *config, uint32_t index)
+{
+    const struct script_vm *from = &config->vms[index];
+    char *name = host->names[index];
+
+    snprintf(name, sizeof(host->names[index]), "vm%u", (unsigned)index);
+    write_image(from, name);
+    host->vms[index] = (struct scenario_vm){
+        .name = name,
+        .count = 1,
+        .vps = from->vps,
+        .memory_bytes =
+            from->memory_bytes ? from->memory_bytes : UINT64_C(2) << 20,
+        .weight = 100,
+        .limit = SCENARIO_FRACTION_ONE,
+        .guest = {.workload = name},
+    };
+}
+
+static void fill_scenario(struct script_host *host,
+                          const struct script_config *config)
+{
+    CHECK(config->nodes <= 8);
+    for (uint32_t i = 0; i < config->nodes; i++)
+        host->nodes[i] = (struct scenario_node){
+            config->lps, config->node_memory_bytes ? config->node_memory_bytes
+                                                   : UINT64_C(64) << 20};
+    host->scenario = (struct scenario){
+        .version = 1,
+        .name = "script",
+        .seed = 1,
+        .duration_ns = config->duration_ns,
+        .host = {.profile = "reference-2020",
+                 .frequency_hz = 1000000000,
+                 .nodes = host->nodes,
+                 .node_count = config->nodes},
+        .hypervisor = {.scheduler = "round-robin",
+                       .translation = "slat",
+                       .timing = config->timing,
+                       .sync_quantum_ns = config->quantum_ns,
+                       .timeslice_ns = config->slice_ns},
+        .root = {.vps = config->root_vps, .memory_bytes = 8 << 20},
+        .vms = host->vms,
+        .vm_count = config->vm_count,
+        .counters = {.interval_ns = config->interval_ns, .trace = true},
+    };
+}
+
+void script_host_create(struct script_host *host,
+                        const struct script_config *config)
+{
+    *host = (struct script_host){0};
+    fill_scenario(host, config);
+    for (uint32_t i = 0; i < config->vm_count; i++)
+        fill_vm(host, config, i);
+    CHECK(setenv("HVSIM_WORKLOADS", FOLDER, 1) == 0);
+    if (machine_create(&host->machine, &host->scenario, &host->results,
+                       &host->error) != SIM_OK) {
+        fprintf(stderr, "%s\n", host->error.message);
+        abort();
+    }
+}
+
+enum sim_status script_host_run(struct script_host *host)
+{
+    const struct machine_run_options options = {0};
+
+    return machine_run(host->machine, &options, &host->error);
+}
+
+void script_host_destroy(struct script_host *host)
+{
+    machine_free(host->machine);
+    fake_results_clear(&host->results);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_TESTS_MACHINE_SCRIPT_HOST_H
+#define HVSIM_TESTS_MACHINE_SCRIPT_HOST_H
+
+/**
+ * A whole machine, real from the loader to the counters, whose VMs execute
+ * scripts (script_engine.h). Clocks run at 1 GHz: a cycle is a nanosecond.
+ */
+
+#include "sim/machine/machine_private.h"
+#include "tests/machine/fake_results.h"
+#include "tests/machine/script_engine.h"
+
+#define SCRIPT_OPS_MAX 340 /* a page of them */
+#define SCRIPT_VPS_MAX 4
+#define SCRIPT_VMS_MAX 6
+
+struct script {
+    struct script_op ops[SCRIPT_OPS_MAX];
+    unsigned count;
+};
+
+void script_add(struct script *script, enum script_code code, uint32_t a,
+                uint32_t b, uint8_t high);
+
+/** What a VP's script begins with: the x2APIC on, an identity that allows
+ *  hypercalls and, on VP 0, the start of the others; then interrupts. */
+void script_begin(struct script *script, uint32_t vp, uint32_t vp_count);
+
+/** Starts over at operation `first`. */
+void script_repeat(struct script *script, unsigned first);
+
+/** OUT of each character to COM1. */
+void script_print(struct script *script, const char *text);
+
+struct script_vm {
+    uint32_t vps;
+    uint64_t memory_bytes; /* 0: 2 MiB */
+    struct script script[SCRIPT_VPS_MAX];
+};
+
+struct script_config {
+    uint32_t nodes; /* with `lps` each */
+    uint32_t lps, root_vps;
+    uint64_t node_memory_bytes; /* 0: 64 MiB */
+    uint64_t slice_ns, quantum_ns, interval_ns, duration_ns;
+    const char *timing;
+    uint32_t vm_count; /* named "vm0", "vm1", ... */
+    struct script_vm vms[SCRIPT_VMS_MAX];
+};
+
+/** Two LPs, as many root VPs, no VM; 1 ms slices, 10 us quantum, 20 ms. */
+void script_config_init(struct script_config *config);
+
+struct script_host {
+    struct scenario scenario;
+    struct scenario_node nodes[8];
+    struct scenario_vm vms[SCRIPT_VMS_MAX];
+    char names[SCRIPT_VMS_MAX][8];
+    struct machine *machine;
+    struct results results;
+    struct sim_error error;
+};
+
+/** Builds the machine; aborts if it cannot be built. */
+void script_host_create(struct script_host *host,
+                        const struct script_config *config);
+/** Runs it to its end. */
+enum sim_status script_host_run(struct script_host *host);
+void script_host_destroy(struct script_host *host);
+
+#endif

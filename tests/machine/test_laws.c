@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Many machines with many guests, made by a random stream, and the laws that
+ * every one of them must keep. A failure names its seed; running the test with
+ * that seed as its argument repeats it alone.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
+#include "sim/core/rng.h"
+#include "tests/machine/script_host.h"
+#include "tests/machine/trace_laws.h"
+
+#define SEEDS 400
+#define DISPATCH_MOST_NS 32000 /* SCHEDULE to LP_MIGRATION at 1 GHz */
+#define STEP_MOST_NS 2000000   /* VMMS_OPERATION and more in one root step */
+
+#define MSR_TIME_REF_COUNT 0x40000020u
+#define MSR_STIMER0_CONFIG 0x400000b0u
+#define MSR_STIMER0_COUNT 0x400000b1u
+#define MSR_X2APIC_ICR 0x830u
+#define MSR_X2APIC_LVT_TIMER 0x832u
+#define MSR_X2APIC_INITIAL_COUNT 0x838u
+#define CALL_LONG_SPIN_WAIT 8u
+
+#define STIMER_PERIODIC_DIRECT 0x140au /* vector 0x40, enabled by a count */
+
+static uint64_t between(struct rng *rng, uint64_t least, uint64_t most)
+{
+    return least + rng_below(rng, most - least + 1);
+}
+
+/* So that short and long are equally likely. */
+static uint32_t some_time(struct rng *rng, unsigned bits_most)
+{
+    uint64_t bits = between(rng, 1, bits_most);
+
+    return (uint32_t)between(rng, 1, (UINT64_C(1) << bits) - 1);
+}
+
+static void add_something(struct script *script, struct rng *rng,
+                          uint32_t vp_count)
+{
+    switch (rng_below(rng, 12)) {
+    case 0:
+    case 1:
+    case 2:
+        script_add(script, SCRIPT_RUN, some_time(rng, 21), 0, 0);
+        break;
+    case 3:
+    case 4:
+        script_add(script, SCRIPT_HLT, 0, 0, 0);
+        break;
+    case 5:
+        script_add(script, SCRIPT_CPUID, 0x40000001, 0, 0);
+        break;
+    case 6:
+        script_add(script, SCRIPT_RDMSR, MSR_TIME_REF_COUNT, 0, 0);
+        break;
+    case 7:
+        script_add(script, SCRIPT_OUT, 0x3f8, (uint32_t)between(rng, 'a', 'z'),
+                   1);
+        break;
+    case 8:
+        script_add(script, SCRIPT_IN, rng_below(rng, 2) ? 0x3fd : 0x80, 0,
+                   (uint8_t)(UINT64_C(1) << rng_below(rng, 3)));
+        break;
+    case 9:
+        script_add(script, SCRIPT_WRMSR, MSR_X2APIC_ICR, 0x50,
+                   (uint8_t)rng_below(rng, vp_count + 1));
+        break;
+    case 10:
+        script_add(script, SCRIPT_CALL, CALL_LONG_SPIN_WAIT, 1000, 0);
+        break;
+    default:
+        script_add(script, SCRIPT_CLI, 0, 0, 0);
+        script_add(script, SCRIPT_RUN, some_time(rng, 18), 0, 0);
+        script_add(script, SCRIPT_STI, 0, 0, 0);
+        break;
+    }
+}
+
+/* A guest that always has a timer to wake it, does this and that for ever, or
+ * (one in forty) ends in a triple fault. */
+static void make_script(struct script *script, struct rng *rng, uint32_t vp,
+                        uint32_t vp_count)
+{
+    script_begin(script, vp, vp_count);
+    script_add(script, SCRIPT_WRMSR, MSR_STIMER0_CONFIG, STIMER_PERIODIC_DIRECT,
+               0);
+    script_add(script, SCRIPT_WRMSR, MSR_STIMER0_COUNT,
+               (uint32_t)between(rng, 100, 30000), 0);
+
+    unsigned first = script->count;
+    uint64_t count = between(rng, 1, 40);
+    bool busy = rng_below(rng, 4) == 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        if (busy)
+            script_add(script, SCRIPT_RUN, 100000, 0, 0);
+        else
+            add_something(script, rng, vp_count);
+    }
+    if (rng_below(rng, 40) == 0)
+        script_add(script, SCRIPT_TRIPLE_FAULT, 0, 0, 0);
+    script_add(script, SCRIPT_RUN, 10, 0, 0);
+    script_repeat(script, first);
+}
+
+static void make_config(struct script_config *config, struct rng *rng)
+{
+    static const char *const timings[] = {"table", "table", "table", "unit"};
+
+    script_config_init(config);
+    config->nodes = (uint32_t)between(rng, 1, 2);
+    config->lps = (uint32_t)between(rng, 1, config->nodes == 1 ? 8 : 4);
+    config->root_vps = (uint32_t)between(rng, 1, config->nodes * config->lps);
+    config->slice_ns = between(rng, 100000, 10000000);
+    config->quantum_ns = between(rng, 1000, 1000000);
+    config->interval_ns = between(rng, 100000, 5000000);
+    config->duration_ns = between(rng, 5000000, 30000000);
+    config->timing = timings[rng_below(rng, 4)];
+    config->vm_count = (uint32_t)between(rng, 1, SCRIPT_VMS_MAX);
+    for (uint32_t i = 0; i < config->vm_count; i++) {
+        struct script_vm *vm = &config->vms[i];
+
+        vm->vps = (uint32_t)between(rng, 1, SCRIPT_VPS_MAX);
+        for (uint32_t vp = 0; vp < vm->vps; vp++)
+            make_script(&vm->script[vp], rng, vp, vm->vps);
+    }
+}
+
+static void judge(const struct script_host *host,
+                  const struct script_config *config, struct laws *laws)
+{
+    uint32_t vps = config->root_vps;
+
+    for (uint32_t i = 0; i < config->vm_count; i++)
+        vps += config->vms[i].vps;
+    *laws = (struct laws){
+        .lp_count = config->nodes * config->lps,
+        .root_vp_count = config->root_vps,
+        .root_partition = host->machine->hv->root->id.v,
+        .quantum = config->quantum_ns,
+        .wake = DISPATCH_MOST_NS,
+        .wait_max = vps * (config->slice_ns + STEP_MOST_NS),
+    };
+    laws_begin(laws);
+    for (size_t i = 0; i < host->results.event_count; i++)
+        laws_see(laws, &host->results.events[i]);
+}
+
+/* The quotient that a counter must show: one division, rounded once. */
+static double rate(uint64_t count, uint64_t elapsed_ns)
+{
+    return (double)(count * UINT64_C(1000000000)) / (double)elapsed_ns;
+}
+
+static void compare_vp(const struct results *results, enum pc_object_id object,
+                       const char *instance, const struct laws_vp *seen,
+                       uint64_t elapsed_ns)
+{
+    double wait = fake_results_total(results, object, instance,
+                                     "CPU Wait Time Per Dispatch");
+    double dispatches = fake_results_total(results, object, instance,
+                                           "Logical Processor Dispatches/sec");
+    double migrations = fake_results_total(results, object, instance,
+                                           "Logical Processor Migrations/sec");
+
+    assert_true(dispatches == rate(seen->dispatches, elapsed_ns));
+    assert_true(migrations == rate(seen->migrations, elapsed_ns));
+    if (seen->dispatches > 0)
+        assert_true(wait == (double)seen->waited / (double)seen->dispatches);
+}
+
+/* The counters, which are fed elsewhere, show what the trace tells. */
+static void compare_counters(const struct script_host *host,
+                             const struct script_config *config,
+                             const struct laws *laws)
+{
+    uint64_t elapsed = machine_now_ns(host->machine);
+    char instance[32];
+
+    for (uint32_t i = 0; i < config->root_vps; i++) {
+        snprintf(instance, sizeof(instance), "Root VP %u", (unsigned)i);
+        compare_vp(&host->results, PC_OBJECT_ROOT_VP, instance,
+                   laws_vp(laws, laws->root_partition, i), elapsed);
+    }
+    for (uint32_t i = 0; i < config->vm_count; i++) {
+        uint64_t id = vmms_partition(host->machine->vmms, i).v;
+
+        if (vmms_state(host->machine->vmms, i) != VM_RUNNING)
+            continue;
+        for (uint32_t vp = 0; vp < config->vms[i].vps; vp++) {
+            snprintf(instance, sizeof(instance), "vm%u:Hv VP %u", (unsigned)i,
+                     (unsigned)vp);
+            compare_vp(&host->results, PC_OBJECT_VP, instance,
+                       laws_vp(laws, id, vp), elapsed);
+        }
+    }
+}
+
+/* Builds and runs the machine of `seed`; a guest may fail, the machine not. */
+static void run_seed(uint64_t seed, struct script_host *host,
+                     struct script_config *config)
+{
+    struct rng rng = rng_from_seed(seed);
+    enum sim_status status;
+
+    make_config(config, &rng);
+    script_host_create(host, config);
+    status = script_host_run(host);
+    if (status != SIM_OK && !strstr(host->error.message, "triple fault"))
+        fail_msg("seed %" PRIu64 ": %s", seed, host->error.message);
+}
+
+static uint64_t first_seed, last_seed;
+
+static void every_machine_keeps_the_laws(void **state)
+{
+    uint64_t dispatches = 0;
+
+    (void)state;
+    for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
+        static struct script_config config;
+        static struct laws laws;
+        struct script_host host;
+
+        run_seed(seed, &host, &config);
+        judge(&host, &config, &laws);
+        if (laws.broken[0])
+            fail_msg("seed %" PRIu64 ": %s", seed, laws.broken);
+        compare_counters(&host, &config, &laws);
+        for (unsigned i = 0; i < LAWS_PARTITIONS_MAX * LAWS_VPS_MAX; i++)
+            dispatches += laws.vps[i].dispatches;
+        script_host_destroy(&host);
+    }
+    print_message("%" PRIu64 " dispatches\n", dispatches);
+    assert_true(dispatches > 0);
+}
+
+static void equal_seeds_have_equal_traces(void **state)
+{
+    static struct script_config config;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        uint64_t hash[2];
+
+        for (unsigned i = 0; i < 2; i++) {
+            struct script_host host;
+
+            run_seed(seed, &host, &config);
+            hash[i] = machine_trace_hash(host.machine);
+            script_host_destroy(&host);
+        }
+        assert_true(hash[0] == hash[1]);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_machine_keeps_the_laws),
+        cmocka_unit_test(equal_seeds_have_equal_traces),
+    };
+
+    first_seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+    last_seed = argc > 1 ? first_seed : SEEDS;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
