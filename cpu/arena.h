@@ -21,8 +21,8 @@
 struct code_pages;
 
 struct arena {
-    uint8_t *base;          /* owns; read through it, never store */
-    uint64_t bytes;         /* a multiple of 2 MiB */
+    uint8_t *base;           /* owns; read through it, never store */
+    uint64_t bytes;          /* a multiple of 2 MiB */
     struct code_pages *code; /* owns */
 };
 
@@ -49,8 +49,7 @@ void arena_store64(struct arena *arena, spa_t at, uint64_t value);
 
 /** Copies out of / into the arena; the range is CHECKed to be inside. */
 void arena_read(const struct arena *arena, spa_t from, void *to, size_t bytes);
-void arena_write(struct arena *arena, spa_t to, const void *from,
-                 size_t bytes);
+void arena_write(struct arena *arena, spa_t to, const void *from, size_t bytes);
 
 /** Zeroes whole pages, giving their host memory back where it can. */
 void arena_zero_pages(struct arena *arena, spa_t at, uint64_t pages);

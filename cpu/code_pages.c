@@ -34,8 +34,8 @@ struct copy {
 struct code_pages {
     struct page *pages; /* owns; lazily touched */
     uint64_t page_count;
-    uint8_t *copy_bytes; /* owns; lazily touched */
-    struct copy *copies; /* owns; lazily touched */
+    uint8_t *copy_bytes;  /* owns; lazily touched */
+    struct copy *copies;  /* owns; lazily touched */
     uint16_t copies_used; /* index 0 is never used */
     uint16_t free_copy;   /* head of the list of free ones; 0: none */
     const struct code_pages_ops *ops;

@@ -70,8 +70,7 @@ bool code_pages_is_code(const struct code_pages *code, spa_t page);
 void code_pages_to_data(struct code_pages *code, spa_t page);
 
 /** A store by anything but an engine's own instructions is about to happen. */
-void code_pages_before_store(struct code_pages *code, spa_t at,
-                             uint64_t bytes);
+void code_pages_before_store(struct code_pages *code, spa_t at, uint64_t bytes);
 
 /** Changes whenever the page's bytes, or its traps, may have changed since it
  *  was last CODE. */

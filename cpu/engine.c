@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cpu/engine_private.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
 #define TLB_PAGES_MAX 65536u
@@ -26,7 +25,7 @@ static uint64_t subcycles(cycles_t time)
 static void learn_prices(struct engine *engine)
 {
     static const enum cost_kind kinds[] = {
-        COST_EXCEPTION,      COST_SYSCALL,       COST_RDTSC, COST_TLB_FLUSH,
+        COST_EXCEPTION,      COST_SYSCALL,       COST_RDTSC,  COST_TLB_FLUSH,
         COST_GUEST_WALK_REF, COST_SLAT_WALK_REF, COST_INVLPG,
     };
 
@@ -188,8 +187,7 @@ void engine_intercept_exceptions(struct engine *engine, uint32_t vectors)
 void engine_intercept_pause(struct engine *engine, bool wanted)
 {
     engine->intercept_pause = wanted;
-    engine_image_intercept(engine,
-                           wanted ? INTERCEPT_BIT(SVM_EXIT_PAUSE) : 0,
+    engine_image_intercept(engine, wanted ? INTERCEPT_BIT(SVM_EXIT_PAUSE) : 0,
                            wanted ? 0 : INTERCEPT_BIT(SVM_EXIT_PAUSE));
 }
 

@@ -64,7 +64,7 @@ struct vm_exit {
         } io;
         struct { /* CR8 */
             bool write;
-            uint8_t gpr;   /* the other operand, enum x86_gpr */
+            uint8_t gpr;    /* the other operand, enum x86_gpr */
             uint64_t value; /* write only */
         } cr8;
         struct { /* GPA */
@@ -197,7 +197,7 @@ void engine_set_tsc_offset(struct engine *engine, uint64_t offset);
 /** CPUID features that change what the engine itself must do or refuse (CR4
  *  and EFER bits, NX, 1 GiB pages, physical address bits). */
 struct engine_features {
-    uint64_t cr4_valid;   /* bits the guest may set: else #GP */
+    uint64_t cr4_valid; /* bits the guest may set: else #GP */
     uint64_t efer_valid;
     bool pages_1g;
     bool sysenter_in_compatibility; /* Intel; on AMD #UD */

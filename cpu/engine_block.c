@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cpu/engine_private.h"
-
 #include <string.h>
 
+#include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
 /*
@@ -10,6 +9,11 @@
  * after all (an intercept or a fault in its middle) is taken back, which is
  * exact because prices are sums over instructions and RIP is exact. So it
  * does not matter how Unicorn cuts code into blocks.
+ *
+ * It does matter for where a run stops at its limit, which is between blocks.
+ * Unicorn cuts by branches, by 512 instructions and by the size of its own
+ * code; the last differs between versions, for straight-line code of more than
+ * some 250 instructions with memory operands.
  *
  * Traps. Unicorn executes IN, OUT, INS and OUTS by itself, without the checks
  * of I/O privilege and with no way to suspend them, and RDRAND and RDSEED with
@@ -25,8 +29,17 @@
 static bool is_prefix(uint8_t byte, enum code_mode mode)
 {
     switch (byte) {
-    case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
-    case 0x66: case 0x67: case 0xf0: case 0xf2: case 0xf3:
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0xf0:
+    case 0xf2:
+    case 0xf3:
         return true;
     default:
         return mode == CODE_64 && (byte & 0xf0) == 0x40;
@@ -150,17 +163,15 @@ static struct block_price price_bytes(struct engine *engine, uint64_t pc,
     uint8_t code[BLOCK_BYTES_MAX + INSTRUCTION_BYTES_MAX];
     struct cost_bill bill = {0};
     struct block_price price = {0};
-    uint32_t have = engine_memory_read_code(engine, pc, code,
-                                            bytes + lookahead(engine, pc + bytes));
+    uint32_t have = engine_memory_read_code(
+        engine, pc, code, bytes + lookahead(engine, pc + bytes));
 
     if (have < bytes) /* cannot be: the block has been fetched */
         bytes = have;
-    price.instructions = (uint16_t)decode_block(engine->decoder, mode, code,
-                                                bytes, &bill);
-    price.subcycles =
-        engine->host->price_block(engine->host->context, &bill);
-    price.traps = !block_traps_fit(engine, pc, code, bytes, have, mode,
-                                   start);
+    price.instructions =
+        (uint16_t)decode_block(engine->decoder, mode, code, bytes, &bill);
+    price.subcycles = engine->host->price_block(engine->host->context, &bill);
+    price.traps = !block_traps_fit(engine, pc, code, bytes, have, mode, start);
     return price;
 }
 
@@ -286,9 +297,8 @@ static bool count_new_code(struct engine *engine, uint32_t bytes)
 
 /* All that is not the usual: kept out of the hook, so that the hook needs no
  * stack frame. */
-static __attribute__((noinline)) void run_unusual_block(struct engine *engine,
-                                                        uint64_t pc,
-                                                        uint32_t bytes)
+static __attribute__((noinline)) void
+run_unusual_block(struct engine *engine, uint64_t pc, uint32_t bytes)
 {
     const struct near_price *price;
     bool traps;
@@ -387,8 +397,7 @@ void engine_block_trap(struct engine *engine)
 
     for (uint32_t steps = 0; steps < PAGE_BYTES && fits; steps++) {
         uint8_t code[INSTRUCTION_BYTES_MAX];
-        uint32_t have =
-            engine_memory_read_code(engine, pc, code, sizeof(code));
+        uint32_t have = engine_memory_read_code(engine, pc, code, sizeof(code));
         uint32_t length = length_at(engine, mode, code, have);
 
         fits = have != 0 && trap_instruction(engine, pc, code, length, mode);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cpu/engine_private.h"
-
 #include "sim/core/check.h"
 
 #define CR0_VALID                                                              \
@@ -128,8 +127,8 @@ static bool cr0_is_valid(const struct x86_state *state, uint64_t cr0)
     if (enabling && (state->efer & EFER_LME) != 0 &&
         ((state->cr4 & CR4_PAE) == 0 || code64))
         return false;
-    return !disabling || (!x86_64bit_code(state) &&
-                          (state->cr4 & CR4_PCIDE) == 0);
+    return !disabling ||
+           (!x86_64bit_code(state) && (state->cr4 & CR4_PCIDE) == 0);
 }
 
 /* The PDPTEs are loaded when PAE paging begins or its registers change; a
@@ -225,8 +224,7 @@ static void write_cr0_somehow(struct engine *engine, const struct opcode *op)
         break;
     case 0x01: /* LMSW */
         if (lmsw_value(engine, op, &word))
-            write_cr0(engine,
-                      (cr0 & ~(CR0_LMSW & ~CR0_PE)) | (word & CR0_LMSW),
+            write_cr0(engine, (cr0 & ~(CR0_LMSW & ~CR0_PE)) | (word & CR0_LMSW),
                       op->length);
         break;
     default:
@@ -242,10 +240,8 @@ static void write_cr3(struct engine *engine, uint64_t value, uint32_t length)
     struct mmu_context *mmu = &engine->mmu;
     bool long_mode = (mmu->efer & EFER_LMA) != 0;
     uint64_t old = mmu->cr3;
-    struct x86_state state = {.cr0 = mmu->cr0,
-                              .cr3 = value,
-                              .cr4 = mmu->cr4,
-                              .efer = mmu->efer};
+    struct x86_state state = {
+        .cr0 = mmu->cr0, .cr3 = value, .cr4 = mmu->cr4, .efer = mmu->efer};
 
     if (long_mode && (mmu->cr4 & CR4_PCIDE) != 0)
         value &= ~CR3_NO_FLUSH; /* a hint that we need not take */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cpu/engine_private.h"
-
 #include "sim/core/check.h"
 
 #define DR6_BS (UINT64_C(1) << 14)
@@ -207,8 +206,8 @@ void engine_event_software(struct engine *engine)
 {
     uint8_t code[16];
     uint32_t have = engine_fetch(engine, code);
-    uint32_t length = decode_length(engine->decoder, engine_image_mode(engine),
-                                    code, have);
+    uint32_t length =
+        decode_length(engine->decoder, engine_image_mode(engine), code, have);
 
     if (length >= 2 && code[length - 2] == 0xcd)
         deliver_software(engine, EVENT_TYPE_SOFTWARE_INTERRUPT,
@@ -281,10 +280,10 @@ static bool do_sysenter(struct x86_state *state)
     if (selector == 0 || (state->cr0 & CR0_PE) == 0)
         return false;
     state->rflags &= ~(RFLAGS_VM | RFLAGS_IF | RFLAGS_RF);
-    state->rip = long_mode ? state->sysenter_eip
-                           : (uint32_t)state->sysenter_eip;
-    state->gpr[X86_RSP] = long_mode ? state->sysenter_esp
-                                    : (uint32_t)state->sysenter_esp;
+    state->rip =
+        long_mode ? state->sysenter_eip : (uint32_t)state->sysenter_eip;
+    state->gpr[X86_RSP] =
+        long_mode ? state->sysenter_esp : (uint32_t)state->sysenter_esp;
     state->segment[X86_CS] =
         flat(selector, FLAT_CODE | (long_mode ? X86_ATTR_L : X86_ATTR_DB));
     state->segment[X86_SS] = flat(selector + SELECTOR_NEXT, FLAT_DATA);
@@ -302,10 +301,9 @@ static bool do_sysexit(struct x86_state *state, bool to_64bit)
     if (to_64bit && (!x86_canonical(state->gpr[X86_RDX]) ||
                      !x86_canonical(state->gpr[X86_RCX])))
         return false;
-    state->rip = to_64bit ? state->gpr[X86_RDX]
-                          : (uint32_t)state->gpr[X86_RDX];
-    state->gpr[X86_RSP] = to_64bit ? state->gpr[X86_RCX]
-                                   : (uint32_t)state->gpr[X86_RCX];
+    state->rip = to_64bit ? state->gpr[X86_RDX] : (uint32_t)state->gpr[X86_RDX];
+    state->gpr[X86_RSP] =
+        to_64bit ? state->gpr[X86_RCX] : (uint32_t)state->gpr[X86_RCX];
     selector += to_64bit ? 32u : 16u;
     state->segment[X86_CS] =
         flat(selector | 3u,
@@ -338,8 +336,7 @@ static void end_hook(struct engine *engine, uint32_t length)
     engine_image_load(engine);
     image_store64(engine, engine->layout->rip,
                   image_load64(engine, engine->layout->rip) - length);
-    if (engine->shut_down || engine->event_pending ||
-        engine->stop != STOP_NONE)
+    if (engine->shut_down || engine->event_pending || engine->stop != STOP_NONE)
         (void)uc_emu_stop(engine->uc);
     engine_image_commit(engine);
     if (engine->flush_wanted)

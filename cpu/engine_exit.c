@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cpu/engine_private.h"
-
 #include <string.h>
 
+#include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
 /* SVM exit codes (AMD APM volume 2, "SVM Intercept Exit Codes"). */
@@ -329,8 +328,7 @@ void engine_exit_hook(uc_engine *uc, uint32_t number, void *context)
     if (!ends_step(engine, code, pc))
         dispatch(engine, code);
     engine_update_attention(engine);
-    if (engine->stop != STOP_NONE || engine->shut_down ||
-        engine->event_pending)
+    if (engine->stop != STOP_NONE || engine->shut_down || engine->event_pending)
         (void)uc_emu_stop(uc);
     engine_image_commit(engine);
     if (engine->flush_wanted)
@@ -403,8 +401,8 @@ static bool run_up_to_page(struct engine *engine)
         uint32_t have = engine_memory_read_code(
             engine, pc + done, code,
             left < sizeof(code) ? (uint32_t)left : (uint32_t)sizeof(code));
-        uint32_t length = decode_length(
-            engine->decoder, engine_image_mode(engine), code, have);
+        uint32_t length = decode_length(engine->decoder,
+                                        engine_image_mode(engine), code, have);
 
         if (length == 0)
             break;
@@ -446,11 +444,18 @@ static bool loads_segment(const uint8_t *code, uint32_t bytes)
     if (at + 1 >= bytes)
         return false;
     switch (code[at]) {
-    case 0x07: case 0x17: case 0x1f: /* POP of a segment register */
-    case 0x8e:                       /* MOV to one */
-    case 0x9a: case 0xea: case 0xca: case 0xcb: case 0xcf: /* far, IRET */
-    case 0xc4: case 0xc5:            /* LES, LDS */
-    case 0xff:                       /* far CALL and JMP among them */
+    case 0x07:
+    case 0x17:
+    case 0x1f: /* POP of a segment register */
+    case 0x8e: /* MOV to one */
+    case 0x9a:
+    case 0xea:
+    case 0xca:
+    case 0xcb:
+    case 0xcf: /* far, IRET */
+    case 0xc4:
+    case 0xc5: /* LES, LDS */
+    case 0xff: /* far CALL and JMP among them */
         return true;
     case 0x0f:
         return code[at + 1] <= 0x03 || code[at + 1] == 0xa1 ||
@@ -499,9 +504,8 @@ void engine_exit_gpa(struct engine *engine)
     gva_t address = trouble_address(engine);
     struct vm_exit exit = {
         .kind = VM_EXIT_GPA,
-        .instruction_bytes = trouble->access == MMU_FETCH
-                                 ? 0
-                                 : engine_exit_length(engine),
+        .instruction_bytes =
+            trouble->access == MMU_FETCH ? 0 : engine_exit_length(engine),
     };
 
     exit.u.gpa.gva = address;
@@ -538,9 +542,9 @@ static bool is_stack_access(const uint8_t *code, uint32_t bytes)
     uint32_t at = 0;
     uint8_t mod, base;
 
-    while (at < bytes && ((code[at] & 0xf0) == 0x40 || code[at] == 0x66 ||
-                          code[at] == 0xf0 || code[at] == 0xf2 ||
-                          code[at] == 0xf3))
+    while (at < bytes &&
+           ((code[at] & 0xf0) == 0x40 || code[at] == 0x66 || code[at] == 0xf0 ||
+            code[at] == 0xf2 || code[at] == 0xf3))
         at++;
     if (at < bytes && is_stack_opcode(code[at]))
         return true;
@@ -565,8 +569,8 @@ static void raise_non_canonical(struct engine *engine)
 {
     uint8_t code[16];
     uint32_t have = engine_fetch(engine, code);
-    bool stack = engine->trouble.access != MMU_FETCH &&
-                 is_stack_access(code, have);
+    bool stack =
+        engine->trouble.access != MMU_FETCH && is_stack_access(code, have);
 
     engine_event_fault(engine, stack ? X86_VECTOR_SS : X86_VECTOR_GP, 0);
 }
@@ -575,8 +579,7 @@ static bool lies_in(struct engine *engine, uint64_t pc, spa_t page)
 {
     spa_t at;
 
-    return engine_memory_code(engine, pc, &at) &&
-           spa_page(at).raw == page.raw;
+    return engine_memory_code(engine, pc, &at) && spa_page(at).raw == page.raw;
 }
 
 /* A block that runs into the page it stores to would be translated anew for

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cpu/engine_private.h"
-
 #include "sim/core/check.h"
 
 /* Unicorn's translation flags (QEMU's "hidden flags"): what a change of state

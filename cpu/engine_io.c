@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cpu/engine_private.h"
-
 #include "sim/core/check.h"
 
 /* TSS, SDM volume 1, "I/O Permission Bit Map". */
@@ -85,8 +84,8 @@ void engine_io_exit(struct engine *engine)
     exit.u.io.string = io.string;
     exit.u.io.repeated = io.repeated;
     if (!io.in && !io.string)
-        exit.u.io.value = (uint32_t)(state.gpr[X86_RAX] &
-                                     address_mask(io.bytes));
+        exit.u.io.value =
+            (uint32_t)(state.gpr[X86_RAX] & address_mask(io.bytes));
     engine_exit_to_host(engine, &exit);
 }
 
@@ -97,8 +96,8 @@ static void advance(struct x86_state *state, enum x86_gpr gpr,
     uint64_t mask = address_mask(address_bytes);
     uint64_t moved = (state->gpr[gpr] + amount) & mask;
 
-    state->gpr[gpr] = address_bytes == 2 ? (state->gpr[gpr] & ~mask) | moved
-                                         : moved;
+    state->gpr[gpr] =
+        address_bytes == 2 ? (state->gpr[gpr] & ~mask) | moved : moved;
 }
 
 static gva_t operand_address(const struct x86_state *state,
@@ -154,6 +153,8 @@ bool engine_io_string(struct engine *engine, const struct vm_exit *exit,
         advance(&state, X86_RCX, io.address_bytes, UINT64_MAX);
         *more = (state.gpr[X86_RCX] & address_mask(io.address_bytes)) != 0;
     }
+    if (*more) /* the last one is charged when it is skipped */
+        engine_block_charge(engine, engine_image_pc(engine), io.length);
     for (unsigned i = X86_RCX; i <= X86_RDI; i++)
         image_store64(engine, engine->layout->regs + 8 * i, state.gpr[i]);
     return true;

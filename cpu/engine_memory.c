@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cpu/engine_private.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
 #define FETCHED_SLOTS_MIN 64u
@@ -85,9 +84,8 @@ static struct mmu_context access_context(struct engine *engine)
     if ((mmu.cr0 & CR0_PE) == 0)
         return mmu;
     (void)uc_reg_read(engine->uc, UC_X86_REG_CS, &cs);
-    mmu.user = (cs & 3) == 3 ||
-               ((mmu.efer & EFER_LMA) == 0 &&
-                (system_flags(engine) & RFLAGS_VM) != 0);
+    mmu.user = (cs & 3) == 3 || ((mmu.efer & EFER_LMA) == 0 &&
+                                 (system_flags(engine) & RFLAGS_VM) != 0);
     return mmu;
 }
 
@@ -173,9 +171,9 @@ static bool grow_fetched(struct engine *engine)
 static void note_fetch(struct engine *engine, gva_t page, spa_t at)
 {
     uint64_t number = page.raw >> PAGE_SHIFT;
-    uint64_t what =
-        (uint64_t)code_pages_version(engine->mmu.arena->code, at) << 32 |
-        (uint32_t)(at.raw >> PAGE_SHIFT);
+    uint64_t what = (uint64_t)code_pages_version(engine->mmu.arena->code, at)
+                        << 32 |
+                    (uint32_t)(at.raw >> PAGE_SHIFT);
     struct fetched_page *slot;
 
     if (2 * engine->fetched_count >= engine->fetched_slots &&
@@ -278,8 +276,8 @@ static bool may_still_access(struct engine *engine, struct mmu_context *mmu,
         mmu->implicit = true;
         return true;
     }
-    mmu->alignment_check = (mmu->cr4 & CR4_SMAP) != 0 &&
-                           (system_flags(engine) & RFLAGS_AC) != 0;
+    mmu->alignment_check =
+        (mmu->cr4 & CR4_SMAP) != 0 && (system_flags(engine) & RFLAGS_AC) != 0;
     return mmu->alignment_check;
 }
 
@@ -292,7 +290,8 @@ static bool fill_guest(struct engine *engine, gva_t page,
     enum mmu_result result = translate(engine, &mmu, page, access, &to,
                                        &engine->trouble.fault, &overflow);
 
-    if (result == MMU_PAGE_FAULT && may_still_access(engine, &mmu, page, access))
+    if (result == MMU_PAGE_FAULT &&
+        may_still_access(engine, &mmu, page, access))
         result = translate(engine, &mmu, page, access, &to,
                            &engine->trouble.fault, &overflow);
     if (result == MMU_PAGE_FAULT)
@@ -465,8 +464,8 @@ bool engine_memory_access(struct engine *engine, gva_t at, void *buffer,
 
         if ((mmu.efer & EFER_LMA) == 0)
             from.raw = (uint32_t)from.raw;
-        result = access_page(engine, &mmu, from, data + done, chunk, write,
-                             fault);
+        result =
+            access_page(engine, &mmu, from, data + done, chunk, write, fault);
         if (result == MMU_SLAT_FAULT)
             engine->delivery_aborted = true;
         if (result != MMU_OK)

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cpu/engine_private.h"
-
+#include <capstone/capstone.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <capstone/capstone.h>
-
+#include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
 #define ENGINES_MAX (CODE_PAGES_EVERYBODY - 1)
@@ -69,8 +67,7 @@ static const struct code_pages_ops code_pages_ops = {
 };
 
 enum sim_status engine_pool_create(struct engine_pool **out,
-                                   struct arena *arena,
-                                   struct sim_error *error)
+                                   struct arena *arena, struct sim_error *error)
 {
     struct engine_pool *pool = calloc(1, sizeof(*pool));
 

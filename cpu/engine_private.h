@@ -151,7 +151,7 @@ struct engine {
     struct decoder *decoder; /* the pool's */
     const struct engine_layout *layout;
     uint16_t number;
-    uint16_t epoch; /* count of TLB flushes */
+    uint16_t epoch;          /* count of TLB flushes */
     uint8_t *private_memory; /* owns; at PRIVATE_SPA */
 
     uc_context *context; /* owns; the image is its bytes */
@@ -166,7 +166,7 @@ struct engine {
     struct engine_run *run; /* NULL outside engine_run() */
     uint64_t taken; /* the clock up to which the host has taken the time */
     uint64_t limit;
-    uint64_t billed; /* estimate of what is on the bill */
+    uint64_t billed;       /* estimate of what is on the bill */
     struct cost_bill owed; /* for the next run's bill */
     uint64_t tsc_last;
     uint64_t tsc_offset;
@@ -183,7 +183,7 @@ struct engine {
     bool flush_wanted;
     bool flush_code_wanted;
     uint32_t code_until_flush; /* bytes, see engine_setup.c; 0: never */
-    bool window_open; /* see WINDOW_VA */
+    bool window_open;          /* see WINDOW_VA */
     bool setting_up;
     bool loading_segment; /* at CPL 3: descriptor tables may be read */
     bool apic_on;
@@ -266,7 +266,7 @@ void engine_image_set_segment_base(struct engine *engine, unsigned index,
 void engine_image_intercept(struct engine *engine, uint64_t set,
                             uint64_t clear);
 
-#define INTERCEPT_BIT(exit_code) (UINT64_C(1) << ((exit_code) - 0x60))
+#define INTERCEPT_BIT(exit_code) (UINT64_C(1) << ((exit_code)-0x60))
 #define SVM_EXIT_IRET 0x74
 #define SVM_EXIT_PAUSE 0x77
 

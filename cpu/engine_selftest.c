@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cpu/engine_private.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "cpu/engine_private.h"
 
 /*
  * What the engine relies on and no interface promises: where Unicorn's context
@@ -126,8 +126,7 @@ static uint32_t find_efer(const struct probe *probe, uint32_t cr)
     uint32_t end = cr + AFTER_CR_EFER_MAX;
     uint32_t at = find_between(probe, SENTINEL_EFER, 8, cr, end);
 
-    return at ? at
-              : find_between(probe, SENTINEL_EFER | EFER_LMA, 8, cr, end);
+    return at ? at : find_between(probe, SENTINEL_EFER | EFER_LMA, 8, cr, end);
 }
 
 static bool write_sentinels(struct probe *probe)
@@ -275,8 +274,8 @@ static bool prepare(struct probe *probe, uint8_t code[PAGE_BYTES])
            uc_mem_map_ptr(probe->uc, 0, PAGE_BYTES, UC_PROT_ALL, code) ==
                UC_ERR_OK &&
            uc_hook_add(probe->uc, &hook, UC_HOOK_TLB_FILL,
-                       (void *)(uintptr_t)refuse_data, NULL, 1, 0) ==
-               UC_ERR_OK &&
+                       (void *)(uintptr_t)refuse_data, NULL, 1,
+                       0) == UC_ERR_OK &&
            uc_context_alloc(probe->uc, &probe->context) == UC_ERR_OK;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cpu/engine_private.h"
-
 #include <string.h>
 
+#include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
 /*

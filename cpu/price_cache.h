@@ -42,8 +42,8 @@ struct near_price {
 
 struct near_prices {
     struct near_price *entries; /* owns */
-    uint32_t index_shift; /* 64 - log2 of the number of entries */
-    uint32_t misses;      /* since it last grew */
+    uint32_t index_shift;       /* 64 - log2 of the number of entries */
+    uint32_t misses;            /* since it last grew */
     uint16_t generation[NEAR_PAGE_GROUPS]; /* in its place in the key */
 };
 

@@ -4,9 +4,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
-#include <string.h>
 
 #include "cpu/x86.h"
 
@@ -169,8 +169,8 @@ static void build_guest_tables(struct fixture *f)
     fixture_write64(f, GUEST_GDT + (GUEST_SS3 & ~3), 0x00cff3000000ffff);
     fixture_write64(f, GUEST_GDT + (GUEST_CS3 & ~3), 0x00affb000000ffff);
     fixture_write64(f, GUEST_GDT + (GUEST_CS3_32 & ~3), 0x00cffb000000ffff);
-    fixture_write64(f, GUEST_GDT + GUEST_TR, 0x00008b0000000067 |
-                                                 (uint64_t)GUEST_TSS << 16);
+    fixture_write64(f, GUEST_GDT + GUEST_TR,
+                    0x00008b0000000067 | (uint64_t)GUEST_TSS << 16);
     fixture_write64(f, GUEST_TSS + 4, GUEST_STACK0);
     fixture_write64(f, GUEST_TSS + 0x24, GUEST_STACK0 - 0x800); /* IST1 */
 }
@@ -189,9 +189,8 @@ static void build_idt(struct fixture *f, uint64_t handlers)
 
 static struct x86_segment segment(uint16_t selector, uint16_t attributes)
 {
-    return (struct x86_segment){.limit = 0xffffffff,
-                                .selector = selector,
-                                .attributes = attributes};
+    return (struct x86_segment){
+        .limit = 0xffffffff, .selector = selector, .attributes = attributes};
 }
 
 void fixture_long_mode(struct fixture *f, uint64_t handlers)

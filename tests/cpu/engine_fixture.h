@@ -15,8 +15,8 @@
 #define GUEST_BYTES UINT64_C(0x1000000)
 
 /* The guest's own tables and segments in long mode. */
-#define GUEST_PML4 0x1000   /* identity, 4 KiB pages for 2 MiB, then 2 MiB */
-#define GUEST_PT 0x4000     /* its last level for the first 2 MiB */
+#define GUEST_PML4 0x1000 /* identity, 4 KiB pages for 2 MiB, then 2 MiB */
+#define GUEST_PT 0x4000   /* its last level for the first 2 MiB */
 #define GUEST_GDT 0x5000
 #define GUEST_IDT 0x6000
 #define GUEST_TSS 0x7000

@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
-#include <string.h>
 
 #include "cpu/code_pages.h"
 
@@ -120,8 +120,8 @@ static void traps_live_in_a_copy_that_goes_with_the_code(void **state)
     assert_true(code_pages_trap(code, spa(PAGE(2).raw + 100), bytes));
     from = code_pages_map_executable(code, PAGE(2), 1, 2);
     assert_int_not_equal(from.raw, PAGE(2).raw);
-    copy = (const uint8_t *)code_pages_copies(code) +
-           (from.raw - CODE_COPIES_SPA);
+    copy =
+        (const uint8_t *)code_pages_copies(code) + (from.raw - CODE_COPIES_SPA);
     assert_int_equal(copy[100], 0xcc);
     assert_int_equal(copy[99], 0x90);
     assert_int_equal(bytes[100], 0x90);

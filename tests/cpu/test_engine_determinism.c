@@ -64,8 +64,7 @@ static void run_with_faults(struct fixture *f, struct digest *d)
         fixture_set_pte(f, page, 0);
     engine_set_rip(f->engine, GUEST_CODE);
     while (fixture_run(f, 100000) == VM_EXIT_STOPPED &&
-           f->exit_rip[f->exit_count - 1] ==
-               HANDLERS + 16 * X86_VECTOR_PF) {
+           f->exit_rip[f->exit_count - 1] == HANDLERS + 16 * X86_VECTOR_PF) {
         engine_get_state(f->engine, &s);
         fixture_set_pte(f, s.cr2 & ~PAGE_MASK, (s.cr2 & ~PAGE_MASK) | 7);
         engine_skip_instruction(f->engine, &f->exits[f->exit_count - 1]);

@@ -120,10 +120,8 @@ static void page_faults_name_the_exact_address(void **state)
         uint32_t error_code;
         unsigned at;
     } expected[] = {
-        {0x30000, 0x30005, 0, 5},
-        {0x31000, 0x31ffd, PF_WRITE, 12},
-        {0x32000, 0x32000, PF_WRITE, 12},
-        {0x33000, 0x33ff0, PF_WRITE, 20},
+        {0x30000, 0x30005, 0, 5},         {0x31000, 0x31ffd, PF_WRITE, 12},
+        {0x32000, 0x32000, PF_WRITE, 12}, {0x33000, 0x33ff0, PF_WRITE, 20},
         {0x40000, 0x40124, PF_WRITE, 26},
     };
     struct fixture *f = *state;
@@ -264,8 +262,8 @@ static void software_interrupts_return_past_themselves(void **state)
 {
     static const struct {
         unsigned vector, rip;
-    } expected[] = {{0x40, 2}, {X86_VECTOR_BP, 3}, {X86_VECTOR_DB, 4},
-                    {X86_VECTOR_UD, 4}};
+    } expected[] = {
+        {0x40, 2}, {X86_VECTOR_BP, 3}, {X86_VECTOR_DB, 4}, {X86_VECTOR_UD, 4}};
     struct fixture *f = *state;
 
     LOAD_SNIPPET(f, GUEST_CODE, software);

@@ -69,9 +69,8 @@ static void real_mode_takes_interrupts_through_the_vector_table(void **state)
 
 static struct x86_segment flat(uint16_t selector, uint16_t attributes)
 {
-    return (struct x86_segment){.limit = 0xffffffff,
-                                .selector = selector,
-                                .attributes = attributes};
+    return (struct x86_segment){
+        .limit = 0xffffffff, .selector = selector, .attributes = attributes};
 }
 
 static void write32(struct fixture *f, uint64_t gpa, uint32_t value)
@@ -117,8 +116,8 @@ static void protected_mode_pages_and_faults(void **state)
     assert_int_equal(s.cr2, 0x30004);
     assert_int_equal(s.gpr[X86_RBX], 6);
     frame = fixture_read64(f, s.gpr[X86_RSP]);
-    assert_int_equal((uint32_t)frame, 0);               /* error code */
-    assert_int_equal(frame >> 32, GUEST_CODE + 8);      /* EIP */
+    assert_int_equal((uint32_t)frame, 0);          /* error code */
+    assert_int_equal(frame >> 32, GUEST_CODE + 8); /* EIP */
 
     write32(f, TABLE + 4 * 0x30, 0x30007);
     s.gpr[X86_RSP] += 16; /* what IRET would pop, and the error code */
