@@ -134,7 +134,7 @@ void engine_update_attention(struct engine *engine)
 {
     if (engine->window_wanted || engine->nmi_pending ||
         engine->debug_trap_pending || engine->scratch.active ||
-        engine->blocks_to_unmask > 0)
+        engine->flush_wanted || engine->blocks_to_unmask > 0)
         engine->attention = 0;
     else
         engine->attention =
@@ -147,6 +147,13 @@ cycles_t engine_take_elapsed(struct engine *engine)
 
     engine->taken += whole * SUBCYCLES_PER_CYCLE;
     return cycles(whole);
+}
+
+cycles_t engine_now(const struct engine *engine)
+{
+    uint64_t block = engine->block ? engine->block->subcycles : 0;
+
+    return cycles((engine->clock - block) / SUBCYCLES_PER_CYCLE);
 }
 
 void engine_advance(struct engine *engine, cycles_t spent)
@@ -258,10 +265,10 @@ static void execute(struct engine *engine)
 
     engine->trouble.kind = TROUBLE_NONE;
     engine->stop = STOP_NONE;
-    engine_update_attention(engine);
     engine_image_commit(engine);
     if (engine->flush_wanted)
         engine_memory_flush(engine);
+    engine_update_attention(engine);
     if (engine->flush_code_wanted) {
         CHECK(uc_ctl_flush_tb(uc) == UC_ERR_OK);
         engine->flush_code_wanted = false;

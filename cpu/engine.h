@@ -160,6 +160,13 @@ enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *run);
  */
 cycles_t engine_take_elapsed(struct engine *engine);
 
+/**
+ * The time that the guest has reached, from inside apic_read or apic_write,
+ * where nothing is settled: that of the start of the current block, so that
+ * no later intercept comes before it.
+ */
+cycles_t engine_now(const struct engine *engine);
+
 /** The host charged `spent` cycles to this processor (an intercept handled):
  *  from here on "now" is later, and so is what RDTSC reads. */
 void engine_advance(struct engine *engine, cycles_t spent);

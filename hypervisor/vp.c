@@ -277,12 +277,22 @@ static enum engine_verdict vp_on_exit(void *context, const struct vm_exit *exit)
     return vp->hv->host.on_exit(vp->hv->host.context, vp, exit);
 }
 
+/* An access to the APIC page is no intercept: nothing has been settled, but
+ * the guest's time has gone on. */
+static struct hv_context *vp_apic_context(struct hv_vp *vp)
+{
+    struct hv_context *context = vp->hv->current;
+
+    context->now = cycles_max(context->now, engine_now(vp->engine));
+    cost_note(context->bill, COST_APIC_ACCESS, 1);
+    return context;
+}
+
 static uint32_t vp_apic_read(void *context, uint32_t offset, uint32_t bytes)
 {
     struct hv_vp *vp = context;
 
-    cost_note(vp->hv->current->bill, COST_APIC_ACCESS, 1);
-    return lapic_mmio_read(vp->hv->current, &vp->lapic, offset, bytes);
+    return lapic_mmio_read(vp_apic_context(vp), &vp->lapic, offset, bytes);
 }
 
 static void vp_apic_write(void *context, uint32_t offset, uint32_t bytes,
@@ -290,8 +300,7 @@ static void vp_apic_write(void *context, uint32_t offset, uint32_t bytes,
 {
     struct hv_vp *vp = context;
 
-    cost_note(vp->hv->current->bill, COST_APIC_ACCESS, 1);
-    lapic_mmio_write(vp->hv->current, &vp->lapic, offset, bytes, value);
+    lapic_mmio_write(vp_apic_context(vp), &vp->lapic, offset, bytes, value);
     vp_check_interrupts(vp);
     vp->hv->host.limit_changed(vp->hv->host.context, vp);
 }
