@@ -252,6 +252,11 @@ enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *how)
     return VM_EXIT_LIMIT;
 }
 
+cycles_t engine_now(const struct engine *engine)
+{
+    return engine->now;
+}
+
 cycles_t engine_take_elapsed(struct engine *engine)
 {
     cycles_t elapsed = engine->elapsed;
