@@ -10,8 +10,9 @@
 
 #define ARENA_ALIGN (UINT64_C(2) << 20)
 
-/* Above this lie the engines' private pages (cpu/engine_private.h). */
-#define ARENA_BYTES_MAX (UINT64_C(1) << 45)
+/* Page numbers of 32 bits; the engines' private pages lie above
+ * (cpu/engine_private.h). */
+#define ARENA_BYTES_MAX (UINT64_C(1) << 44)
 
 /* mincore() wants a byte of answer for each page: ask for 1 GiB at a time. */
 #define RESIDENT_CHUNK (UINT64_C(1) << 30)

@@ -272,12 +272,13 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
         return true;
     }
     if (engine->clock + engine->billed >= engine->limit ||
-        engine->debug_trap_pending ||
+        engine->flush_wanted || engine->debug_trap_pending ||
         (engine->nmi_pending && !engine->nmi_masked) ||
         (engine->window_wanted && window_is_open(engine))) {
         stop_before(engine, STOP_BOUNDARY);
         return true;
     }
+    engine_update_attention(engine); /* what it was for may have passed */
     return false;
 }
 

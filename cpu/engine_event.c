@@ -341,6 +341,7 @@ static void end_hook(struct engine *engine, uint32_t length)
     engine_image_commit(engine);
     if (engine->flush_wanted)
         engine_memory_flush(engine);
+    engine_update_attention(engine);
 }
 
 void engine_event_syscall_hook(uc_engine *uc, void *context)

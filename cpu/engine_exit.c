@@ -327,12 +327,12 @@ void engine_exit_hook(uc_engine *uc, uint32_t number, void *context)
     engine->block = NULL;
     if (!ends_step(engine, code, pc))
         dispatch(engine, code);
-    engine_update_attention(engine);
     if (engine->stop != STOP_NONE || engine->shut_down || engine->event_pending)
         (void)uc_emu_stop(uc);
     engine_image_commit(engine);
     if (engine->flush_wanted)
         engine_memory_flush(engine);
+    engine_update_attention(engine);
 }
 
 /* Refusals of the fill hook. */

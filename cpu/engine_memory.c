@@ -20,6 +20,7 @@ void engine_memory_flush_all(struct engine *engine, bool keep_global)
 {
     tlb_flush(engine->tlb, keep_global);
     engine->flush_wanted = true;
+    engine_update_attention(engine);
 }
 
 void engine_flush_translations(struct engine *engine)
