@@ -153,7 +153,8 @@ cycles_t engine_now(const struct engine *engine)
 {
     uint64_t block = engine->block ? engine->block->subcycles : 0;
 
-    return cycles((engine->clock - block) / SUBCYCLES_PER_CYCLE);
+    return cycles((engine->clock + engine->billed - block) /
+                  SUBCYCLES_PER_CYCLE);
 }
 
 void engine_advance(struct engine *engine, cycles_t spent)
