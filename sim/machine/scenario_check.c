@@ -130,8 +130,9 @@ static enum sim_status check_memory(const struct scenario *scenario,
         units_print(UNITS_BYTES, free_bytes, left);
         if (bytes > free_bytes)
             return refuse(root, error, vm_path(path, i, "memory"),
-                          "%s in all, but root and the VMs above leave %s of "
-                          "the host's memory; expected no more",
+                          "%s in all, but root.memory and the VMs above "
+                          "leave %s of the host's memory; expected no more "
+                          "than that (host.nodes[].memory is the host's)",
                           wanted, left);
         free_bytes -= bytes;
     }
