@@ -57,6 +57,7 @@ static void deliver(struct engine *engine, const struct cpu_event *event)
     if (engine->delivery_aborted) {
         engine->event = kept;
         engine->event_pending = true;
+        engine->event_reported = false;
         return;
     }
     engine_bill(engine, COST_EXCEPTION, 1);
@@ -137,10 +138,14 @@ bool engine_event_pending(struct engine *engine)
     if (engine->event_pending) {
         const struct cpu_event event = engine->event;
 
-        engine_exit_gpa(engine);
+        if (!engine->event_reported) {
+            engine->event_reported = true;
+            engine_exit_gpa(engine);
+        }
         if (engine->stop == STOP_HOST)
             return false;
-        deliver(engine, &event);
+        if (engine->event_pending) /* unless the host made it void */
+            deliver(engine, &event);
     }
     if (engine->debug_trap_pending && !engine->event_pending)
         deliver_debug_trap(engine);

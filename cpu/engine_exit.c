@@ -376,6 +376,8 @@ static gva_t trouble_address(struct engine *engine)
 {
     uint64_t pc = engine_image_pc(engine);
 
+    if (engine->event_pending) /* no instruction's access */
+        return engine->trouble.page;
     if (engine->trouble.access != MMU_FETCH)
         return faulting_address(engine);
     if (gva_page(gva(pc)).raw == engine->trouble.page.raw)
@@ -502,10 +504,10 @@ void engine_exit_gpa(struct engine *engine)
 {
     const struct engine_trouble *trouble = &engine->trouble;
     gva_t address = trouble_address(engine);
+    bool no_instruction = engine->event_pending || trouble->access == MMU_FETCH;
     struct vm_exit exit = {
         .kind = VM_EXIT_GPA,
-        .instruction_bytes =
-            trouble->access == MMU_FETCH ? 0 : engine_exit_length(engine),
+        .instruction_bytes = no_instruction ? 0 : engine_exit_length(engine),
     };
 
     exit.u.gpa.gva = address;

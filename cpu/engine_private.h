@@ -204,7 +204,8 @@ struct engine {
     bool nmi_pending;
     uint8_t blocks_to_unmask; /* until NMIs are taken again, after IRET */
     bool debug_trap_pending;
-    bool event_pending; /* its delivery met a second-level fault */
+    bool event_pending;  /* its delivery met a second-level fault */
+    bool event_reported; /* which the host has seen */
     bool delivery_aborted;
     struct cpu_event event;
     bool shut_down;

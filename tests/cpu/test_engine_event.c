@@ -10,6 +10,7 @@
 
 SNIPPET(handlers);
 SNIPPET(random);
+SNIPPET(input);
 SNIPPET(step);
 SNIPPET(faults);
 SNIPPET(syscalls);
@@ -376,6 +377,66 @@ static void endless_faults_end_the_run(void **state)
     assert_true(cost_count(&f->bill, COST_EXCEPTION) > 0);
 }
 
+static void a_delivery_waits_for_the_second_level(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t stack = GUEST_DATA + 0x1000;
+
+    LOAD_SNIPPET(f, GUEST_CODE, random);
+    engine_set_gpr(f->engine, X86_RSP, stack);
+    fixture_set_slat(f, GUEST_DATA, false);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[0].kind, VM_EXIT_GPA);
+    assert_int_equal(gpa_page(f->exits[0].u.gpa.gpa).raw, GUEST_DATA);
+    assert_true(f->exits[0].u.gpa.write);
+    assert_int_equal(f->exits[0].instruction_bytes, 0);
+    assert_int_equal(f->exit_rip[0], GUEST_CODE + 5);
+    fixture_set_slat(f, GUEST_DATA, true);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(last_vector(f), X86_VECTOR_UD);
+    assert_int_equal(frame(f, 0), GUEST_CODE + 5);
+    assert_int_equal(f->exit_count, 2);
+}
+
+static void ports_are_closed_to_user_code_below_its_iopl(void **state)
+{
+    struct fixture *f = *state;
+    const uint16_t no_map = 0x68;
+    struct x86_state s;
+
+    LOAD_SNIPPET(f, GUEST_CODE, input);
+    fixture_write(f, GUEST_TSS + 0x66, &no_map, sizeof(no_map));
+    fixture_user_mode(f);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(last_vector(f), X86_VECTOR_GP);
+    assert_int_equal(frame(f, 1), GUEST_CODE + 10);
+
+    fixture_long_mode(f, HANDLERS);
+    fixture_user_mode(f);
+    engine_get_state(f->engine, &s);
+    s.rflags |= UINT64_C(3) << RFLAGS_IOPL_SHIFT;
+    engine_set_state(f->engine, &s);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[1].kind, VM_EXIT_IO);
+    assert_int_equal(f->exits[1].u.io.port, 0x1f0);
+}
+
+static void the_tss_can_open_a_port(void **state)
+{
+    struct fixture *f = *state;
+    const uint16_t map_at = 0x68;
+    struct x86_state s;
+
+    LOAD_SNIPPET(f, GUEST_CODE, input);
+    fixture_user_mode(f);
+    fixture_write(f, GUEST_TSS + 0x66, &map_at, sizeof(map_at));
+    engine_get_state(f->engine, &s);
+    s.tr.limit = 0x68 + 0x40; /* ports below 0x200; all are open */
+    engine_set_state(f->engine, &s);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[0].kind, VM_EXIT_IO);
+}
+
 static void exceptions_can_be_the_hosts_first(void **state)
 {
     struct fixture *f = *state;
@@ -411,6 +472,9 @@ int main(void)
         IN_LONG_MODE(a_fault_on_the_next_page_of_code_is_not_early),
         IN_LONG_MODE(three_faults_shut_the_processor_down),
         IN_LONG_MODE(endless_faults_end_the_run),
+        IN_LONG_MODE(a_delivery_waits_for_the_second_level),
+        IN_LONG_MODE(ports_are_closed_to_user_code_below_its_iopl),
+        IN_LONG_MODE(the_tss_can_open_a_port),
         IN_LONG_MODE(exceptions_can_be_the_hosts_first),
     };
 
