@@ -205,7 +205,9 @@ void vp_init(struct hv_context *context, struct hv_vp *vp)
 {
     vp->shut_down = false;
     lapic_reset(context, &vp->lapic);
-    if (vp->runner.ops->reset)
+    /* The others' registers change when the start-up IPI comes: INIT leaves
+     * their MSRs and FPU as they are. */
+    if (vp->index.v == 0 && vp->runner.ops->reset)
         vp->runner.ops->reset(vp->runner.context);
     vp->halted = false;
     vp->nmi_pending = false;
