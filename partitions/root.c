@@ -16,17 +16,13 @@
 #define MSR_APIC_SVR 0x80fu
 #define MSR_APIC_BASE 0x1bu
 
-struct work_list {
-    struct root_work *head, *tail;
-};
-
 /* One root VP. Interrupts come before DPCs, DPCs before threads. */
 struct root_vp {
     struct root *root;         /* borrowed */
     struct hv_vp *vp;          /* borrowed */
     bool interrupt_pending[2]; /* intercept, reschedule */
     bool in_service;           /* an interrupt has not been ended yet */
-    struct work_list dpcs, threads;
+    struct work_list dpcs;
     struct root_work *running; /* the thread or DPC under way */
 };
 
@@ -55,11 +51,13 @@ static struct root_work *work_take(struct work_list *list)
     return work;
 }
 
-static bool root_vp_has_work(const struct root_vp *rvp)
+/* It has been given work of its own, or been called for some. */
+static bool root_vp_is_busy(const struct root_vp *rvp)
 {
-    return rvp->running || rvp->dpcs.head || rvp->threads.head ||
+    return rvp->running || rvp->dpcs.head ||
            rvp->interrupt_pending[PENDING_INTERCEPT] ||
-           rvp->interrupt_pending[PENDING_RESCHEDULE];
+           rvp->interrupt_pending[PENDING_RESCHEDULE] ||
+           lapic_has_pending(&rvp->vp->lapic);
 }
 
 /* The service routines: both are short, and end their interrupt. */
@@ -87,7 +85,7 @@ static void root_finish(struct root_vp *rvp, struct root_work *work)
     rvp->running = NULL;
     if (work->wake_again) {
         work->wake_again = false;
-        work_append(&rvp->threads, work);
+        work_append(&rvp->root->ready, work);
     } else {
         work->queued = false;
     }
@@ -104,7 +102,7 @@ static void root_do_some(struct root_vp *rvp, struct hv_context *context)
     if (!rvp->running) {
         rvp->running = work_take(&rvp->dpcs);
         if (!rvp->running)
-            rvp->running = work_take(&rvp->threads);
+            rvp->running = work_take(&rvp->root->ready);
         cost_note(context->bill, COST_ROOT_THREAD_SWITCH, 1);
         return;
     }
@@ -120,7 +118,7 @@ static enum vm_exit_kind root_run(void *runner, struct engine_run *run)
     struct root_vp *rvp = runner;
 
     (void)run;
-    if (!root_vp_has_work(rvp))
+    if (!root_vp_is_busy(rvp) && !rvp->root->ready.head)
         return VM_EXIT_HLT;
     root_do_some(rvp, rvp->root->hv->current);
     return VM_EXIT_STOPPED;
@@ -292,24 +290,34 @@ void root_queue_dpc(struct root *root, struct hv_context *context,
     if (dpc->queued)
         return;
     dpc->queued = true;
+    dpc->is_dpc = true;
     work_append(&rvp->dpcs, dpc);
     root_kick(context, rvp);
 }
 
-/* Where a thread woken here runs: here, unless there is other work here and
- * another root VP has none (the lowest number first). */
-static struct root_vp *root_place_thread(struct root *root,
-                                         const struct hv_context *context)
+/* A DPC that wakes a thread is short: its root VP is there for the thread next,
+ * without an inter-processor interrupt. */
+static bool root_is_free_soon(const struct root *root,
+                              const struct root_vp *rvp)
+{
+    return rvp->running && rvp->running->is_dpc && !rvp->dpcs.head &&
+           !root->ready.head;
+}
+
+/* Who should look at the ready list; NULL if all are busy: whoever is done
+ * first takes the thread. */
+static struct root_vp *root_taker(struct root *root,
+                                  const struct hv_context *context)
 {
     struct root_vp *here = root_here(root, context);
 
-    if (!here->threads.head && !here->dpcs.head)
+    if (root_is_free_soon(root, here) || !root_vp_is_busy(here))
         return here;
     for (uint32_t i = 0; i < root->vp_count; i++) {
-        if (!root_vp_has_work(&root->vps[i]))
+        if (!root_vp_is_busy(&root->vps[i]))
             return &root->vps[i];
     }
-    return here;
+    return NULL;
 }
 
 void root_wake_thread(struct root *root, struct hv_context *context,
@@ -320,9 +328,10 @@ void root_wake_thread(struct root *root, struct hv_context *context,
         return;
     }
 
-    struct root_vp *rvp = root_place_thread(root, context);
+    struct root_vp *taker = root_taker(root, context);
 
     thread->queued = true;
-    work_append(&rvp->threads, thread);
-    root_kick(context, rvp);
+    work_append(&root->ready, thread);
+    if (taker)
+        root_kick(context, taker);
 }

@@ -35,6 +35,7 @@ struct root_work {
     void *context; /* borrowed */
     /* Private to root.c below. */
     struct root_work *next;
+    bool is_dpc;
     bool queued;     /* on a list, or running */
     bool wake_again; /* woken while running: runs once more */
 };
@@ -43,11 +44,17 @@ struct root_work {
 typedef void root_message_fn(void *context, struct hv_context *hv_context,
                              const uint8_t message[256]);
 
+/** First in, first out. */
+struct work_list {
+    struct root_work *head, *tail;
+};
+
 struct root {
     struct hypervisor *hv;      /* borrowed */
     struct root_memory *memory; /* owns */
     struct root_vp *vps;        /* owns, vp_count */
     uint32_t vp_count;
+    struct work_list ready; /* threads, for any root VP to take */
     root_message_fn *on_message;
     void *on_message_context; /* borrowed */
 };
@@ -69,8 +76,11 @@ void root_set_message_handler(struct root *root, root_message_fn *handler,
 void root_queue_dpc(struct root *root, struct hv_context *context,
                     struct root_work *dpc);
 
-/** Makes a thread ready: on an idle root VP if there is one, else on the
- *  context's. If it is running, it will run again. */
+/**
+ * Makes a thread ready. The root VP of the context takes it if a DPC is all
+ * that it has to do; else an idle root VP is called for it, if there is one.
+ * If the thread is running, it will run again.
+ */
 void root_wake_thread(struct root *root, struct hv_context *context,
                       struct root_work *thread);
 

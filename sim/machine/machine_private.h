@@ -36,7 +36,7 @@ struct machine_image {
 /** Time of one LP that lies behind the next sample and is counted after it. */
 struct run_overshoot {
     struct hv_vp *vp; /* borrowed; NULL: it has gone since */
-    cycles_t guest, hypervisor;
+    cycles_t guest, hypervisor, idle;
 };
 
 struct machine {

@@ -71,10 +71,20 @@ void run_sample_count(struct machine *m, struct hv_lp *lp, struct hv_vp *vp,
                   cycles_sub(spent, within));
 }
 
+/* Counts idle time from `start` on, as far as the boundary. */
+static void count_idle(struct machine *m, struct hv_lp *lp, cycles_t start,
+                       cycles_t until)
+{
+    cycles_t within = cycles_min(until, cycles_max(start, m->boundary));
+    struct run_overshoot *overshoot = &m->overshoot[lp->id.v];
+
+    pc_lp_add_time(&lp->counters, PC_LP_IDLE_TIME, cycles_sub(within, start));
+    overshoot->idle = cycles_add(overshoot->idle, cycles_sub(until, within));
+}
+
 void run_sample_idle(struct machine *m, struct hv_lp *lp, cycles_t until)
 {
-    (void)m;
-    pc_lp_add_time(&lp->counters, PC_LP_IDLE_TIME, cycles_sub(until, lp->now));
+    count_idle(m, lp, lp->now, until);
 }
 
 /* Brings what is counted at state changes up to the sample's time. */
@@ -107,9 +117,15 @@ static void take_up(struct machine *m, cycles_t now)
         struct hv_lp *lp = &m->hv->lps[i];
 
         m->overshoot[i] = (struct run_overshoot){0};
-        run_sample_count(m, lp, over.vp, COST_PARTY_GUEST, now, over.guest);
-        run_sample_count(m, lp, over.vp, COST_PARTY_HYPERVISOR,
-                         cycles_add(now, over.guest), over.hypervisor);
+
+        cycles_t idle_end = cycles_add(now, over.idle);
+        cycles_t guest_end = cycles_add(idle_end, over.guest);
+
+        count_idle(m, lp, now, idle_end);
+        run_sample_count(m, lp, over.vp, COST_PARTY_GUEST, idle_end,
+                         over.guest);
+        run_sample_count(m, lp, over.vp, COST_PARTY_HYPERVISOR, guest_end,
+                         over.hypervisor);
     }
 }
 
