@@ -40,6 +40,12 @@ enum vm_phase_result {
 typedef enum vm_phase_result vm_phase_fn(struct vm *vm,
                                          struct hv_context *context);
 
+/** One step of the VM's thread through `phases`; after the last one the VM is
+ *  in the state `done`. */
+enum root_step vmms_work(struct vm *vm, struct hv_context *context,
+                         vm_phase_fn *const *phases, size_t count,
+                         enum vm_state done);
+
 /** The steps of the VM's thread; see struct root_work. */
 enum root_step vmms_start_step(void *vm, struct hv_context *context);
 enum root_step vmms_stop_step(void *vm, struct hv_context *context);

@@ -223,6 +223,26 @@ void vmms_set_state(struct vm *vm, struct hv_context *context,
     listener->on_state(listener->context, vm->number, state, context->now);
 }
 
+enum root_step vmms_work(struct vm *vm, struct hv_context *context,
+                         vm_phase_fn *const *phases, size_t count,
+                         enum vm_state done)
+{
+    switch (phases[vm->phase](vm, context)) {
+    case PHASE_FAILED:
+        return ROOT_DONE;
+    case PHASE_REPEAT:
+        return ROOT_AGAIN;
+    case PHASE_NEXT:
+        break;
+    }
+    vm->phase++;
+    vm->progress = 0;
+    if (vm->phase < count)
+        return ROOT_AGAIN;
+    vmms_set_state(vm, context, done);
+    return ROOT_DONE;
+}
+
 enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
                                const char *format, ...)
 {

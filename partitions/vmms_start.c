@@ -305,22 +305,9 @@ static vm_phase_fn *const start_phases[] = {
     resume,
 };
 
-enum root_step vmms_start_step(void *context, struct hv_context *hv_context)
+enum root_step vmms_start_step(void *vm, struct hv_context *context)
 {
-    struct vm *vm = context;
-
-    switch (start_phases[vm->phase](vm, hv_context)) {
-    case PHASE_FAILED:
-        return ROOT_DONE;
-    case PHASE_REPEAT:
-        return ROOT_AGAIN;
-    case PHASE_NEXT:
-        break;
-    }
-    vm->phase++;
-    vm->progress = 0;
-    if (vm->phase < sizeof(start_phases) / sizeof(start_phases[0]))
-        return ROOT_AGAIN;
-    vmms_set_state(vm, hv_context, VM_RUNNING);
-    return ROOT_DONE;
+    return vmms_work(vm, context, start_phases,
+                     sizeof(start_phases) / sizeof(start_phases[0]),
+                     VM_RUNNING);
 }

@@ -105,22 +105,8 @@ static vm_phase_fn *const stop_phases[] = {
     withdraw, delete_partition, give_memory,
 };
 
-enum root_step vmms_stop_step(void *context, struct hv_context *hv_context)
+enum root_step vmms_stop_step(void *vm, struct hv_context *context)
 {
-    struct vm *vm = context;
-
-    switch (stop_phases[vm->phase](vm, hv_context)) {
-    case PHASE_FAILED:
-        return ROOT_DONE;
-    case PHASE_REPEAT:
-        return ROOT_AGAIN;
-    case PHASE_NEXT:
-        break;
-    }
-    vm->phase++;
-    vm->progress = 0;
-    if (vm->phase < sizeof(stop_phases) / sizeof(stop_phases[0]))
-        return ROOT_AGAIN;
-    vmms_set_state(vm, hv_context, VM_OFF);
-    return ROOT_DONE;
+    return vmms_work(vm, context, stop_phases,
+                     sizeof(stop_phases) / sizeof(stop_phases[0]), VM_OFF);
 }
