@@ -1,18 +1,27 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs scenarios again, and in other builds, and compares all results.
+"""Runs everything twice, the second time elsewhere, and compares the results.
 
-    same_result.py HVSIM SOURCE WORK PRESET|again SCENARIO…
+    same_result.py HVSIM SOURCE WORK PRESET|again
 
 HVSIM is the program of this build; "again" runs it twice, a preset's name
-builds the SOURCE tree that way under WORK and runs that.
+builds the SOURCE tree that way under WORK (once: later calls build what has
+changed) and runs that.
+
+The second run has another working directory, another size of environment,
+and fresh memory from malloc() is full of garbage; in the other build, so are
+automatic variables. What reads memory that nobody wrote shows up here.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from compare_results import compare
+from cases import Runner, compare_all
+
+GARBAGE_ON_STACK = "-ftrivial-auto-var-init=pattern"
+GARBAGE_ON_HEAP = {"MALLOC_PERTURB_": "165"}
 
 
 def build(source, work, preset):
@@ -20,44 +29,24 @@ def build(source, work, preset):
     folder = work / preset
     # A warning that only some compilers give is no difference in results.
     subprocess.run(["cmake", "-S", source, "--preset", preset, "-B", folder,
-                    "-DHVSIM_WERROR=OFF"],
+                    "-DHVSIM_WERROR=OFF",
+                    f"-DCMAKE_C_FLAGS={GARBAGE_ON_STACK}"],
                    check=True, stdout=subprocess.DEVNULL, cwd=source)
     subprocess.run(["cmake", "--build", folder, "--target", "hvsim", "guests"],
                    check=True, stdout=subprocess.DEVNULL)
     return folder / "hvsim"
 
 
-def run(hvsim, scenario, output):
-    """Runs a scenario; whether it succeeded. hvsim says why if not."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    command = [hvsim, "run", scenario, "--quiet", "--force", "-o", output]
-    result = subprocess.run(command, check=False)
-    if result.returncode != 0:
-        print(f"{hvsim}: exit code {result.returncode}")
-    return result.returncode == 0
-
-
-def is_same(hvsim, other, scenario, folder):
-    here = folder / f"{scenario.stem}.here.db"
-    there = folder / f"{scenario.stem}.there.db"
-    return (run(hvsim, scenario, here) and run(other, scenario, there)
-            and compare([here, there]) == 0)
-
-
 def main(arguments):
-    if len(arguments) < 5:
+    if len(arguments) != 4:
         print(__doc__, file=sys.stderr)
         return 2
     hvsim, source, work = (Path(name).resolve() for name in arguments[:3])
-    preset, scenarios = arguments[3], arguments[4:]
+    preset = arguments[3]
     other = hvsim if preset == "again" else build(source, work, preset)
-    failed = 0
-    for scenario in map(Path, scenarios):
-        same = is_same(hvsim, other, scenario, work / f"{preset}-results")
-        print(f"{scenario.name}: {'equal' if same else 'NOT equal'}",
-              flush=True)
-        failed |= not same
-    return int(failed)
+    surroundings = os.environ | GARBAGE_ON_HEAP | {"HVSIM_PAD": "x" * 5000}
+    there = Runner(other, surroundings, Path("/"))
+    return min(1, compare_all(Runner(hvsim), there, work / f"{preset}-results"))
 
 
 if __name__ == "__main__":

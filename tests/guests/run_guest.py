@@ -28,20 +28,23 @@ counters: {{interval: 1s}}
 """
 
 
+def scenario_text(name, test):
+    """The scenario, in YAML, of the test `name`."""
+    return SCENARIO.format(
+        name=name,
+        vps=test.vps,
+        memory=test.memory_mib,
+        image=test.image,
+        args=", ".join(f"{k}: {v}" for k, v in test.args.items()),
+    )
+
+
 def run(hvsim, name, folder):
     """Returns (exit code, messages, results) of the test `name`."""
     test = GUEST_TESTS[name]
     scenario = folder / "scenario.yaml"
     output = folder / "out.db"
-    scenario.write_text(
-        SCENARIO.format(
-            name=name,
-            vps=test.vps,
-            memory=test.memory_mib,
-            image=test.image,
-            args=", ".join(f"{k}: {v}" for k, v in test.args.items()),
-        )
-    )
+    scenario.write_text(scenario_text(name, test))
     done = subprocess.run(
         [hvsim, "run", scenario, "-o", output, "--quiet"],
         capture_output=True,
