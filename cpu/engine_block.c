@@ -156,21 +156,36 @@ static uint32_t lookahead(struct engine *engine, uint64_t end)
     return (uint32_t)room;
 }
 
+/* What the instructions cost, wherever they stand. */
+static struct block_price price_content(struct engine *engine,
+                                        enum code_mode mode,
+                                        const uint8_t *code, uint32_t bytes)
+{
+    struct far_prices *far = engine->pool->far;
+    struct cost_bill bill = {0};
+    struct block_price price = {0};
+
+    if (price_cache_content_find(far, (uint8_t)mode, code, bytes, &price))
+        return price;
+    price.instructions =
+        (uint16_t)decode_block(engine->decoder, mode, code, bytes, &bill);
+    price.subcycles = engine->host->price_block(engine->host->context, &bill);
+    price_cache_content_add(far, (uint8_t)mode, code, bytes, &price);
+    return price;
+}
+
 static struct block_price price_bytes(struct engine *engine, uint64_t pc,
                                       uint32_t bytes, enum code_mode mode,
                                       spa_t start)
 {
     uint8_t code[BLOCK_BYTES_MAX + INSTRUCTION_BYTES_MAX];
-    struct cost_bill bill = {0};
-    struct block_price price = {0};
+    struct block_price price;
     uint32_t have = engine_memory_read_code(
         engine, pc, code, bytes + lookahead(engine, pc + bytes));
 
     if (have < bytes) /* cannot be: the block has been fetched */
         bytes = have;
-    price.instructions =
-        (uint16_t)decode_block(engine->decoder, mode, code, bytes, &bill);
-    price.subcycles = engine->host->price_block(engine->host->context, &bill);
+    price = price_content(engine, mode, code, bytes);
     price.traps = !block_traps_fit(engine, pc, code, bytes, have, mode, start);
     return price;
 }

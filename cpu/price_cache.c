@@ -77,11 +77,23 @@ struct far_slot {
     bool traps;
 };
 
+/* By content; the bytes themselves are kept, so that a match is one. */
+struct content_slot {
+    uint8_t code[PRICE_CACHE_CONTENT_BYTES];
+    uint32_t subcycles;
+    uint16_t instructions;
+    uint8_t bytes; /* 0: free */
+    uint8_t mode;
+};
+
+#define CONTENT_SLOTS_LOG2 14
+
 /* Direct mapped: a collision costs a second decoding, never a wrong answer. */
 struct far_prices {
-    struct far_slot *slots; /* owns */
-    uint32_t slot_count;    /* a power of two */
-    uint32_t added;         /* since it last grew */
+    struct content_slot *content; /* owns, 2^CONTENT_SLOTS_LOG2 */
+    struct far_slot *slots;       /* owns */
+    uint32_t slot_count;          /* a power of two */
+    uint32_t added;               /* since it last grew */
 };
 
 struct far_prices *price_cache_far_create(void)
@@ -92,8 +104,10 @@ struct far_prices *price_cache_far_create(void)
         return NULL;
     far->slot_count = FAR_SLOTS_MIN;
     far->slots = calloc(far->slot_count, sizeof(*far->slots));
-    if (!far->slots) {
-        free(far);
+    far->content =
+        calloc(UINT64_C(1) << CONTENT_SLOTS_LOG2, sizeof(*far->content));
+    if (!far->slots || !far->content) {
+        price_cache_far_free(far);
         return NULL;
     }
     return far;
@@ -104,6 +118,7 @@ void price_cache_far_free(struct far_prices *far)
     if (!far)
         return;
     free(far->slots);
+    free(far->content);
     free(far);
 }
 
@@ -166,4 +181,55 @@ void price_cache_far_add(struct far_prices *far, const struct far_key *key,
         .mode = key->mode,
         .traps = price->traps,
     };
+}
+
+static struct content_slot *content_slot(const struct far_prices *far,
+                                         uint8_t mode, const uint8_t *code,
+                                         uint32_t bytes)
+{
+    uint64_t hash = (uint64_t)mode << 8 | bytes;
+
+    for (uint32_t at = 0; at < bytes; at += 8) {
+        uint64_t word = 0;
+
+        memcpy(&word, code + at, bytes - at < 8 ? bytes - at : 8);
+        hash = (hash ^ word) * HASH_FACTOR;
+        hash ^= hash >> 29;
+    }
+    return &far->content[hash * HASH_FACTOR >> (64 - CONTENT_SLOTS_LOG2)];
+}
+
+bool price_cache_content_find(const struct far_prices *far, uint8_t mode,
+                              const uint8_t *code, uint32_t bytes,
+                              struct block_price *price)
+{
+    const struct content_slot *slot;
+
+    if (bytes > PRICE_CACHE_CONTENT_BYTES)
+        return false;
+    slot = content_slot(far, mode, code, bytes);
+    if (slot->bytes != bytes || slot->mode != mode ||
+        memcmp(slot->code, code, bytes) != 0)
+        return false;
+    price->subcycles = slot->subcycles;
+    price->instructions = slot->instructions;
+    return true;
+}
+
+void price_cache_content_add(struct far_prices *far, uint8_t mode,
+                             const uint8_t *code, uint32_t bytes,
+                             const struct block_price *price)
+{
+    struct content_slot *slot;
+
+    if (bytes > PRICE_CACHE_CONTENT_BYTES)
+        return;
+    slot = content_slot(far, mode, code, bytes);
+    *slot = (struct content_slot){
+        .subcycles = price->subcycles,
+        .instructions = price->instructions,
+        .bytes = (uint8_t)bytes,
+        .mode = mode,
+    };
+    memcpy(slot->code, code, bytes);
 }

@@ -7,8 +7,10 @@
  * keyed by linear address and size and is read once for each block executed.
  * The *far* cache of a pool is keyed by what the code is (its SPA, the version
  * of its page, its size and mode), so that engines and address spaces share
- * the work of decoding. Neither ever answers for other bytes than were
- * decoded, so what a block costs does not depend on what is remembered.
+ * the work of decoding; what it does not know by place it may know by content,
+ * from another guest that runs the same program. Neither ever answers for other
+ * bytes than were decoded, so what a block costs does not depend on what is
+ * remembered.
  */
 
 #include "cpu/decode.h"
@@ -104,5 +106,17 @@ bool price_cache_far_find(const struct far_prices *far,
                           const struct far_key *key, struct block_price *price);
 void price_cache_far_add(struct far_prices *far, const struct far_key *key,
                          const struct block_price *price);
+
+/** Longer blocks are not remembered by their content. */
+#define PRICE_CACHE_CONTENT_BYTES 48
+
+/** The same by content: `bytes` bytes of code in `mode`. `traps` depends on
+ *  the place and is not part of it. */
+bool price_cache_content_find(const struct far_prices *far, uint8_t mode,
+                              const uint8_t *code, uint32_t bytes,
+                              struct block_price *price);
+void price_cache_content_add(struct far_prices *far, uint8_t mode,
+                             const uint8_t *code, uint32_t bytes,
+                             const struct block_price *price);
 
 #endif

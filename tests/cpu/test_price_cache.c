@@ -121,6 +121,32 @@ static void far_prices_survive_growth(void **state)
     price_cache_far_free(far);
 }
 
+static void content_is_known_by_all_of_its_bytes_and_its_mode(void **state)
+{
+    struct far_prices *far = price_cache_far_create();
+    const struct block_price price = {.subcycles = 77, .instructions = 3};
+    struct block_price got = {0};
+    uint8_t code[PRICE_CACHE_CONTENT_BYTES + 1];
+
+    (void)state;
+    for (uint32_t i = 0; i < sizeof(code); i++)
+        code[i] = (uint8_t)i;
+    for (uint32_t bytes = 1; bytes <= PRICE_CACHE_CONTENT_BYTES; bytes++) {
+        price_cache_content_add(far, CODE_64, code, bytes, &price);
+        assert_true(price_cache_content_find(far, CODE_64, code, bytes, &got));
+        assert_int_equal(got.subcycles, 77);
+        assert_int_equal(got.instructions, 3);
+        assert_false(price_cache_content_find(far, CODE_32, code, bytes, &got));
+        code[bytes - 1] ^= 1;
+        assert_false(price_cache_content_find(far, CODE_64, code, bytes, &got));
+        code[bytes - 1] ^= 1;
+    }
+    price_cache_content_add(far, CODE_64, code, sizeof(code), &price);
+    assert_false(
+        price_cache_content_find(far, CODE_64, code, sizeof(code), &got));
+    price_cache_far_free(far);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +155,7 @@ int main(void)
         cmocka_unit_test(many_misses_make_the_cache_larger),
         cmocka_unit_test(far_prices_answer_for_what_was_decoded_only),
         cmocka_unit_test(far_prices_survive_growth),
+        cmocka_unit_test(content_is_known_by_all_of_its_bytes_and_its_mode),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
