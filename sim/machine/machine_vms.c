@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
@@ -86,7 +87,10 @@ static enum sim_status find_image(struct machine *m, const char *workload,
     image->next = m->images;
     m->images = image;
     *out = image;
-    return SIM_OK;
+    if (!m->results)
+        return SIM_OK;
+    return results_put_image(m->results, workload, image->size,
+                             XXH64(image->bytes, image->size, 0), error);
 }
 
 /* "key=value key=value": what the guest finds as its command line. */

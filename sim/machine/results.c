@@ -19,6 +19,7 @@ enum statement {
     END_INSTANCE,
     INSERT_SAMPLE,
     INSERT_TOTAL,
+    INSERT_IMAGE,
     INSERT_RESULT,
     INSERT_CONSOLE,
     INSERT_EVENT,
@@ -32,6 +33,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [END_INSTANCE] = "UPDATE instance SET last_interval = ?2 WHERE id = ?1",
     [INSERT_SAMPLE] = "INSERT INTO sample VALUES (?, ?, ?, ?)",
     [INSERT_TOTAL] = "INSERT INTO total VALUES (?, ?, ?)",
+    [INSERT_IMAGE] = "INSERT INTO guest_image VALUES (NULL, ?, ?, ?)",
     [INSERT_RESULT] = "INSERT INTO guest_result VALUES (NULL, ?, ?, ?, ?)",
     [INSERT_CONSOLE] = "INSERT INTO console_line VALUES (NULL, ?, ?, ?)",
     [INSERT_EVENT] = "INSERT INTO trace_event VALUES (NULL, ?, ?, ?, ?, ?, ?)",
@@ -304,6 +306,24 @@ enum sim_status results_put_run(struct results *results,
     if (!begin(results) || !insert_run(results, run))
         return fail_by_sqlite(results, error);
     return results_commit(results, error);
+}
+
+enum sim_status results_put_image(struct results *results, const char *name,
+                                  uint64_t bytes, uint64_t hash,
+                                  struct sim_error *error)
+{
+    sqlite3_stmt *row = results->statement[INSERT_IMAGE];
+    char digits[17];
+
+    if (has_failed(results))
+        return repeat_failure(results, error);
+    snprintf(digits, sizeof(digits), "%016" PRIx64, hash);
+    bind_text(row, 1, name);
+    bind_u64(row, 2, bytes);
+    bind_text(row, 3, digits);
+    if (!begin(results) || !execute(row))
+        return fail_by_sqlite(results, error);
+    return SIM_OK;
 }
 
 static bool insert_interval(struct results *results,

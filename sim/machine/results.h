@@ -4,7 +4,7 @@
 
 /**
  * The result database of one run: a single SQLite file whose stable face are
- * the views run, perf, perf_total, result, console and event
+ * the views run, image, perf, perf_total, result, console and event
  * (results_schema.h). The machine writes it, an interval at a time; everything
  * else reads the views.
  *
@@ -69,6 +69,17 @@ MUST_USE enum sim_status results_create(struct results **out, const char *path,
 MUST_USE enum sim_status results_put_run(struct results *results,
                                          const struct results_run *run,
                                          struct sim_error *error);
+
+/**
+ * Adds a guest program to the view "image". Guest programs are compiled where
+ * hvsim is built, so that another compiler makes other programs and these other
+ * results of the same scenario: the hash, of the file's bytes, tells such runs
+ * apart. It is shown as `xxhsum -H64` shows it.
+ */
+MUST_USE enum sim_status results_put_image(struct results *results,
+                                           const char *name, uint64_t bytes,
+                                           uint64_t hash,
+                                           struct sim_error *error);
 
 /** Adds one interval to the view "perf". */
 MUST_USE enum sim_status results_put_sample(struct results *results,

@@ -44,6 +44,12 @@ static const char tables[] =
     "  id INTEGER PRIMARY KEY CHECK (id = 1),"
     "  host_ns INTEGER NOT NULL"
     ") STRICT;"
+    "CREATE TABLE guest_image ("
+    "  id INTEGER PRIMARY KEY," /* in the order in which VMs ask for them */
+    "  name TEXT NOT NULL,"
+    "  bytes INTEGER NOT NULL,"
+    "  hash TEXT NOT NULL" /* XXH64 with seed 0, 16 hex digits */
+    ") STRICT;"
     "CREATE TABLE object ("
     "  id INTEGER PRIMARY KEY,"
     "  name TEXT NOT NULL,"
@@ -117,6 +123,8 @@ static const char views[] =
     "  SELECT name, scenario_yaml, seed, version, engine_version, profile,"
     "         sim_ns, (SELECT host_ns FROM host_clock) AS host_ns, trace_hash"
     "  FROM run_info;"
+    "CREATE VIEW image AS"
+    "  SELECT name, bytes, hash FROM guest_image ORDER BY id;"
     "CREATE VIEW perf AS"
     "  SELECT interval.end_ns AS time_ns, object.name AS object,"
     "         instance.name AS instance, counter.name AS counter,"

@@ -95,6 +95,24 @@ class Run(unittest.TestCase):
         self.assert_intact()
         self.assertEqual(self.rows("SELECT sim_ns FROM run"), [(50000000,)])
 
+    def test_another_image_of_the_same_name_shows(self):
+        self.write_scenario()
+        self.run_hvsim("--quiet")
+        # Both VMs start from one image: one row.
+        (name, size, digits), = self.rows("SELECT * FROM image")
+        plain = (HVSIM.parent / "workloads" / name).read_bytes()
+        self.assertEqual((name, size), ("tick-idle", len(plain)))
+        workloads = self.path / "workloads"
+        workloads.mkdir()
+        (workloads / name).write_bytes(plain[:-1] + bytes([plain[-1] ^ 1]))
+        self.run_hvsim("--quiet", "-o", "other.db",
+                       env={"HVSIM_WORKLOADS": str(workloads)})
+        (_, other_size, other_digits), = self.rows("SELECT * FROM image",
+                                                   "other.db")
+        self.assertEqual(other_size, size)
+        self.assertRegex(other_digits, "^[0-9a-f]{16}$")
+        self.assertNotEqual(other_digits, digits)
+
     def test_an_existing_output_is_kept_unless_forced(self):
         self.write_scenario()
         (self.path / "small.db").write_text("precious")

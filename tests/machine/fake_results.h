@@ -21,6 +21,7 @@ struct results {
     struct fake_row *totals; /* owns */
     size_t total_count;
     unsigned samples, commits;
+    unsigned images;        /* recorded */
     unsigned reports;       /* of guests */
     unsigned console_lines; /* of all VMs */
     uint64_t console_bytes;

@@ -32,6 +32,7 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     outputs_write_run("out.db", false);
     assert_columns("run", "name, scenario_yaml, seed, version, engine_version, "
                           "profile, sim_ns, host_ns, trace_hash\n");
+    assert_columns("image", "name, bytes, hash\n");
     assert_columns("perf", "time_ns, object, instance, counter, value\n");
     assert_columns("perf_total", "object, instance, counter, value\n");
     assert_columns("result", "vm, name, value, unit\n");
@@ -40,7 +41,7 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     query_expect("out.db",
                  "SELECT name FROM sqlite_schema WHERE type = 'view'"
                  " ORDER BY name",
-                 "console\nevent\nperf\nperf_total\nresult\nrun\n");
+                 "console\nevent\nimage\nperf\nperf_total\nresult\nrun\n");
 }
 
 static void the_header_says_whose_file_it_is(void **state)
@@ -48,7 +49,7 @@ static void the_header_says_whose_file_it_is(void **state)
     (void)state;
     outputs_write_run("out.db", false);
     query_expect("out.db", "PRAGMA application_id", "1752593261\n"); /* hvsm */
-    query_expect("out.db", "PRAGMA user_version", "1\n");
+    query_expect("out.db", "PRAGMA user_version", "2\n");
     query_expect("out.db", "PRAGMA journal_mode", "delete\n");
     query_expect("out.db", "PRAGMA integrity_check", "ok\n");
     query_expect("out.db", "PRAGMA foreign_key_check", "");
@@ -183,6 +184,21 @@ static void console_lines_are_shown_in_their_order(void **state)
     outputs_end_run(results, &feed);
     query_expect("out.db", "SELECT * FROM console",
                  "7|web|booting, 100 % \"ready\"\n5|tick|\n");
+}
+
+static void images_are_shown_with_all_digits_of_their_hash(void **state)
+{
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    struct sim_error error = {0};
+
+    (void)state;
+    outputs_must(results_put_image(results, "web", 4096, UINT64_MAX, &error),
+                 &error);
+    outputs_must(results_put_image(results, "empty", 0, 0xfe, &error), &error);
+    outputs_end_run(results, &feed);
+    query_expect("out.db", "SELECT * FROM image",
+                 "web|4096|ffffffffffffffff\nempty|0|00000000000000fe\n");
 }
 
 static void events_are_shown_in_their_order_with_exact_details(void **state)
@@ -343,6 +359,7 @@ int main(void)
         OUTPUTS_TEST(results_keep_the_decimals_of_the_guest),
         OUTPUTS_TEST(results_out_of_form_are_refused_and_harm_nothing),
         OUTPUTS_TEST(console_lines_are_shown_in_their_order),
+        OUTPUTS_TEST(images_are_shown_with_all_digits_of_their_hash),
         OUTPUTS_TEST(events_are_shown_in_their_order_with_exact_details),
         OUTPUTS_TEST(a_seed_beyond_sqlites_integers_is_exact),
         OUTPUTS_TEST(an_instance_has_rows_only_while_it_exists),

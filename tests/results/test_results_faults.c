@@ -150,6 +150,8 @@ static void after_a_failure_every_call_fails_the_same_way(void **state)
     assert_int_equal(results_commit(results, &error), SIM_IO_ERROR);
     assert_int_equal(results_put_result(results, "web", "x", "1", "%", &error),
                      SIM_IO_ERROR);
+    assert_int_equal(results_put_image(results, "web", 1, 1, &error),
+                     SIM_IO_ERROR);
     assert_int_equal(results_finish(results, &(struct results_end){0}, &error),
                      SIM_IO_ERROR);
     assert_non_null(strstr(error.message, "the disk is full"));
