@@ -127,16 +127,23 @@ static void forget_blocks(struct code_pages *code, uint16_t engine, spa_t page)
         code->ops->forget_blocks(code->context, engine, page);
 }
 
+void code_pages_to_code(struct code_pages *code, spa_t page)
+{
+    struct page *record = page_at(code, page);
+
+    if (record->state == PAGE_CODE)
+        return;
+    forget_mappings(code, record->writer, record->writer_epoch);
+    record->writer = CODE_PAGES_NOBODY;
+    record->state = PAGE_CODE;
+}
+
 spa_t code_pages_map_executable(struct code_pages *code, spa_t page,
                                 uint16_t engine, uint16_t epoch)
 {
     struct page *record = page_at(code, page);
 
-    if (record->state == PAGE_DATA) {
-        forget_mappings(code, record->writer, record->writer_epoch);
-        record->writer = CODE_PAGES_NOBODY;
-        record->state = PAGE_CODE;
-    }
+    CHECK(record->state == PAGE_CODE);
     join(&record->executor, &record->executor_epoch, engine, epoch);
     return record->copy ? copy_spa(record->copy) : spa_page(page);
 }

@@ -52,8 +52,11 @@ void code_pages_free(struct code_pages *code);
 void code_pages_attach(struct code_pages *code,
                        const struct code_pages_ops *ops, void *context);
 
+/** Makes the page CODE: writable mappings go, which may end an epoch. */
+void code_pages_to_code(struct code_pages *code, spa_t page);
+
 /**
- * `engine`, in `epoch`, maps the page executable: it becomes CODE. Returns
+ * `engine`, in `epoch`, maps the page executable: it is CODE by now. Returns
  * the SPA to fetch from: the page itself or its copy.
  */
 spa_t code_pages_map_executable(struct code_pages *code, spa_t page,

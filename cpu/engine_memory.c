@@ -207,15 +207,17 @@ static bool fill_scratch(struct engine *engine, gva_t page, uc_tlb_entry *entry)
     return true;
 }
 
-static bool fill_code(struct engine *engine, gva_t page,
+static void fill_code(struct engine *engine, gva_t page,
                       const struct mmu_translation *to, uc_tlb_entry *entry)
 {
-    entry->paddr = code_pages_map_executable(engine->mmu.arena->code, to->spa,
-                                             engine->number, engine->epoch)
+    struct code_pages *code = engine->mmu.arena->code;
+
+    code_pages_to_code(code, to->spa); /* may begin a new epoch */
+    entry->paddr = code_pages_map_executable(code, to->spa, engine->number,
+                                             engine->epoch)
                        .raw;
     entry->perms = UC_PROT_EXEC;
     note_fetch(engine, page, to->spa);
-    return true;
 }
 
 static bool fill_data(struct engine *engine, const struct mmu_context *mmu,
@@ -236,11 +238,10 @@ static bool fill_data(struct engine *engine, const struct mmu_context *mmu,
     return true;
 }
 
-static bool fill_apic(uc_tlb_entry *entry)
+static void fill_apic(uc_tlb_entry *entry)
 {
     entry->paddr = PRIVATE_APIC;
     entry->perms = UC_PROT_READ | UC_PROT_WRITE;
-    return true;
 }
 
 static bool is_apic(const struct engine *engine, gpa_t page)
@@ -299,18 +300,24 @@ static bool fill_guest(struct engine *engine, gva_t page,
         return refuse(engine, TROUBLE_PAGE_FAULT, page, access);
     if (result == MMU_SLAT_FAULT && !engine->trouble.fault.in_walk &&
         access != MMU_FETCH &&
-        is_apic(engine, gpa_page(engine->trouble.fault.gpa)))
-        return fill_apic(entry);
+        is_apic(engine, gpa_page(engine->trouble.fault.gpa))) {
+        fill_apic(entry);
+        return true;
+    }
     if (result == MMU_SLAT_FAULT)
         return refuse(engine, TROUBLE_SLAT, page, access);
     if (overflow)
         return refuse(engine, TROUBLE_FLUSH, page, access);
+    if (access == MMU_FETCH) {
+        fill_code(engine, page, &to, entry);
+    } else if (is_apic(engine, to.gpa)) {
+        fill_apic(entry);
+    } else if (!fill_data(engine, &mmu, page, access, &to, entry)) {
+        return false;
+    }
+    /* Of the epoch that the entry goes to: filling may have begun it. */
     tlb_mark(engine->tlb, page, engine->epoch);
-    if (is_apic(engine, to.gpa) && access != MMU_FETCH)
-        return fill_apic(entry);
-    if (access == MMU_FETCH)
-        return fill_code(engine, page, &to, entry);
-    return fill_data(engine, &mmu, page, access, &to, entry);
+    return true;
 }
 
 /* Unicorn asks for a page that its TLB does not hold with that access. */

@@ -52,6 +52,13 @@ static struct code_pages *open_table(struct requests *r)
     return code;
 }
 
+static spa_t fetch(struct code_pages *code, spa_t page, uint16_t engine,
+                   uint16_t epoch)
+{
+    code_pages_to_code(code, page);
+    return code_pages_map_executable(code, page, engine, epoch);
+}
+
 static void a_page_is_never_writable_and_executable(void **state)
 {
     struct requests r;
@@ -59,8 +66,7 @@ static void a_page_is_never_writable_and_executable(void **state)
 
     (void)state;
     assert_true(code_pages_map_writable(code, PAGE(3), 1, 7));
-    assert_int_equal(code_pages_map_executable(code, PAGE(3), 2, 9).raw,
-                     PAGE(3).raw);
+    assert_int_equal(fetch(code, PAGE(3), 2, 9).raw, PAGE(3).raw);
     assert_int_equal(r.mappings, 1);
     assert_int_equal(r.mapping_engine, 1);
     assert_int_equal(r.epoch, 7);
@@ -80,8 +86,8 @@ static void two_executors_are_everybody(void **state)
     struct code_pages *code = open_table(&r);
 
     (void)state;
-    code_pages_map_executable(code, PAGE(5), 1, 1);
-    code_pages_map_executable(code, PAGE(5), 4, 1);
+    fetch(code, PAGE(5), 1, 1);
+    fetch(code, PAGE(5), 4, 1);
     code_pages_to_data(code, PAGE(5));
     assert_int_equal(r.block_engine, CODE_PAGES_EVERYBODY);
     assert_int_equal(r.mapping_engine, CODE_PAGES_EVERYBODY);
@@ -95,7 +101,7 @@ static void a_store_from_outside_touches_code_pages_alone(void **state)
     uint32_t version = code_pages_version(code, PAGE(8));
 
     (void)state;
-    code_pages_map_executable(code, PAGE(8), 1, 1);
+    fetch(code, PAGE(8), 1, 1);
     code_pages_before_store(code, spa(PAGE(9).raw), 3 * PAGE_BYTES);
     assert_int_equal(r.blocks, 0);
     assert_int_equal(code_pages_version(code, PAGE(8)), version);
@@ -116,9 +122,9 @@ static void traps_live_in_a_copy_that_goes_with_the_code(void **state)
 
     (void)state;
     memset(bytes, 0x90, sizeof(bytes));
-    code_pages_map_executable(code, PAGE(2), 1, 1);
+    fetch(code, PAGE(2), 1, 1);
     assert_true(code_pages_trap(code, spa(PAGE(2).raw + 100), bytes));
-    from = code_pages_map_executable(code, PAGE(2), 1, 2);
+    from = fetch(code, PAGE(2), 1, 2);
     assert_int_not_equal(from.raw, PAGE(2).raw);
     copy =
         (const uint8_t *)code_pages_copies(code) + (from.raw - CODE_COPIES_SPA);
@@ -129,8 +135,7 @@ static void traps_live_in_a_copy_that_goes_with_the_code(void **state)
     assert_false(code_pages_is_trap(code, spa(PAGE(2).raw + 101)));
     code_pages_to_data(code, PAGE(2));
     assert_false(code_pages_has_traps(code, PAGE(2)));
-    assert_int_equal(code_pages_map_executable(code, PAGE(2), 1, 3).raw,
-                     PAGE(2).raw);
+    assert_int_equal(fetch(code, PAGE(2), 1, 3).raw, PAGE(2).raw);
     code_pages_free(code);
 }
 
@@ -142,7 +147,7 @@ static void copies_are_used_again(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 2 * (CODE_COPIES_BYTES >> PAGE_SHIFT); i++) {
-        code_pages_map_executable(code, PAGE(2), 1, 1);
+        fetch(code, PAGE(2), 1, 1);
         assert_true(code_pages_trap(code, spa(PAGE(2).raw + i % 4096), bytes));
         assert_true(code_pages_is_trap(code, spa(PAGE(2).raw + i % 4096)));
         code_pages_to_data(code, PAGE(2));

@@ -13,12 +13,14 @@ SNIPPET(patch_self);
 SNIPPET(function);
 SNIPPET(patch_alias);
 SNIPPET(hot_page);
+SNIPPET(remap);
 SNIPPET(input);
 SNIPPET(spin);
 
 #define HANDLERS 0x12000
 #define FUNCTION 0x30000
 #define ALIAS 0x31000
+#define OTHER_FUNCTION 0x32000
 #define RWX 0x7
 
 static int open_long_mode(void **state)
@@ -72,6 +74,33 @@ static void code_may_be_patched_through_an_alias(void **state)
     engine_set_gpr(f->engine, X86_RCX, 100);
     assert_halts_at_code(f);
     assert_int_equal(engine_gpr(f->engine, X86_RDX), 100 * 101 / 2);
+}
+
+/* The first fetch of a page that was just stored to flushes in the middle of
+ * the fill; the INVLPG after it must find that fill all the same. */
+static void a_page_may_be_mapped_to_other_code_right_after_its_first_fetch(
+    void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t values[2] = {1, 100};
+
+    LOAD_SNIPPET(f, GUEST_CODE, remap);
+    LOAD_SNIPPET(f, FUNCTION, function);
+    LOAD_SNIPPET(f, OTHER_FUNCTION, function);
+    fixture_write(f, FUNCTION + 1, &values[0], sizeof(values[0]));
+    fixture_write(f, OTHER_FUNCTION + 1, &values[1], sizeof(values[1]));
+    engine_set_gpr(f->engine, X86_RSI, GUEST_PT + 8 * (ALIAS >> PAGE_SHIFT));
+    engine_set_gpr(f->engine, X86_RDI, ALIAS);
+    engine_set_gpr(f->engine, X86_R8, FUNCTION | RWX);
+    engine_set_gpr(f->engine, X86_R9, OTHER_FUNCTION | RWX);
+    engine_set_gpr(f->engine, X86_R10, FUNCTION);
+    engine_set_gpr(f->engine, X86_R11, OTHER_FUNCTION);
+    engine_set_gpr(f->engine, X86_RCX, 10);
+    engine_set_gpr(f->engine, X86_RDX, 0);
+    engine_set_gpr(f->engine, X86_RBX, 0);
+    assert_halts_at_code(f);
+    assert_int_equal(engine_gpr(f->engine, X86_RDX), 10);
+    assert_int_equal(engine_gpr(f->engine, X86_RBX), 1000);
 }
 
 static void code_and_data_may_share_a_page(void **state)
@@ -166,6 +195,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_LONG_MODE(code_may_patch_its_own_next_instruction),
         IN_LONG_MODE(code_may_be_patched_through_an_alias),
+        IN_LONG_MODE(
+            a_page_may_be_mapped_to_other_code_right_after_its_first_fetch),
         IN_LONG_MODE(code_and_data_may_share_a_page),
         IN_LONG_MODE(a_trap_follows_its_page_when_that_changes),
         IN_LONG_MODE(traps_cannot_be_read),

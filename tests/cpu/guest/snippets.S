@@ -340,6 +340,22 @@ boot_gdtr:
         END patch_alias
 
 /* Code and a counter in one page. */
+        SNIPPET remap                   /* RSI: the PTE of the page at RDI */
+1:      movb    $0, 64(%r10)            /* store to both pages, */
+        movb    $0, 64(%r11)
+        movq    %r8, (%rsi)             /* then map and call the one */
+        invlpg  (%rdi)
+        call    *%rdi
+        addl    %eax, %edx
+        movq    %r9, (%rsi)             /* and the other */
+        invlpg  (%rdi)
+        call    *%rdi
+        addl    %eax, %ebx
+        decl    %ecx
+        jnz     1b
+        hlt
+        END remap
+
         SNIPPET hot_page
         movl    $50, %ecx
 1:      incl    2f(%rip)
