@@ -114,8 +114,8 @@ static void vm_on_stopped(void *context, struct hv_context *hv_context,
 {
     struct vm *vm = context;
 
-    vm_on_fail(vm, why);
     vmms_turn_off(vm->vmms, vm->number, hv_context->now);
+    vm_on_fail(vm, why);
 }
 
 static bool vm_prepare(struct vm *vm)

@@ -258,7 +258,9 @@ static void on_fail(void *context, uint32_t vm_number, const char *why)
 
     machine_note_failure(m, SIM_RUN_FAILED, "VM \"%s\": %s",
                          m->vms[vm_number].name, why);
-    vm_finish(&m->vms[vm_number]);
+    /* One that is being turned off because of it finishes when it is off. */
+    if (vmms_state(m->vmms, vm_number) != VM_STOPPING)
+        vm_finish(&m->vms[vm_number]);
 }
 
 static cycles_t vm_now(const struct machine *m)

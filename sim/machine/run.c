@@ -286,6 +286,10 @@ static void step_run(struct machine *m, struct hv_context *context)
 
     kind = vp->runner.ops->run(vp->runner.context, &run);
     settle_guest(m, lp, vp);
+    /* A root that waits for another LP, with nothing priced, would wait for
+     * ever: that LP would never be the one furthest behind. */
+    if (!vp->engine && kind == VM_EXIT_STOPPED && lp->now.v == run.now.v)
+        spend(m, lp, vp, COST_PARTY_GUEST, cycles(1));
     context->now = lp->now;
     if (kind == VM_EXIT_HLT) { /* of a model; an engine's is an intercept */
         cost_note(&m->bill, COST_VMEXIT, 1);

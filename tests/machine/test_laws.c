@@ -267,11 +267,135 @@ static void equal_seeds_have_equal_traces(void **state)
     }
 }
 
+/* How long the VP 0 of `partition` was on an LP within [from, to). */
+static uint64_t ran_within(const struct results *results, uint64_t partition,
+                           uint64_t from, uint64_t to)
+{
+    uint64_t on = 0, sum = 0;
+
+    for (size_t i = 0; i < results->event_count; i++) {
+        const struct trace_record *r = &results->events[i];
+        uint64_t at = r->time.v < from ? from : r->time.v > to ? to : r->time.v;
+
+        if (r->partition != partition)
+            continue;
+        if (r->kind == TRACE_DISPATCH)
+            on = at;
+        else if (r->kind == TRACE_UNDISPATCH)
+            sum += at - on;
+    }
+    return sum;
+}
+
+static void make_busy_host(struct script_config *config, uint32_t lps,
+                           uint32_t vms)
+{
+    script_config_init(config);
+    config->lps = config->root_vps = lps;
+    config->vm_count = vms;
+    config->duration_ns = 200000000;
+    for (uint32_t i = 0; i < vms; i++) {
+        struct script *script = &config->vms[i].script[0];
+
+        config->vms[i].vps = 1;
+        script_begin(script, 0, 1);
+        script_add(script, SCRIPT_RUN, 1000000, 0, 0);
+        script_repeat(script, script->count - 1);
+    }
+}
+
+static void busy_vps_get_equal_time(void **state)
+{
+    static const struct {
+        uint32_t lps, vms;
+    } hosts[] = {{1, 2}, {1, 3}, {2, 3}, {3, 5}, {4, 6}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        static struct script_config config;
+        struct script_host host;
+        uint64_t least = UINT64_MAX, most = 0;
+
+        make_busy_host(&config, hosts[i].lps, hosts[i].vms);
+        script_host_create(&host, &config);
+        assert_int_equal(script_host_run(&host), SIM_OK);
+        for (uint32_t vm = 0; vm < hosts[i].vms; vm++) {
+            uint64_t id = vmms_partition(host.machine->vmms, vm).v;
+            uint64_t ran = ran_within(&host.results, id, 50000000, 190000000);
+
+            least = ran < least ? ran : least;
+            most = ran > most ? ran : most;
+        }
+        assert_true(least > 0);
+        assert_true(most - least <= 2 * config.slice_ns + DISPATCH_MOST_NS);
+        script_host_destroy(&host);
+    }
+}
+
+/* With nothing priced no time passes but in guests: that must not stop the
+ * rest of the machine. */
+static void a_machine_without_prices_reaches_its_end(void **state)
+{
+    static struct script_config config;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct rng rng = rng_from_seed(seed);
+        struct script_host host;
+        enum sim_status status;
+
+        make_config(&config, &rng);
+        config.timing = "null";
+        config.duration_ns = 2000000;
+        script_host_create(&host, &config);
+        status = script_host_run(&host);
+        if (status != SIM_OK && !strstr(host.error.message, "triple fault"))
+            fail_msg("seed %" PRIu64 ": %s", seed, host.error.message);
+        script_host_destroy(&host);
+    }
+}
+
+/* Turning off a VM waits for a VP that another LP runs, which must not depend
+ * on the waiting taking time. */
+static void a_vm_is_turned_off_while_its_other_vps_run(void **state)
+{
+    static const char *const timings[] = {"null", "unit", "table"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        static struct script_config config;
+        struct script_host host;
+
+        make_busy_host(&config, 4, 1);
+        config.timing = timings[i];
+        config.duration_ns = 10000000;
+        config.vms[0].vps = 3;
+        for (uint32_t vp = 0; vp < 3; vp++) {
+            struct script *script = &config.vms[0].script[vp];
+
+            script->count = 0;
+            script_begin(script, vp, 3);
+            script_add(script, SCRIPT_RUN, 1000000, 0, 0);
+            if (vp == 0)
+                script_add(script, SCRIPT_TRIPLE_FAULT, 0, 0, 0);
+            script_repeat(script, script->count - 1);
+        }
+        script_host_create(&host, &config);
+        assert_int_equal(script_host_run(&host), SIM_RUN_FAILED);
+        assert_non_null(strstr(host.error.message, "triple fault"));
+        assert_int_equal(vmms_state(host.machine->vmms, 0), VM_OFF);
+        script_host_destroy(&host);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_machine_keeps_the_laws),
         cmocka_unit_test(equal_seeds_have_equal_traces),
+        cmocka_unit_test(busy_vps_get_equal_time),
+        cmocka_unit_test(a_machine_without_prices_reaches_its_end),
+        cmocka_unit_test(a_vm_is_turned_off_while_its_other_vps_run),
     };
 
     first_seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
