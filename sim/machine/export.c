@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "sim/machine/results.h"
 #include "sim/machine/results_file.h"
@@ -161,6 +162,22 @@ static enum sim_status write_file(const struct export_format *format,
     return status;
 }
 
+/** --force is about old exports, not about the results they are made of. */
+static enum sim_status spare_results(const char *from, const char *to,
+                                     struct sim_error *error)
+{
+    struct stat source;
+    struct stat target;
+
+    if (stat(from, &source) == 0 && stat(to, &target) == 0 &&
+        source.st_dev == target.st_dev && source.st_ino == target.st_ino)
+        return sim_fail(error, SIM_BAD_USAGE,
+                        "export: %s is the result file itself; expected "
+                        "another file for the export",
+                        to);
+    return SIM_OK;
+}
+
 enum sim_status export_file(const struct export_format *format,
                             const char *from, const char *to, bool replace,
                             struct sim_error *error)
@@ -168,6 +185,8 @@ enum sim_status export_file(const struct export_format *format,
     enum sim_status status;
     sqlite3 *db;
 
+    if (to != NULL && spare_results(from, to, error) != SIM_OK)
+        return error->status;
     if (results_open(&db, from, error) != SIM_OK)
         return error->status;
     if (to == NULL)

@@ -33,7 +33,8 @@ MUST_USE enum sim_status export_find_format(const struct export_format **format,
  * Exports the result file `from` to the file `to`, or to standard output if
  * `to` is NULL. A file that is there already is refused (SIM_NO_OUTPUT) unless
  * `replace` is set, and then replaced when the new one is complete; after a
- * failure no incomplete file is left.
+ * failure no incomplete file is left. `from` itself is never replaced
+ * (SIM_BAD_USAGE), whatever the name it is given by.
  */
 MUST_USE enum sim_status export_file(const struct export_format *format,
                                      const char *from, const char *to,

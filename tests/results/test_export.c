@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sim/machine/export.h"
+#include "sim/machine/results.h"
 #include "tests/results/outputs.h"
 #include "tests/results/query.h"
 
@@ -173,6 +174,23 @@ static void what_is_not_a_result_file_is_refused(void **state)
     assert_false(query_exists("out.csv"));
 }
 
+static void results_are_never_replaced_by_their_export(void **state)
+{
+    struct sim_error error = {0};
+    sqlite3 *db;
+
+    (void)state;
+    write_run();
+    assert_int_equal(symlink("out.db", "also.db"), 0);
+    assert_int_equal(export_file(csv(), "out.db", "out.db", true, &error),
+                     SIM_BAD_USAGE);
+    assert_int_equal(export_file(csv(), "out.db", "also.db", true, &error),
+                     SIM_BAD_USAGE);
+    assert_non_null(strstr(error.message, "also.db"));
+    outputs_must(results_open(&db, "out.db", &error), &error);
+    sqlite3_close(db);
+}
+
 static void an_existing_output_is_kept_unless_it_is_to_be_replaced(void **state)
 {
     struct sim_error error = {0};
@@ -253,6 +271,7 @@ int main(void)
         OUTPUTS_TEST(an_unknown_format_is_refused_with_those_there_are),
         OUTPUTS_TEST(what_is_not_a_result_file_is_refused),
         OUTPUTS_TEST(an_existing_output_is_kept_unless_it_is_to_be_replaced),
+        OUTPUTS_TEST(results_are_never_replaced_by_their_export),
         OUTPUTS_TEST(a_full_disk_behind_standard_output_is_noticed),
         OUTPUTS_TEST(standard_output_gets_the_same_bytes_as_a_file),
     };
