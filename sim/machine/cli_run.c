@@ -242,6 +242,14 @@ enum sim_status cli_export(const struct cli_invocation *invocation,
                        cli_given(invocation, CLI_FORCE, NULL), error);
 }
 
+/** A column of a console line; NULL, which only a damaged file holds, is "". */
+static const char *text_column(sqlite3_stmt *row, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(row, column);
+
+    return text ? text : "";
+}
+
 /* Prints the rows of a query over the view "console". */
 static enum sim_status print_console(sqlite3 *db, const char *path,
                                      const char *vm, struct sim_error *error)
@@ -256,8 +264,8 @@ static enum sim_status print_console(sqlite3 *db, const char *path,
         sqlite3_bind_text(query, 1, vm, -1, SQLITE_STATIC);
     while (code == SQLITE_OK && sqlite3_step(query) == SQLITE_ROW) {
         if (!vm)
-            printf("%s: ", (const char *)sqlite3_column_text(query, 0));
-        printf("%s\n", (const char *)sqlite3_column_text(query, 1));
+            printf("%s: ", text_column(query, 0));
+        printf("%s\n", text_column(query, 1));
         found = true;
     }
     code = sqlite3_finalize(query);

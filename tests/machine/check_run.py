@@ -125,6 +125,15 @@ class Run(unittest.TestCase):
         self.assertEqual((code, err), (0, ""))
         self.assert_intact()
 
+    def test_a_damaged_console_is_printed_as_far_as_it_goes(self):
+        self.write_scenario()
+        self.run_hvsim("--quiet")
+        self.rows("DROP VIEW console")
+        self.rows("CREATE VIEW console AS SELECT NULL AS vm, NULL AS line")
+        done = subprocess.run([HVSIM, "console", "small.db"], cwd=self.path,
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ": \n"))
+
     def test_an_output_folder_must_exist(self):
         self.write_scenario()
         code, _, err = self.run_hvsim("-o", "nowhere/out.db")
