@@ -45,6 +45,9 @@ static void deliver(struct engine *engine, const struct cpu_event *event)
         .context = engine,
         .read = read_memory,
         .write = write_memory,
+        /* Unicorn clears RF at the end of a block. There are no instruction
+         * breakpoints, the one thing that RF holds back. */
+        .keeps_resume_flag = true,
     };
     const struct cpu_event kept = *event;
     struct x86_state state;

@@ -289,6 +289,8 @@ static const char *find_layout(struct engine_layout *layout)
         free(code);
         return "it cannot make an instance";
     }
+    /* The translator reads on behind the few bytes that are executed. */
+    memset(code, 0x90, PAGE_BYTES);
     if (!prepare(&probe, code)) {
         wrong = "it lacks the virtual TLB";
         goto out;

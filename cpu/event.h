@@ -48,6 +48,9 @@ struct event_memory {
                  struct cpu_event *fault);
     bool (*write)(void *context, gva_t to, const void *from, uint32_t bytes,
                   bool user, struct cpu_event *fault);
+    /** The processor does not clear RF after each instruction: a fault then
+     *  pushes it clear, or a restarted PUSHF would show it. */
+    bool keeps_resume_flag;
 };
 
 enum event_outcome {

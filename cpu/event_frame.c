@@ -33,7 +33,8 @@ static uint64_t pushed_rflags(const struct event_delivery *delivery)
     const struct cpu_event *event = delivery->event;
     uint64_t rflags = delivery->state->rflags | RFLAGS_FIXED;
 
-    if (event->type != EVENT_TYPE_EXCEPTION)
+    if (event->type != EVENT_TYPE_EXCEPTION ||
+        delivery->memory->keeps_resume_flag)
         return rflags;
     if (event_vector_in(event->vector, FAULT_VECTORS))
         return rflags | RFLAGS_RF;
