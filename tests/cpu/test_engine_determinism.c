@@ -38,7 +38,7 @@ struct digest {
 static const struct digest expected = {
     .elapsed = 22612,
     .instructions = 22612,
-    .memory = UINT64_C(0xfdf520e3281f588f),
+    .memory = UINT64_C(0xde692570ca68588f),
     .registers = UINT64_C(0xc161bf2f2e081a33),
     .walks = {.count = 23, .guest_references = 92, .slat_references = 460},
     .faults = 2,
