@@ -21,6 +21,7 @@ struct page {
     uint16_t executor_epoch;
     uint16_t copy; /* index of the copy; 0: none */
     uint8_t state;
+    uint8_t density; /* enum code_density; of this state alone */
 };
 
 _Static_assert(sizeof(struct page) == 16, "one page, 16 bytes");
@@ -136,6 +137,18 @@ void code_pages_to_code(struct code_pages *code, spa_t page)
     forget_mappings(code, record->writer, record->writer_epoch);
     record->writer = CODE_PAGES_NOBODY;
     record->state = PAGE_CODE;
+    record->density = CODE_DENSITY_UNKNOWN;
+}
+
+enum code_density code_pages_density(const struct code_pages *code, spa_t page)
+{
+    return (enum code_density)page_at(code, page)->density;
+}
+
+void code_pages_set_density(struct code_pages *code, spa_t page,
+                            enum code_density density)
+{
+    page_at(code, page)->density = (uint8_t)density;
 }
 
 spa_t code_pages_map_executable(struct code_pages *code, spa_t page,

@@ -55,6 +55,16 @@ void code_pages_attach(struct code_pages *code,
 /** Makes the page CODE: writable mappings go, which may end an epoch. */
 void code_pages_to_code(struct code_pages *code, spa_t page);
 
+/** What code_density.h says of a page, remembered for as long as it is CODE. */
+enum code_density {
+    CODE_DENSITY_UNKNOWN,
+    CODE_DENSITY_USUAL,
+    CODE_DENSITY_HIGH,
+};
+enum code_density code_pages_density(const struct code_pages *code, spa_t page);
+void code_pages_set_density(struct code_pages *code, spa_t page,
+                            enum code_density density);
+
 /**
  * `engine`, in `epoch`, maps the page executable: it is CODE by now. Returns
  * the SPA to fetch from: the page itself or its copy.

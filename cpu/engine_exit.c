@@ -385,6 +385,9 @@ static gva_t trouble_address(struct engine *engine)
     return engine->trouble.page;
 }
 
+/* As many bytes of code as are run from the scratch page at once. */
+#define STEP_BYTES_MAX 96u
+
 /* Unicorn translates a block before it runs any of it, so a page that cannot
  * be fetched is refused too early when it is the second of a block. True if
  * there are instructions to run first. */
@@ -397,6 +400,8 @@ static bool run_up_to_page(struct engine *engine)
     if (engine->trouble.access != MMU_FETCH ||
         gva_page(gva(pc)).raw == engine->trouble.page.raw)
         return false;
+    if (room > STEP_BYTES_MAX)
+        room = STEP_BYTES_MAX; /* the rest comes this way again */
     while (done < room) {
         uint8_t code[16];
         uint64_t left = room - done;
@@ -631,6 +636,10 @@ void engine_exit_trouble(struct engine *engine)
         break;
     case TROUBLE_FLUSH:
         engine->flush_wanted = true;
+        break;
+    case TROUBLE_DENSE_CODE:
+        if (!run_up_to_page(engine))
+            engine_step_piece(engine);
         break;
     }
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cpu/engine_private.h"
+#include "cpu/code_density.h"
 #include "sim/core/check.h"
 
 #define FETCHED_SLOTS_MIN 64u
@@ -207,17 +208,35 @@ static bool fill_scratch(struct engine *engine, gva_t page, uc_tlb_entry *entry)
     return true;
 }
 
-static void fill_code(struct engine *engine, gva_t page,
+/* Whether the page, which is CODE, is too much for Unicorn. */
+static bool is_dense(struct engine *engine, spa_t page)
+{
+    struct arena *arena = engine->mmu.arena;
+    enum code_density density = code_pages_density(arena->code, page);
+
+    if (density == CODE_DENSITY_UNKNOWN) {
+        density = code_density_is_high(engine->decoder, arena->base + page.raw)
+                      ? CODE_DENSITY_HIGH
+                      : CODE_DENSITY_USUAL;
+        code_pages_set_density(arena->code, page, density);
+    }
+    return density == CODE_DENSITY_HIGH;
+}
+
+static bool fill_code(struct engine *engine, gva_t page,
                       const struct mmu_translation *to, uc_tlb_entry *entry)
 {
     struct code_pages *code = engine->mmu.arena->code;
 
     code_pages_to_code(code, to->spa); /* may begin a new epoch */
+    if (is_dense(engine, to->spa))
+        return refuse(engine, TROUBLE_DENSE_CODE, page, MMU_FETCH);
     entry->paddr = code_pages_map_executable(code, to->spa, engine->number,
                                              engine->epoch)
                        .raw;
     entry->perms = UC_PROT_EXEC;
     note_fetch(engine, page, to->spa);
+    return true;
 }
 
 static bool fill_data(struct engine *engine, const struct mmu_context *mmu,
@@ -309,7 +328,8 @@ static bool fill_guest(struct engine *engine, gva_t page,
     if (overflow)
         return refuse(engine, TROUBLE_FLUSH, page, access);
     if (access == MMU_FETCH) {
-        fill_code(engine, page, &to, entry);
+        if (!fill_code(engine, page, &to, entry))
+            return false;
     } else if (is_apic(engine, to.gpa)) {
         fill_apic(entry);
     } else if (!fill_data(engine, &mmu, page, access, &to, entry)) {

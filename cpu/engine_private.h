@@ -98,6 +98,7 @@ enum trouble {
     TROUBLE_STORE_TO_CODE,
     TROUBLE_FLUSH, /* the TLB was full: flush and try again */
     TROUBLE_LEFT_SCRATCH,
+    TROUBLE_DENSE_CODE, /* to be run in pieces */
 };
 
 struct engine_trouble {
@@ -331,6 +332,8 @@ void engine_step_begin(struct engine *engine, uint64_t pc, uint32_t bytes);
 void engine_step_end(struct engine *engine);
 /** Executes the one instruction at the image's RIP that way. */
 void engine_step_instruction(struct engine *engine);
+/** The instructions from PC on, as many as suit, at least one. */
+void engine_step_piece(struct engine *engine);
 
 /* engine_exit.c */
 void engine_exit_hook(uc_engine *uc, uint32_t number, void *context);

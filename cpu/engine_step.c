@@ -74,3 +74,30 @@ void engine_step_instruction(struct engine *engine)
     }
     engine_step_begin(engine, pc, length != 0 ? length : have);
 }
+
+/* So few that no piece is too much for Unicorn (cpu/code_density.h). */
+#define PIECE_INSTRUCTIONS 32u
+
+void engine_step_piece(struct engine *engine)
+{
+    uint64_t pc = engine_image_pc(engine);
+    uint64_t room = PAGE_BYTES - (pc & PAGE_MASK);
+    enum code_mode mode = engine_image_mode(engine);
+    uint32_t done = 0;
+
+    for (unsigned i = 0; i < PIECE_INSTRUCTIONS; i++) {
+        uint8_t code[16];
+        uint32_t have =
+            engine_memory_read_code(engine, pc + done, code, sizeof(code));
+        uint32_t length = decode_length(engine->decoder, mode, code, have);
+
+        if (length == 0 || done + length > room ||
+            engine_block_needs_trap(code, have, mode))
+            break;
+        done += length;
+    }
+    if (done == 0)
+        engine_step_instruction(engine);
+    else
+        engine_step_begin(engine, pc, done);
+}
