@@ -14,6 +14,7 @@
  */
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,8 +305,9 @@ static void prepare_chase(struct simulated *sim, struct bare bare[2],
         run_bare(&bare[i], start, end, 1, bytes, &ignored);
 }
 
-static void compare(struct simulated *sim, struct bare bare[2],
-                    const struct loop *loop, unsigned repeats)
+/* Returns the ratio; 0 for the loop of intercepts, which has none. */
+static double compare(struct simulated *sim, struct bare bare[2],
+                      const struct loop *loop, unsigned repeats)
 {
     uint64_t ours[REPEATS_MAX], theirs[2][REPEATS_MAX];
     uint64_t iterations = shortened(loop);
@@ -326,15 +328,16 @@ static void compare(struct simulated *sim, struct bare bare[2],
     best = median(theirs[0], repeats);
     if (median(theirs[1], repeats) < best)
         best = theirs[1][repeats / 2];
-    if (strcmp(loop->name, "cpuid") == 0)
+    if (strcmp(loop->name, "cpuid") == 0) {
         printf("%-8s %8.2f ms                       %6.0f ns an intercept\n",
                loop->name, (double)mine / 1e6,
                (double)mine / (double)iterations);
-    else
-        printf("%-8s %8.2f ms  bare %8.2f ms  ratio %4.2f\n", loop->name,
-               (double)mine / 1e6, (double)best / 1e6,
-               (double)best / (double)mine);
+        return 0;
+    }
+    printf("%-8s %8.2f ms  bare %8.2f ms  ratio %4.2f\n", loop->name,
+           (double)mine / 1e6, (double)best / 1e6, (double)best / (double)mine);
     fflush(stdout);
+    return (double)best / (double)mine;
 }
 
 int main(int argc, char **argv)
@@ -345,11 +348,20 @@ int main(int argc, char **argv)
     struct simulated sim = {0};
     struct engine_host host;
     struct bare bare[2];
+    double log_sum = 0;
+    unsigned compared = 0;
 
     open_simulated(&sim, &host);
     open_bare(&bare[0], false);
     open_bare(&bare[1], true);
-    for (unsigned i = 0; i < LOOP_COUNT; i++)
-        compare(&sim, bare, &loops[i], repeats);
+    for (unsigned i = 0; i < LOOP_COUNT; i++) {
+        double ratio = compare(&sim, bare, &loops[i], repeats);
+
+        if (ratio > 0) {
+            log_sum += log(ratio);
+            compared++;
+        }
+    }
+    printf("geometric mean of the ratios %4.2f\n", exp(log_sum / compared));
     return 0;
 }
