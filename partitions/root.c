@@ -23,7 +23,9 @@ struct root_vp {
     bool interrupt_pending[2]; /* intercept, reschedule */
     bool in_service;           /* an interrupt has not been ended yet */
     struct work_list dpcs;
-    struct root_work *running; /* the thread or DPC under way */
+    /* Under way; a DPC holds up the thread that it has interrupted. */
+    struct root_work *dpc, *thread;
+    cycles_t quantum_end; /* of the thread, in run time of the VP */
 };
 
 enum { PENDING_INTERCEPT, PENDING_RESCHEDULE };
@@ -54,7 +56,7 @@ static struct root_work *work_take(struct work_list *list)
 /* It has been given work of its own, or been called for some. */
 static bool root_vp_is_busy(const struct root_vp *rvp)
 {
-    return rvp->running || rvp->dpcs.head ||
+    return rvp->dpc || rvp->thread || rvp->dpcs.head ||
            rvp->interrupt_pending[PENDING_INTERCEPT] ||
            rvp->interrupt_pending[PENDING_RESCHEDULE] ||
            lapic_has_pending(&rvp->vp->lapic);
@@ -80,15 +82,56 @@ static void root_serve_interrupt(struct root_vp *rvp,
     rvp->in_service = false;
 }
 
-static void root_finish(struct root_vp *rvp, struct root_work *work)
+/* Goes on with work that is under way; false when that is done. */
+static bool root_step_work(struct root_work *work, struct hv_context *context)
 {
-    rvp->running = NULL;
-    if (work->wake_again) {
-        work->wake_again = false;
-        work_append(&rvp->root->ready, work);
-    } else {
-        work->queued = false;
-    }
+    work->begun = true;
+    if (work->step(work->context, context) == ROOT_AGAIN)
+        return true;
+    work->begun = false;
+    work->queued = work->run_again;
+    work->run_again = false;
+    return false;
+}
+
+static void root_step_dpc(struct root_vp *rvp, struct hv_context *context)
+{
+    struct root_work *dpc = rvp->dpc;
+
+    if (root_step_work(dpc, context))
+        return;
+    rvp->dpc = NULL;
+    if (dpc->queued)
+        work_append(&rvp->dpcs, dpc);
+}
+
+static void root_step_thread(struct root_vp *rvp, struct hv_context *context)
+{
+    struct root_work *thread = rvp->thread;
+
+    if (root_step_work(thread, context))
+        return;
+    rvp->thread = NULL;
+    if (thread->queued)
+        work_append(&rvp->root->ready, thread);
+}
+
+static bool root_quantum_is_over(const struct root_vp *rvp)
+{
+    return rvp->root->ready.head &&
+           !cycles_before(rvp->vp->run_time, rvp->quantum_end);
+}
+
+static void root_switch_thread(struct root_vp *rvp)
+{
+    const struct hypervisor *hv = rvp->root->hv;
+    struct work_list *ready = &rvp->root->ready;
+
+    if (rvp->thread)
+        work_append(ready, rvp->thread);
+    rvp->thread = work_take(ready);
+    rvp->quantum_end = cycles_add(rvp->vp->run_time,
+                                  clock_from_ns(hv->clock, ROOT_QUANTUM_NS));
 }
 
 /* One step of whatever comes first. */
@@ -97,20 +140,17 @@ static void root_do_some(struct root_vp *rvp, struct hv_context *context)
     if (rvp->interrupt_pending[PENDING_INTERCEPT] ||
         rvp->interrupt_pending[PENDING_RESCHEDULE]) {
         root_serve_interrupt(rvp, context);
-        return;
-    }
-    if (!rvp->running) {
-        rvp->running = work_take(&rvp->dpcs);
-        if (!rvp->running)
-            rvp->running = work_take(&rvp->root->ready);
+    } else if (rvp->dpc) {
+        root_step_dpc(rvp, context);
+    } else if (rvp->dpcs.head) {
+        rvp->dpc = work_take(&rvp->dpcs);
         cost_note(context->bill, COST_ROOT_THREAD_SWITCH, 1);
-        return;
+    } else if (rvp->thread && !root_quantum_is_over(rvp)) {
+        root_step_thread(rvp, context);
+    } else if (rvp->root->ready.head) {
+        root_switch_thread(rvp);
+        cost_note(context->bill, COST_ROOT_THREAD_SWITCH, 1);
     }
-
-    struct root_work *work = rvp->running;
-
-    if (work->step(work->context, context) == ROOT_DONE)
-        root_finish(rvp, work);
 }
 
 static enum vm_exit_kind root_run(void *runner, struct engine_run *run)
@@ -282,15 +322,24 @@ static void root_kick(struct hv_context *context, struct root_vp *rvp)
         vp_interrupt(context, rvp->vp, ROOT_VECTOR_RESCHEDULE);
 }
 
+/* True if the work is to be put on a list; it is on one, or under way, else. */
+static bool work_ask_for(struct root_work *work)
+{
+    if (work->begun)
+        work->run_again = true;
+    if (work->queued)
+        return false;
+    work->queued = true;
+    return true;
+}
+
 void root_queue_dpc(struct root *root, struct hv_context *context,
                     struct root_work *dpc)
 {
     struct root_vp *rvp = root_here(root, context);
 
-    if (dpc->queued)
+    if (!work_ask_for(dpc))
         return;
-    dpc->queued = true;
-    dpc->is_dpc = true;
     work_append(&rvp->dpcs, dpc);
     root_kick(context, rvp);
 }
@@ -300,8 +349,7 @@ void root_queue_dpc(struct root *root, struct hv_context *context,
 static bool root_is_free_soon(const struct root *root,
                               const struct root_vp *rvp)
 {
-    return rvp->running && rvp->running->is_dpc && !rvp->dpcs.head &&
-           !root->ready.head;
+    return rvp->dpc && !rvp->dpcs.head && !rvp->thread && !root->ready.head;
 }
 
 /* Who should look at the ready list; NULL if all are busy: whoever is done
@@ -323,14 +371,11 @@ static struct root_vp *root_taker(struct root *root,
 void root_wake_thread(struct root *root, struct hv_context *context,
                       struct root_work *thread)
 {
-    if (thread->queued) {
-        thread->wake_again = true;
+    if (!work_ask_for(thread))
         return;
-    }
 
     struct root_vp *taker = root_taker(root, context);
 
-    thread->queued = true;
     work_append(&root->ready, thread);
     if (taker)
         root_kick(context, taker);

@@ -28,16 +28,20 @@ enum root_step {
     ROOT_DONE,  /* finished: a DPC is gone, a thread sleeps */
 };
 
-/** A DPC or thread. The owner keeps it while it is queued. */
+/** How long a thread runs before another one that is ready has its turn: two
+ *  ticks of the usual clock ("Windows Internals": the short quantum). */
+#define ROOT_QUANTUM_NS 31250000
+
+/** A DPC or thread. The owner keeps it until it is done. */
 struct root_work {
     const char *name;
     enum root_step (*step)(void *context, struct hv_context *hv_context);
     void *context; /* borrowed */
     /* Private to root.c below. */
     struct root_work *next;
-    bool is_dpc;
-    bool queued;     /* on a list, or running */
-    bool wake_again; /* woken while running: runs once more */
+    bool queued;    /* asked for and not done yet */
+    bool begun;     /* has taken its first step since */
+    bool run_again; /* asked for once more since it has begun */
 };
 
 /** Called for each SynIC message that a root VP takes from SINT 0. */
@@ -72,14 +76,15 @@ void root_free(struct root *root);
 void root_set_message_handler(struct root *root, root_message_fn *handler,
                               void *context);
 
-/** Queues a DPC on the root VP of the context (or the first, if none). */
+/** Queues a DPC on the root VP of the context (or the first, if none). It comes
+ *  before any thread, also one that is in the middle of its work there. */
 void root_queue_dpc(struct root *root, struct hv_context *context,
                     struct root_work *dpc);
 
 /**
  * Makes a thread ready. The root VP of the context takes it if a DPC is all
  * that it has to do; else an idle root VP is called for it, if there is one.
- * If the thread is running, it will run again.
+ * If the thread is in the middle of its work, it will run again.
  */
 void root_wake_thread(struct root *root, struct hv_context *context,
                       struct root_work *thread);
