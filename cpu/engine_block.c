@@ -358,7 +358,8 @@ void engine_block_hook(uc_engine *uc, uint64_t pc, uint32_t bytes,
 void engine_block_cut(struct engine *engine, uint64_t pc)
 {
     struct near_price block;
-    uint64_t start, done;
+    uint64_t start;
+    uint64_t done;
 
     if (!engine->block)
         return;

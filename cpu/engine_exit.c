@@ -345,7 +345,8 @@ static gva_t faulting_address(struct engine *engine)
     struct decode_operand operands[DECODE_OPERANDS_MAX];
     struct x86_state state;
     uint8_t code[16];
-    uint32_t have, count;
+    uint32_t have;
+    uint32_t count;
     uint64_t address = 0;
 
     if (engine->layout->fault_address) {
@@ -547,7 +548,8 @@ static bool is_string_opcode(uint8_t op)
 static bool is_stack_access(const uint8_t *code, uint32_t bytes)
 {
     uint32_t at = 0;
-    uint8_t mod, base;
+    uint8_t mod;
+    uint8_t base;
 
     while (at < bytes &&
            ((code[at] & 0xf0) == 0x40 || code[at] == 0x66 || code[at] == 0xf0 ||

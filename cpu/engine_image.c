@@ -157,7 +157,8 @@ void engine_image_end_shadow(struct engine *engine)
 
 void engine_image_intercept(struct engine *engine, uint64_t set, uint64_t clear)
 {
-    uint64_t old, new;
+    uint64_t old;
+    uint64_t new;
 
     engine_image_load(engine);
     old = image_load64(engine, engine->layout->intercept);

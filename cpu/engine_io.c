@@ -18,7 +18,8 @@ static bool map_allows(struct engine *engine, const struct x86_state *state,
 {
     const struct x86_segment *tr = &state->tr;
     struct cpu_event ignored;
-    uint16_t base, bits;
+    uint16_t base;
+    uint16_t bits;
     uint32_t at;
 
     if ((tr->attributes & X86_ATTR_P) == 0 ||

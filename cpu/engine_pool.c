@@ -143,7 +143,8 @@ void engine_pool_leave(struct engine_pool *pool, struct engine *engine)
 void engine_version(char *buffer, size_t bytes)
 {
     unsigned unicorn = uc_version(NULL, NULL);
-    int major = 0, minor = 0;
+    int major = 0;
+    int minor = 0;
 
     /* Capstone's call has no patch level; its header does. */
     cs_version(&major, &minor);

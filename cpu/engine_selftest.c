@@ -217,8 +217,9 @@ static bool verify_restore(struct probe *probe,
     const uint64_t changed = SENTINEL | 0xab;
     uint64_t back = 0;
 
-    memcpy((uint8_t *)probe->context + layout->regs + 8 * X86_R9, &changed,
-           sizeof(changed));
+    uint8_t *image = (uint8_t *)probe->context;
+
+    memcpy(&image[layout->regs + 8 * X86_R9], &changed, sizeof(changed));
     return uc_context_restore(probe->uc, probe->context) == UC_ERR_OK &&
            uc_reg_read(probe->uc, UC_X86_REG_R9, &back) == UC_ERR_OK &&
            back == changed;

@@ -112,7 +112,7 @@ enum hv_status hc_access_translate(struct hv_context *context,
 {
     const struct hv_input_translate_gva *input = call->input;
     struct hv_output_translate_gva *output = call->output;
-    struct mmu_translation translation;
+    struct mmu_translation translation = {0};
     struct gpa_mapping mapping;
     struct x86_state state;
     uint64_t pdpte[4];

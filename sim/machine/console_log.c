@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#define ESCAPE_BYTES 4 /* "\x1b" */
+#define ESCAPE_BYTES ((size_t)4) /* "\x1b" */
 
 static void append(struct console_log *log, uint8_t byte)
 {

@@ -115,7 +115,8 @@ enum sim_status ledger_check(const struct ledger *ledger,
                              const cycles_t *elapsed, uint32_t lp_count,
                              struct sim_error *error)
 {
-    uint64_t by_lp = 0, by_vp = 0;
+    uint64_t by_lp = 0;
+    uint64_t by_vp = 0;
 
     for (uint32_t i = 0; i < lp_count; i++) {
         const struct ledger_lp *lp = &ledger->lps[i];
