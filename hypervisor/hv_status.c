@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 static const struct {
-    uint16_t value;
+    enum hv_status value;
     const char *name;
     const char *text;
 } statuses[] = {
@@ -15,7 +15,7 @@ static const struct {
 
 #define STATUS_COUNT (sizeof(statuses) / sizeof(statuses[0]))
 
-const char *hv_status_name(uint16_t status)
+const char *hv_status_name(enum hv_status status)
 {
     for (size_t i = 0; i < STATUS_COUNT; i++) {
         if (statuses[i].value == status)
@@ -24,7 +24,7 @@ const char *hv_status_name(uint16_t status)
     return "HV_STATUS_UNKNOWN";
 }
 
-const char *hv_status_text(uint16_t status)
+const char *hv_status_text(enum hv_status status)
 {
     for (size_t i = 0; i < STATUS_COUNT; i++) {
         if (statuses[i].value == status)

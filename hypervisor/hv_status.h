@@ -2,8 +2,6 @@
 #ifndef HVSIM_HYPERVISOR_HV_STATUS_H
 #define HVSIM_HYPERVISOR_HV_STATUS_H
 
-#include <stdint.h>
-
 /** The guest's errors as data. Converted into a hypercall's result value in
  *  one place, at the end of hypercall_dispatch(). */
 enum hv_status {
@@ -13,9 +11,9 @@ enum hv_status {
 };
 
 /** "HV_STATUS_ACCESS_DENIED"; for traces and messages. */
-const char *hv_status_name(uint16_t status);
+const char *hv_status_name(enum hv_status status);
 
 /** "the caller lacks the privilege"; for people. */
-const char *hv_status_text(uint16_t status);
+const char *hv_status_text(enum hv_status status);
 
 #endif
