@@ -9,21 +9,42 @@
 
 #include "sim/core/types.h"
 
-enum x86_gpr { /* hardware numbering */
-    X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI,
-    X86_R8, X86_R9, X86_R10, X86_R11, X86_R12, X86_R13, X86_R14, X86_R15,
+/** As the hardware numbers them. */
+enum x86_gpr {
+    X86_RAX,
+    X86_RCX,
+    X86_RDX,
+    X86_RBX,
+    X86_RSP,
+    X86_RBP,
+    X86_RSI,
+    X86_RDI,
+    X86_R8,
+    X86_R9,
+    X86_R10,
+    X86_R11,
+    X86_R12,
+    X86_R13,
+    X86_R14,
+    X86_R15,
     X86_GPR_COUNT,
 };
 
-enum x86_segment_register { /* hardware numbering */
-    X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS,
+/** Likewise. */
+enum x86_segment_register {
+    X86_ES,
+    X86_CS,
+    X86_SS,
+    X86_DS,
+    X86_FS,
+    X86_GS,
     X86_SEGMENT_COUNT,
 };
 
 /** A segment register with its hidden part. */
 struct x86_segment {
     uint64_t base;
-    uint32_t limit;      /* in bytes, granularity applied */
+    uint32_t limit; /* in bytes, granularity applied */
     uint16_t selector;
     uint16_t attributes; /* descriptor bits 55:40: type 3:0, S 4, DPL 6:5,
                             P 7, AVL 12, L 13, D/B 14, G 15 */

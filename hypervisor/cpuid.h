@@ -3,9 +3,9 @@
 #define HVSIM_HYPERVISOR_CPUID_H
 
 /**
- * What a guest's CPUID reads: the processor that the profile describes, less
- * what the engine cannot do, and the hypervisor's leaves (TLFS, "Feature and
- * Interface Discovery") by the partition's privileges.
+ * What a guest's CPUID reads: an Intel server part of 2020, less what the
+ * engine cannot do, and the hypervisor's leaves (TLFS, "Feature and Interface
+ * Discovery") by the partition's privileges.
  */
 
 #include "hypervisor/hypervisor.h"

@@ -68,12 +68,12 @@ struct hv_config {
 struct hypervisor {
     struct sim_clock clock;
     struct hv_host host;
-    struct event_queue *events; /* borrowed from the machine */
-    struct trace *trace;        /* borrowed from the machine */
-    struct arena *arena;        /* owns */
+    struct event_queue *events;  /* borrowed from the machine */
+    struct trace *trace;         /* borrowed from the machine */
+    struct arena *arena;         /* owns */
     struct engine_pool *engines; /* owns */
-    struct hv_memory *memory;   /* owns */
-    struct hv_lp *lps;          /* owns, lp_count */
+    struct hv_memory *memory;    /* owns */
+    struct hv_lp *lps;           /* owns, lp_count */
     uint32_t lp_count;
     uint32_t node_count;
     struct hv_sched sched;
@@ -82,8 +82,8 @@ struct hypervisor {
     uint64_t next_partition_id;
     uint32_t next_vp_number;
     struct hv_partition *root; /* borrowed: the first partition */
-    struct hv_context *current; /* of the exit or root work under way; NULL
-                                   between steps of the run loop */
+    /* Of the exit or root work under way; NULL between the run loop's steps. */
+    struct hv_context *current;
 };
 
 /** What a handler may know of the moment it runs in. */
@@ -95,12 +95,10 @@ struct hv_context {
     struct cost_bill *bill;
 };
 
-MUST_USE enum sim_status hypervisor_create(struct hypervisor **out,
-                                           const struct hv_config *config,
-                                           const struct hv_host *host,
-                                           struct event_queue *events,
-                                           struct trace *trace,
-                                           struct sim_error *error);
+MUST_USE enum sim_status
+hypervisor_create(struct hypervisor **out, const struct hv_config *config,
+                  const struct hv_host *host, struct event_queue *events,
+                  struct trace *trace, struct sim_error *error);
 void hypervisor_free(struct hypervisor *hv);
 
 /** NULL if there is no such partition. */

@@ -45,9 +45,9 @@ struct synic;
 
 /** The message about a VP's last intercept; written by intercept_message.c. */
 struct vp_intercept {
-    struct hv_vp *vp;     /* borrowed: its owner */
-    struct synic *at;     /* whose queue was full: sent when there is room;
-                             NULL: the message is on its way */
+    struct hv_vp *vp; /* borrowed: its owner */
+    struct synic *at; /* whose queue was full: sent when there is room; NULL:
+                         the message is on its way */
     struct vp_intercept *next; /* among at->senders */
     uint32_t type;
     uint32_t bytes;
@@ -56,10 +56,10 @@ struct vp_intercept {
 
 /**
  * Suspends context->vp (intercept_suspend) and posts the message that
- * describes `exit` to the parent's SynIC, on the VP of the parent that serves
- * this child: the child's number modulo the parent's VPs. If the message
- * cannot be posted now, it is sent as soon as it can. The parent resumes the
- * VP by clearing InterceptSuspend.
+ * describes `exit` to the SynIC of a VP of the parent: the one that is pinned
+ * to this LP, else one by the child's number. If the message cannot be posted
+ * now, it is sent as soon as it can. The parent resumes the VP by clearing
+ * InterceptSuspend.
  */
 void intercept_send(struct hv_context *context, uint32_t message_type,
                     const struct vm_exit *exit);

@@ -6,7 +6,7 @@
  * The virtual local APIC of a VP (SDM 3A, "APIC"; TLFS, "Virtual Interrupt
  * Control"): IRR, ISR, TPR and priority, xAPIC page, x2APIC MSRs, synthetic
  * EOI/ICR/TPR MSRs, timer (one-shot, periodic, TSC deadline), IPIs with INIT
- * and SIPI. Owned by its VP; the state is written by lapic.c alone.
+ * and SIPI. Owned by its VP; the state is written by lapic*.c alone.
  */
 
 #include "sim/core/event_queue.h"

@@ -11,11 +11,12 @@
 #include "hypervisor/hv_status.h"
 #include "hypervisor/hypervisor.h"
 
-enum partition_state { /* TLFS 2.0a, "Partition Life Cycle" */
-                       PARTITION_UNINITIALIZED,
-                       PARTITION_ACTIVE,
-                       PARTITION_FINALIZING,
-                       PARTITION_FINALIZED,
+/** TLFS 2.0a, "Partition Life Cycle". */
+enum partition_state {
+    PARTITION_UNINITIALIZED,
+    PARTITION_ACTIVE,
+    PARTITION_FINALIZING,
+    PARTITION_FINALIZED,
 };
 
 #define PARTITION_VP_COUNT_MAX 64

@@ -69,9 +69,8 @@
 #define HV_REGISTER_REFERENCE_TSC 0x00090017u
 #define HV_REGISTER_SINT0 0x000a0000u
 #define HV_REGISTER_SCONTROL 0x000a0010u
-#define HV_REGISTER_STIMER0_CONFIG                                             \
-    0x000b0000u /* then COUNT, timer by timer                                  \
-                 */
+/* Then STIMER0_COUNT, and so on timer by timer. */
+#define HV_REGISTER_STIMER0_CONFIG 0x000b0000u
 
 /* HV_REGISTER_PENDING_INTERRUPTION. */
 #define HV_INTERRUPTION_PENDING 0x1u

@@ -93,7 +93,8 @@ const struct pc_sample *pc_report_total(struct pc_report *report, cycles_t now);
  * The laws that hold at the end of a run, to the cycle: on each LP, guest,
  * hypervisor and idle time make up the time elapsed; the VPs' guest time is
  * the LPs'; the VPs' hypervisor time is within the LPs'; no VP has more guest,
- * hypervisor and idle time than elapsed. SIM_RUN_FAILED says which one is broken, where.
+ * hypervisor and idle time than elapsed. SIM_RUN_FAILED says which one is
+ * broken, where.
  */
 MUST_USE enum sim_status pc_report_check(const struct pc_report *report,
                                          cycles_t now, struct sim_error *error);

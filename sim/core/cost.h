@@ -18,7 +18,7 @@ enum cost_kind {
     COST_KIND_COUNT,
 };
 
-/** Whose time a kind takes: what "% Guest Run Time" and its like derive from. */
+/** Whose time a kind takes: "% Guest Run Time" and its like derive from it. */
 enum cost_party {
     COST_PARTY_GUEST,      /* the VP's own run time: guest or root code */
     COST_PARTY_HYPERVISOR, /* hypervisor time on behalf of the current VP */

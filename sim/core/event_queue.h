@@ -56,7 +56,7 @@ bool event_is_scheduled(const struct event *event);
 /** When the first event is due; CYCLES_NEVER when there is none. */
 cycles_t event_queue_next(const struct event_queue *queue);
 
-/** Removes the first event and fires it at its due time. CHECKs there is one. */
+/** Removes the first event, CHECKed to exist, and fires it at its due time. */
 void event_queue_fire_next(struct event_queue *queue);
 
 #endif

@@ -78,8 +78,8 @@ static void code_may_be_patched_through_an_alias(void **state)
 
 /* The first fetch of a page that was just stored to flushes in the middle of
  * the fill; the INVLPG after it must find that fill all the same. */
-static void a_page_may_be_mapped_to_other_code_right_after_its_first_fetch(
-    void **state)
+static void
+a_page_may_be_mapped_to_other_code_right_after_its_first_fetch(void **state)
 {
     struct fixture *f = *state;
     const uint32_t values[2] = {1, 100};

@@ -344,8 +344,8 @@ static void more_messages_than_buffers_arrive_in_order(void **state)
     assert_null(world->parent_vps[0].synic.senders);
 }
 
-static void a_later_message_does_not_overtake_those_without_a_buffer(
-    void **state)
+static void
+a_later_message_does_not_overtake_those_without_a_buffer(void **state)
 {
     struct fake_world *world = *state;
     struct synic *synic = &world->parent_vps[0].synic;
