@@ -15,6 +15,11 @@ void console_init(struct console *console,
     *console = (struct console){.listener = *listener};
 }
 
+void console_reset(struct console *console)
+{
+    console->line_bytes = 0;
+}
+
 static size_t count_of(const char *text, const char *set)
 {
     return strspn(text, set);

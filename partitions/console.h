@@ -41,6 +41,9 @@ struct console {
 void console_init(struct console *console,
                   const struct console_listener *listener);
 
+/** Forgets a line that has not ended. */
+void console_reset(struct console *console);
+
 /** A byte that the guest sent. */
 void console_put(struct console *console, uint8_t byte);
 

@@ -18,6 +18,8 @@ struct vdev_ops {
     uint32_t (*read)(struct vdev *vdev, uint16_t offset, uint32_t bytes);
     void (*write)(struct vdev *vdev, uint16_t offset, uint32_t bytes,
                   uint32_t value);
+    /** The VM is switched off: as after power-on. */
+    void (*reset)(struct vdev *vdev);
     /** Frees the device. */
     void (*free)(struct vdev *vdev);
 };

@@ -26,40 +26,46 @@ enum { /* register offsets */
 #define LSR_TRANSMITTER_EMPTY 0x60
 #define MSR_CONNECTED 0xb0 /* DCD, DSR and CTS: a terminal is there */
 
-struct vdev_uart {
-    struct vdev vdev;
-    vdev_uart_sink_fn *sink;
-    void *sink_context;
+#define DIVISOR_9600_BAUD 12
+
+struct uart_registers {
     uint8_t ier, fcr, lcr, mcr, scratch;
     uint16_t divisor;
     uint8_t loop_byte;   /* what loopback has received */
     uint8_t loop_status; /* LSR bits that it set */
 };
 
+struct vdev_uart {
+    struct vdev vdev;
+    vdev_uart_sink_fn *sink;
+    void *sink_context;
+    struct uart_registers r;
+};
+
 static uint8_t uart_modem_status(const struct vdev_uart *uart)
 {
-    if (!(uart->mcr & MCR_LOOP))
+    if (!(uart->r.mcr & MCR_LOOP))
         return MSR_CONNECTED;
     /* Loopback: RTS -> CTS, DTR -> DSR, OUT1 -> RI, OUT2 -> DCD. */
-    return (uint8_t)((uart->mcr & 0x02) << 3 | (uart->mcr & 0x01) << 5 |
-                     (uart->mcr & 0x04) << 4 | (uart->mcr & 0x08) << 4);
+    return (uint8_t)((uart->r.mcr & 0x02) << 3 | (uart->r.mcr & 0x01) << 5 |
+                     (uart->r.mcr & 0x04) << 4 | (uart->r.mcr & 0x08) << 4);
 }
 
 static uint8_t uart_read_data(struct vdev_uart *uart)
 {
-    if (uart->lcr & LCR_DLAB)
-        return (uint8_t)uart->divisor;
-    if (!(uart->loop_status & LSR_DATA_READY))
+    if (uart->r.lcr & LCR_DLAB)
+        return (uint8_t)uart->r.divisor;
+    if (!(uart->r.loop_status & LSR_DATA_READY))
         return 0;
-    uart->loop_status &= (uint8_t)~LSR_DATA_READY;
-    return uart->loop_byte;
+    uart->r.loop_status &= (uint8_t)~LSR_DATA_READY;
+    return uart->r.loop_byte;
 }
 
 static uint8_t uart_read_line_status(struct vdev_uart *uart)
 {
-    uint8_t status = uart->loop_status | LSR_TRANSMITTER_EMPTY;
+    uint8_t status = uart->r.loop_status | LSR_TRANSMITTER_EMPTY;
 
-    uart->loop_status &= (uint8_t)~LSR_OVERRUN;
+    uart->r.loop_status &= (uint8_t)~LSR_OVERRUN;
     return status;
 }
 
@@ -69,19 +75,20 @@ static uint8_t uart_read_register(struct vdev_uart *uart, uint16_t offset)
     case UART_DATA:
         return uart_read_data(uart);
     case UART_IER:
-        return uart->lcr & LCR_DLAB ? (uint8_t)(uart->divisor >> 8) : uart->ier;
+        return uart->r.lcr & LCR_DLAB ? (uint8_t)(uart->r.divisor >> 8)
+                                      : uart->r.ier;
     case UART_IIR_FCR:
-        return IIR_NONE | (uart->fcr & FCR_ENABLE ? IIR_FIFOS : 0);
+        return IIR_NONE | (uart->r.fcr & FCR_ENABLE ? IIR_FIFOS : 0);
     case UART_LCR:
-        return uart->lcr;
+        return uart->r.lcr;
     case UART_MCR:
-        return uart->mcr;
+        return uart->r.mcr;
     case UART_LSR:
         return uart_read_line_status(uart);
     case UART_MSR:
         return uart_modem_status(uart);
     case UART_SCRATCH:
-        return uart->scratch;
+        return uart->r.scratch;
     default:
         return 0xff;
     }
@@ -89,18 +96,18 @@ static uint8_t uart_read_register(struct vdev_uart *uart, uint16_t offset)
 
 static void uart_write_data(struct vdev_uart *uart, uint8_t value)
 {
-    if (uart->lcr & LCR_DLAB) {
-        uart->divisor = (uint16_t)((uart->divisor & 0xff00) | value);
+    if (uart->r.lcr & LCR_DLAB) {
+        uart->r.divisor = (uint16_t)((uart->r.divisor & 0xff00) | value);
         return;
     }
-    if (!(uart->mcr & MCR_LOOP)) {
+    if (!(uart->r.mcr & MCR_LOOP)) {
         uart->sink(uart->sink_context, value);
         return;
     }
-    if (uart->loop_status & LSR_DATA_READY)
-        uart->loop_status |= LSR_OVERRUN;
-    uart->loop_status |= LSR_DATA_READY;
-    uart->loop_byte = value;
+    if (uart->r.loop_status & LSR_DATA_READY)
+        uart->r.loop_status |= LSR_OVERRUN;
+    uart->r.loop_status |= LSR_DATA_READY;
+    uart->r.loop_byte = value;
 }
 
 static void uart_write_register(struct vdev_uart *uart, uint16_t offset,
@@ -111,22 +118,23 @@ static void uart_write_register(struct vdev_uart *uart, uint16_t offset,
         uart_write_data(uart, value);
         break;
     case UART_IER:
-        if (uart->lcr & LCR_DLAB)
-            uart->divisor = (uint16_t)((uart->divisor & 0x00ff) | value << 8);
+        if (uart->r.lcr & LCR_DLAB)
+            uart->r.divisor =
+                (uint16_t)((uart->r.divisor & 0x00ff) | value << 8);
         else
-            uart->ier = value & IER_MASK;
+            uart->r.ier = value & IER_MASK;
         break;
     case UART_IIR_FCR:
-        uart->fcr = value;
+        uart->r.fcr = value;
         break;
     case UART_LCR:
-        uart->lcr = value;
+        uart->r.lcr = value;
         break;
     case UART_MCR:
-        uart->mcr = value & MCR_MASK;
+        uart->r.mcr = value & MCR_MASK;
         break;
     case UART_SCRATCH:
-        uart->scratch = value;
+        uart->r.scratch = value;
         break;
     default: /* LSR and MSR are read only */
         break;
@@ -155,6 +163,13 @@ static void uart_write(struct vdev *vdev, uint16_t offset, uint32_t bytes,
                             (uint8_t)(value >> (8 * i)));
 }
 
+static void uart_reset(struct vdev *vdev)
+{
+    struct vdev_uart *uart = (struct vdev_uart *)vdev;
+
+    uart->r = (struct uart_registers){.divisor = DIVISOR_9600_BAUD};
+}
+
 static void uart_free(struct vdev *vdev)
 {
     free(vdev);
@@ -164,6 +179,7 @@ static const struct vdev_ops uart_ops = {
     .name = "16550 UART",
     .read = uart_read,
     .write = uart_write,
+    .reset = uart_reset,
     .free = uart_free,
 };
 
@@ -179,6 +195,6 @@ struct vdev *vdev_uart_create(uint16_t first_port, vdev_uart_sink_fn *sink,
     uart->vdev.port_count = VDEV_UART_PORTS;
     uart->sink = sink;
     uart->sink_context = context;
-    uart->divisor = 12; /* 9600 baud */
+    uart_reset(&uart->vdev);
     return &uart->vdev;
 }

@@ -20,10 +20,14 @@ struct vm {
     struct vm_config config;
     struct guest_plan plan;
     enum vm_state state;
+    bool failed;             /* when all is taken back: FAILED, not OFF */
     struct root_work thread; /* starts or stops it */
     unsigned phase;          /* of that work */
     uint64_t progress;       /* within the phase */
-    partition_id_t partition;
+    /* What there is of it: all that stopping has to take back. */
+    partition_id_t partition; /* 0: none */
+    bool initialized;         /* the partition */
+    uint32_t vps_created;
     struct vmwp *vmwp; /* owns */
     spa_t *blocks;     /* owns: 2 MiB of memory each, in GPA order */
     uint64_t block_count;
@@ -34,30 +38,22 @@ struct vm {
 enum vm_phase_result {
     PHASE_NEXT,   /* done: the next phase follows */
     PHASE_REPEAT, /* again, after what was noted has been spent */
-    PHASE_FAILED, /* vm_fail() has been called */
+    PHASE_FAILED, /* vmms_fail() has been called */
 };
 
 typedef enum vm_phase_result vm_phase_fn(struct vm *vm,
                                          struct hv_context *context);
 
-/** One step of the VM's thread through `phases`; after the last one the VM is
- *  in the state `done`. */
-enum root_step vmms_work(struct vm *vm, struct hv_context *context,
-                         vm_phase_fn *const *phases, size_t count,
-                         enum vm_state done);
-
-/** The steps of the VM's thread; see struct root_work. */
-enum root_step vmms_start_step(void *vm, struct hv_context *context);
-enum root_step vmms_stop_step(void *vm, struct hv_context *context);
-
-void vmms_set_state(struct vm *vm, struct hv_context *context,
-                    enum vm_state state);
+/** The phases of starting and of turning off, in order; NULL ends the list. */
+extern vm_phase_fn *const vmms_start_phases[];
+extern vm_phase_fn *const vmms_stop_phases[];
 
 /** The VM cannot be started or go on: reports why. */
 enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
                                const char *format, ...) PRINTF_LIKE(3, 4);
 
-/** Deposits some more pages for the VM's partition; false if none are left. */
+/** Deposits some more pages for the VM's partition, or for the root's while
+ *  it has none; false if that cannot be. */
 bool vmms_deposit(struct vm *vm, struct hv_context *context);
 
 #endif

@@ -118,6 +118,50 @@ static void vm_on_stopped(void *context, struct hv_context *hv_context,
     vm_on_fail(vm, why);
 }
 
+static void vm_set_state(struct vm *vm, struct hv_context *context,
+                         enum vm_state state)
+{
+    const struct vmms_listener *listener = &vm->vmms->listener;
+
+    vm->state = state;
+    vm->phase = 0;
+    vm->progress = 0;
+    listener->on_state(listener->context, vm->number, state, context->now);
+}
+
+/* The state that the VM is in when its thread has done all of `state`. */
+static enum vm_state vm_next_state(const struct vm *vm)
+{
+    if (vm->state == VM_STARTING)
+        return VM_RUNNING;
+    return vm->failed ? VM_FAILED : VM_OFF;
+}
+
+/* One step of starting or turning off. */
+static enum root_step vm_step(void *context, struct hv_context *hv_context)
+{
+    struct vm *vm = context;
+    vm_phase_fn *const *phases;
+
+    /* Woken for what has been done since. */
+    if (vm->state != VM_STARTING && vm->state != VM_STOPPING)
+        return ROOT_DONE;
+    phases = vm->state == VM_STARTING ? vmms_start_phases : vmms_stop_phases;
+    switch (phases[vm->phase](vm, hv_context)) {
+    case PHASE_FAILED:
+    case PHASE_REPEAT:
+        return ROOT_AGAIN;
+    case PHASE_NEXT:
+        break;
+    }
+    vm->phase++;
+    vm->progress = 0;
+    if (phases[vm->phase])
+        return ROOT_AGAIN;
+    vm_set_state(vm, hv_context, vm_next_state(vm));
+    return ROOT_DONE;
+}
+
 static bool vm_prepare(struct vm *vm)
 {
     struct console_listener listener = {
@@ -148,6 +192,8 @@ enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
     vm->vmms = vmms;
     vm->number = vmms->vm_count;
     vm->config = *config;
+    vm->thread =
+        (struct root_work){.name = "vmms", .step = vm_step, .context = vm};
     if (!vm_prepare(vm))
         goto no_memory;
     if (guest_loader_plan(&config->image, config->memory_bytes, &vm->plan,
@@ -173,18 +219,13 @@ static struct vm *vmms_vm(const struct vmms *vmms, uint32_t vm_number)
 }
 
 /* Gives the VM's thread something to do. */
-static void
-vm_begin(struct vm *vm, cycles_t now, enum vm_state state, const char *name,
-         enum root_step (*step)(void *vm, struct hv_context *context))
+static void vm_begin(struct vm *vm, cycles_t now, enum vm_state state)
 {
     struct hypervisor *hv = vm->vmms->root->hv;
     struct hv_context context =
         hv->current ? *hv->current : vp_event_context(hv->root->vps[0], now);
 
-    vm->thread = (struct root_work){.name = name, .step = step, .context = vm};
-    vm->phase = 0;
-    vm->progress = 0;
-    vmms_set_state(vm, &context, state);
+    vm_set_state(vm, &context, state);
     root_wake_thread(vm->vmms->root, &context, &vm->thread);
 }
 
@@ -193,15 +234,15 @@ void vmms_start(struct vmms *vmms, uint32_t vm_number, cycles_t now)
     struct vm *vm = vmms_vm(vmms, vm_number);
 
     if (vm->state == VM_OFF)
-        vm_begin(vm, now, VM_STARTING, "vmms-start", vmms_start_step);
+        vm_begin(vm, now, VM_STARTING);
 }
 
 void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now)
 {
     struct vm *vm = vmms_vm(vmms, vm_number);
 
-    if (vm->state == VM_RUNNING)
-        vm_begin(vm, now, VM_STOPPING, "vmms-stop", vmms_stop_step);
+    if (vm->state == VM_RUNNING || vm->state == VM_STARTING)
+        vm_begin(vm, now, VM_STOPPING);
 }
 
 enum vm_state vmms_state(const struct vmms *vmms, uint32_t vm_number)
@@ -214,35 +255,6 @@ partition_id_t vmms_partition(const struct vmms *vmms, uint32_t vm_number)
     return vmms_vm(vmms, vm_number)->partition;
 }
 
-void vmms_set_state(struct vm *vm, struct hv_context *context,
-                    enum vm_state state)
-{
-    const struct vmms_listener *listener = &vm->vmms->listener;
-
-    vm->state = state;
-    listener->on_state(listener->context, vm->number, state, context->now);
-}
-
-enum root_step vmms_work(struct vm *vm, struct hv_context *context,
-                         vm_phase_fn *const *phases, size_t count,
-                         enum vm_state done)
-{
-    switch (phases[vm->phase](vm, context)) {
-    case PHASE_FAILED:
-        return ROOT_DONE;
-    case PHASE_REPEAT:
-        return ROOT_AGAIN;
-    case PHASE_NEXT:
-        break;
-    }
-    vm->phase++;
-    vm->progress = 0;
-    if (vm->phase < count)
-        return ROOT_AGAIN;
-    vmms_set_state(vm, context, done);
-    return ROOT_DONE;
-}
-
 enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
                                const char *format, ...)
 {
@@ -252,8 +264,11 @@ enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    vm->failed = true;
+    /* What cannot even be taken back stays as it is. */
+    vm_set_state(vm, context,
+                 vm->state == VM_STARTING ? VM_STOPPING : VM_FAILED);
     vm_on_fail(vm, text);
-    vmms_set_state(vm, context, VM_FAILED);
     return PHASE_FAILED;
 }
 
@@ -263,13 +278,18 @@ enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
 bool vmms_deposit(struct vm *vm, struct hv_context *context)
 {
     struct vmms *vmms = vm->vmms;
+    struct root_memory *memory = vmms->root->memory;
+    partition_id_t to =
+        vm->partition.v ? vm->partition : vmms->root->hv->root->id;
     spa_t pages[DEPOSIT_PAGES];
+    uint32_t taken = 0, done = 0;
 
-    for (uint32_t i = 0; i < DEPOSIT_PAGES; i++) {
-        if (!root_memory_take_page(vmms->root->memory, vm->config.node,
-                                   &pages[i]))
-            return false;
-    }
-    return winhv_deposit_memory(&vmms->winhv, context, vm->partition, pages,
-                                DEPOSIT_PAGES) == HV_STATUS_SUCCESS;
+    while (taken < DEPOSIT_PAGES &&
+           root_memory_take_page(memory, vm->config.node, &pages[taken]))
+        taken++;
+    if (taken > 0)
+        winhv_deposit_memory(&vmms->winhv, context, to, pages, taken, &done);
+    for (uint32_t i = done; i < taken; i++)
+        root_memory_give_page(memory, pages[i]);
+    return done > 0;
 }

@@ -8,7 +8,11 @@
  * Created and owned by the machine.
  *
  *   OFF --start--> STARTING --> RUNNING --turn off--> STOPPING --> OFF
- *                      \------> FAILED (what failed is reported)
+ *                     |  \--------------turn off-------^   |
+ *                     \--what fails is reported--------^   \--> FAILED
+ *
+ * Whichever way a VM was left, all memory that it had is the root's again. One
+ * that failed is not started again.
  */
 
 #include "partitions/guest_loader.h"
@@ -54,7 +58,8 @@ MUST_USE enum sim_status vmms_add(struct vmms *vmms,
                                   uint32_t *vm_number, struct sim_error *error);
 
 /** Asks for a VM to be started / turned off; does nothing if it is in no
- *  state for that. The work is done by a root thread from `now` on. */
+ *  state for that. The work is done by a root thread from `now` on. A start
+ *  under way is turned back. */
 void vmms_start(struct vmms *vmms, uint32_t vm_number, cycles_t now);
 void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now);
 

@@ -49,6 +49,18 @@ static enum vm_phase_result after_call(struct vm *vm,
     return PHASE_REPEAT;
 }
 
+/* The same where the phase has more calls to make, and counts them. */
+static enum vm_phase_result after_each(struct vm *vm,
+                                       struct hv_context *context,
+                                       const char *what, enum hv_status status)
+{
+    enum vm_phase_result result = after_call(vm, context, what, status);
+
+    if (result == PHASE_NEXT)
+        vm->progress++;
+    return result == PHASE_FAILED ? PHASE_FAILED : PHASE_REPEAT;
+}
+
 static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
 {
     (void)vm;
@@ -97,9 +109,11 @@ static enum vm_phase_result set_properties(struct vm *vm,
 static enum vm_phase_result initialize(struct vm *vm,
                                        struct hv_context *context)
 {
-    return after_call(
-        vm, context, "initialize the partition",
-        winhv_initialize_partition(&vm->vmms->winhv, context, vm->partition));
+    enum hv_status status =
+        winhv_initialize_partition(&vm->vmms->winhv, context, vm->partition);
+
+    vm->initialized = status == HV_STATUS_SUCCESS;
+    return after_call(vm, context, "initialize the partition", status);
 }
 
 /* Takes and clears a few blocks at a time: the root writes every page. */
@@ -157,17 +171,14 @@ static enum vm_phase_result map_memory(struct vm *vm,
 static enum vm_phase_result create_vps(struct vm *vm,
                                        struct hv_context *context)
 {
-    enum vm_phase_result result;
+    enum hv_status status;
 
-    if (vm->progress == vm->config.vp_count)
+    if (vm->vps_created == vm->config.vp_count)
         return PHASE_NEXT;
-    result =
-        after_call(vm, context, "create a VP",
-                   winhv_create_vp(&vm->vmms->winhv, context, vm->partition,
-                                   (uint32_t)vm->progress, vm->config.node));
-    if (result == PHASE_NEXT)
-        vm->progress++;
-    return result == PHASE_FAILED ? PHASE_FAILED : PHASE_REPEAT;
+    status = winhv_create_vp(&vm->vmms->winhv, context, vm->partition,
+                             vm->vps_created, vm->config.node);
+    vm->vps_created += status == HV_STATUS_SUCCESS;
+    return after_each(vm, context, "create a VP", status);
 }
 
 /* One port of one device at a time. */
@@ -184,15 +195,11 @@ static enum vm_phase_result install_intercepts(struct vm *vm,
             port_number -= vdev->port_count;
             continue;
         }
-        vm->progress++;
-
-        enum vm_phase_result result = after_call(
+        return after_each(
             vm, context, "install an I/O intercept",
             winhv_install_intercept(&vm->vmms->winhv, context, vm->partition,
                                     INTERCEPT_TYPE_IO_PORT, ACCESS_READ_WRITE,
                                     vdev->first_port + port_number));
-
-        return result == PHASE_FAILED ? PHASE_FAILED : PHASE_REPEAT;
     }
     return PHASE_NEXT;
 }
@@ -299,15 +306,17 @@ static enum vm_phase_result resume(struct vm *vm, struct hv_context *context)
     return PHASE_REPEAT;
 }
 
-static vm_phase_fn *const start_phases[] = {
-    begin,      create_partition,   initialize, set_properties, take_memory,
-    map_memory, install_intercepts, create_vps, load_image,     set_registers,
+vm_phase_fn *const vmms_start_phases[] = {
+    begin,
+    create_partition,
+    initialize,
+    set_properties,
+    take_memory,
+    map_memory,
+    install_intercepts,
+    create_vps,
+    load_image,
+    set_registers,
     resume,
+    NULL,
 };
-
-enum root_step vmms_start_step(void *vm, struct hv_context *context)
-{
-    return vmms_work(vm, context, start_phases,
-                     sizeof(start_phases) / sizeof(start_phases[0]),
-                     VM_RUNNING);
-}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
  * Turning a VM off: its VPs are suspended and deleted, the partition is
- * finalized, what was deposited comes back, and the partition is deleted.
+ * finalized, what was deposited comes back, and the partition is deleted. A
+ * start that was turned back or failed has left less to do.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -31,45 +32,53 @@ static enum vm_phase_result suspend_vps(struct vm *vm,
 {
     const struct winhv_register r = {REGISTER_EXPLICIT_SUSPEND, {1, 0}};
 
-    if (vm->progress == vm->config.vp_count)
+    if (vm->progress == vm->vps_created)
         return PHASE_NEXT;
     return check(vm, context, "suspend a VP",
                  winhv_set_registers(&vm->vmms->winhv, context, vm->partition,
                                      (uint32_t)vm->progress++, &r, 1));
 }
 
+/* The last one first, so that their number stays true. */
 static enum vm_phase_result delete_vps(struct vm *vm,
                                        struct hv_context *context)
 {
-    if (vm->progress == vm->config.vp_count)
+    if (vm->vps_created == 0)
         return PHASE_NEXT;
 
-    enum hv_status status = winhv_delete_vp(
-        &vm->vmms->winhv, context, vm->partition, (uint32_t)vm->progress);
+    enum hv_status status = winhv_delete_vp(&vm->vmms->winhv, context,
+                                            vm->partition, vm->vps_created - 1);
 
     /* It leaves its LP at that LP's own time: until then it is in use. */
     if (status == HV_STATUS_INVALID_VP_STATE)
         return PHASE_REPEAT;
-    vm->progress++;
+    vm->vps_created -= status == HV_STATUS_SUCCESS;
     return check(vm, context, "delete a VP", status);
 }
 
 static enum vm_phase_result finalize(struct vm *vm, struct hv_context *context)
 {
-    enum vm_phase_result result = check(
-        vm, context, "finalize the partition",
-        winhv_finalize_partition(&vm->vmms->winhv, context, vm->partition));
+    if (!vm->initialized)
+        return PHASE_NEXT;
 
-    return result == PHASE_REPEAT ? PHASE_NEXT : result;
+    enum hv_status status =
+        winhv_finalize_partition(&vm->vmms->winhv, context, vm->partition);
+
+    /* Repeated once, to find it done. */
+    vm->initialized = status != HV_STATUS_SUCCESS;
+    return check(vm, context, "finalize the partition", status);
 }
 
 static enum vm_phase_result withdraw(struct vm *vm, struct hv_context *context)
 {
     spa_t pages[WINHV_LIST_MAX];
     uint32_t count = WINHV_LIST_MAX;
-    enum hv_status status = winhv_withdraw_memory(&vm->vmms->winhv, context,
-                                                  vm->partition, pages, &count);
+    enum hv_status status;
 
+    if (!vm->partition.v)
+        return PHASE_NEXT;
+    status = winhv_withdraw_memory(&vm->vmms->winhv, context, vm->partition,
+                                   pages, &count);
     for (uint32_t i = 0; i < count; i++)
         root_memory_give_page(vm->vmms->root->memory, pages[i]);
     if (status == HV_STATUS_SUCCESS && count == WINHV_LIST_MAX)
@@ -80,14 +89,15 @@ static enum vm_phase_result withdraw(struct vm *vm, struct hv_context *context)
 static enum vm_phase_result delete_partition(struct vm *vm,
                                              struct hv_context *context)
 {
-    enum vm_phase_result result =
-        check(vm, context, "delete the partition",
-              winhv_delete_partition(&vm->vmms->winhv, context, vm->partition));
+    if (!vm->partition.v)
+        return PHASE_NEXT;
 
-    if (result != PHASE_REPEAT)
-        return result;
-    vm->partition = (partition_id_t){0};
-    return PHASE_NEXT;
+    enum hv_status status =
+        winhv_delete_partition(&vm->vmms->winhv, context, vm->partition);
+
+    if (status == HV_STATUS_SUCCESS)
+        vm->partition = (partition_id_t){0};
+    return check(vm, context, "delete the partition", status);
 }
 
 static enum vm_phase_result give_memory(struct vm *vm,
@@ -100,13 +110,16 @@ static enum vm_phase_result give_memory(struct vm *vm,
     return PHASE_NEXT;
 }
 
-static vm_phase_fn *const stop_phases[] = {
-    begin,    suspend_vps,      delete_vps,  finalize,
-    withdraw, delete_partition, give_memory,
-};
-
-enum root_step vmms_stop_step(void *vm, struct hv_context *context)
+/* The next start finds the devices as new. */
+static enum vm_phase_result reset_worker(struct vm *vm,
+                                         struct hv_context *context)
 {
-    return vmms_work(vm, context, stop_phases,
-                     sizeof(stop_phases) / sizeof(stop_phases[0]), VM_OFF);
+    (void)context;
+    vmwp_reset(vm->vmwp);
+    return PHASE_NEXT;
 }
+
+vm_phase_fn *const vmms_stop_phases[] = {
+    begin,       suspend_vps,  delete_vps, finalize, withdraw, delete_partition,
+    give_memory, reset_worker, NULL,
+};

@@ -251,6 +251,20 @@ struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
     return vmwp;
 }
 
+void vmwp_reset(struct vmwp *vmwp)
+{
+    vmwp->partition = (partition_id_t){0};
+    for (uint32_t i = 0; i < vmwp->vp_count; i++) {
+        /* DPCs and threads under way find that there is nothing to do. */
+        vmwp->vps[i].message_waiting = false;
+        vmwp->vps[i].dpc_phase = 0;
+        vmwp->vps[i].phase = PHASE_WAKE;
+    }
+    for (unsigned i = 0; i < vmwp->vdev_count; i++)
+        vmwp->vdevs[i]->ops->reset(vmwp->vdevs[i]);
+    console_reset(&vmwp->console);
+}
+
 void vmwp_free(struct vmwp *vmwp)
 {
     if (!vmwp)

@@ -67,6 +67,10 @@ struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
                          vmwp_stopped_fn *on_stopped, void *context);
 void vmwp_free(struct vmwp *vmwp);
 
+/** The VM is off: forgets its partition and the intercepts under way, and
+ *  resets the devices. */
+void vmwp_reset(struct vmwp *vmwp);
+
 /** VID hands over an intercept message of this VM, in the root's interrupt
  *  routine. Messages that make no sense are dropped. */
 void vmwp_receive(struct vmwp *vmwp, struct hv_context *context,

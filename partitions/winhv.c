@@ -144,16 +144,15 @@ enum hv_status winhv_set_property(struct winhv *winhv,
 enum hv_status winhv_deposit_memory(struct winhv *winhv,
                                     struct hv_context *context,
                                     partition_id_t id, const spa_t *pages,
-                                    uint32_t count)
+                                    uint32_t count, uint32_t *done)
 {
     struct deposit_list input = {.head.partition_id = id.v};
-    uint32_t done;
 
     CHECK(count <= WINHV_LIST_MAX);
     for (uint32_t i = 0; i < count; i++)
         input.pages[i] = pages[i].raw >> PAGE_SHIFT;
     return winhv_rep(winhv, context, HVCALL_DEPOSIT_MEMORY, count, &input,
-                     sizeof(input), &done);
+                     sizeof(input), done);
 }
 
 enum hv_status winhv_withdraw_memory(struct winhv *winhv,

@@ -39,12 +39,13 @@ enum hv_status winhv_set_property(struct winhv *winhv,
                                   struct hv_context *context, partition_id_t id,
                                   uint32_t code, uint64_t value);
 
-/** Deposits `pages` pages, at most WINHV_LIST_MAX. */
+/** Deposits `count` pages, at most WINHV_LIST_MAX. *done receives how many
+ *  were taken, also on failure: they are the hypervisor's then. */
 #define WINHV_LIST_MAX 256
 enum hv_status winhv_deposit_memory(struct winhv *winhv,
                                     struct hv_context *context,
                                     partition_id_t id, const spa_t *pages,
-                                    uint32_t count);
+                                    uint32_t count, uint32_t *done);
 
 /** Takes free pages back, at most WINHV_LIST_MAX; *count: in and out. */
 enum hv_status winhv_withdraw_memory(struct winhv *winhv,

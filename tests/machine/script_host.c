@@ -69,17 +69,7 @@ void script_config_init(struct script_config *config)
     };
 }
 
-static void put_page(FILE *file, const void *bytes, size_t count)
-{
-    static const uint8_t zeros[PAGE];
-
-    CHECK(count <= PAGE);
-    CHECK(fwrite(bytes, 1, count, file) == count);
-    CHECK(fwrite(zeros, 1, PAGE - count, file) == PAGE - count);
-}
-
-/* The guest program of one VM: a multiboot image as any other. */
-static void write_image(const struct script_vm *vm, const char *name)
+size_t script_image(const struct script_vm *vm, uint8_t *image)
 {
     const uint32_t magic = 0x1badb002u, flags = 0x10000u;
     const uint32_t end = IMAGE_GPA + (2 + vm->vps) * PAGE;
@@ -91,6 +81,21 @@ static void write_image(const struct script_vm *vm, const char *name)
         {.code = SCRIPT_WRMSR, .a = MSR_X2APIC_EOI},
         {.code = SCRIPT_IRET},
     };
+
+    CHECK(vm->vps <= SCRIPT_VPS_MAX);
+    memset(image, 0, SCRIPT_IMAGE_BYTES_MAX);
+    memcpy(image, header, sizeof(header));
+    memcpy(image + PAGE, handler, sizeof(handler));
+    for (uint32_t i = 0; i < vm->vps; i++)
+        memcpy(image + (2 + i) * PAGE, vm->script[i].ops,
+               vm->script[i].count * sizeof(struct script_op));
+    return end - IMAGE_GPA;
+}
+
+static void write_image(const struct script_vm *vm, const char *name)
+{
+    uint8_t image[SCRIPT_IMAGE_BYTES_MAX];
+    size_t bytes = script_image(vm, image);
     char path[64];
 
     mkdir(FOLDER, 0777);
@@ -99,11 +104,7 @@ static void write_image(const struct script_vm *vm, const char *name)
     FILE *file = fopen(path, "wb");
 
     CHECK(file);
-    put_page(file, header, sizeof(header));
-    put_page(file, handler, sizeof(handler));
-    for (uint32_t i = 0; i < vm->vps; i++)
-        put_page(file, vm->script[i].ops,
-                 vm->script[i].count * sizeof(struct script_op));
+    CHECK(fwrite(image, 1, bytes, file) == bytes);
     CHECK(fclose(file) == 0);
 }
 

@@ -39,6 +39,11 @@ struct script_vm {
     struct script script[SCRIPT_VPS_MAX];
 };
 
+/** The guest program of one VM: a multiboot image as any other. Returns its
+ *  size. */
+#define SCRIPT_IMAGE_BYTES_MAX ((2 + SCRIPT_VPS_MAX) * 4096)
+size_t script_image(const struct script_vm *vm, uint8_t *image);
+
 struct script_config {
     uint32_t nodes; /* with `lps` each */
     uint32_t lps, root_vps;

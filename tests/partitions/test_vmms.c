@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/** Starting VMs and turning them off, whatever comes in between. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hypervisor/memory.h"
+#include "hypervisor/partition.h"
+#include "tests/partitions/vm_host.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define MS UINT64_C(1000000)
+
+static struct script_config config;
+static struct vm_host host;
+
+static void build(uint32_t lps, uint32_t root_vps, uint64_t duration_ns)
+{
+    script_config_init(&config);
+    config.lps = lps;
+    config.root_vps = root_vps;
+    config.duration_ns = duration_ns;
+    vm_host_create(&host, &config);
+}
+
+static int destroy(void **state)
+{
+    (void)state;
+    vm_host_destroy(&host);
+    return 0;
+}
+
+static void sleep_for_ever(struct script *script)
+{
+    script_add(script, SCRIPT_HLT, 0, 0, 0);
+    script_repeat(script, script->count - 1);
+}
+
+/* A VM of one VP that prints a text. */
+static void add_printer(uint32_t number, const char *text)
+{
+    struct script *script = &host.scripts[number].script[0];
+
+    script_begin(script, 0, 1);
+    script_print(script, text);
+    sleep_for_ever(script);
+    vm_host_add(&host, 1, 4 * MIB);
+}
+
+/* A VM all of whose VPs print for ever. */
+static void add_chatter(uint32_t number, uint32_t vps)
+{
+    for (uint32_t vp = 0; vp < vps; vp++) {
+        struct script *script = &host.scripts[number].script[vp];
+
+        script_begin(script, vp, vps);
+
+        unsigned first = script->count;
+
+        script_add(script, SCRIPT_RUN, 20000, 0, 0);
+        script_add(script, SCRIPT_IN, 0x3fd, 0, 1);
+        script_add(script, SCRIPT_OUT, 0x3ff, 'c', 1);
+        script_repeat(script, first);
+    }
+    vm_host_add(&host, vps, 4 * MIB);
+}
+
+static void nothing_is_left(void)
+{
+    assert_int_equal(host.root.machine->hv->partition_count, 1);
+    assert_true(vm_host_missing_bytes(&host) == 0);
+}
+
+static void a_vm_that_is_turned_off_leaves_nothing(void **state)
+{
+    (void)state;
+    build(2, 2, 30 * MS);
+    add_printer(0, "hello");
+    vm_host_order(&host, 1, 0, true);
+    vm_host_order(&host, 20 * MS, 0, false);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting running stopping off ");
+    assert_string_equal(host.console[0], "hello");
+    assert_int_equal(host.failures, 0);
+    assert_int_equal(vmms_partition(host.vmms, 0).v, 0);
+    nothing_is_left();
+}
+
+static void a_vm_can_be_started_again(void **state)
+{
+    (void)state;
+    build(2, 1, 60 * MS);
+    add_printer(0, "hello ");
+    vm_host_order(&host, 1, 0, true);
+    vm_host_order(&host, 20 * MS, 0, false);
+    vm_host_order(&host, 40 * MS, 0, true);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0],
+                        "starting running stopping off starting running ");
+    assert_string_equal(host.console[0], "hello hello ");
+    /* No id is used twice. */
+    assert_int_equal(vmms_partition(host.vmms, 0).v,
+                     host.root.machine->hv->root->id.v + 2);
+}
+
+static void who_hears_of_a_state_may_ask_for_the_next_one(void **state)
+{
+    (void)state;
+    build(2, 2, 60 * MS);
+    host.off_when_running = host.start_when_off = true;
+    add_printer(0, "hello");
+    vm_host_order(&host, 1, 0, true);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting running stopping off "
+                                        "starting running stopping off ");
+    nothing_is_left();
+}
+
+static void a_vm_in_no_state_for_it_is_left_alone(void **state)
+{
+    (void)state;
+    build(2, 2, 60 * MS);
+    add_printer(0, "hello");
+    vm_host_order(&host, 1, 0, false);
+    vm_host_order(&host, 2, 0, true);
+    vm_host_order(&host, 3, 0, true);
+    vm_host_order(&host, 20 * MS, 0, true);
+    vm_host_order(&host, 30 * MS, 0, false);
+    vm_host_order(&host, 30 * MS + 1, 0, false);
+    vm_host_order(&host, 30 * MS + 2, 0, true);
+    vm_host_order(&host, 50 * MS, 0, false);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting running stopping off ");
+    nothing_is_left();
+}
+
+/* At any moment of the start. */
+static void a_start_under_way_is_turned_back(void **state)
+{
+    (void)state;
+    for (uint64_t off = 10000; off < 3 * MS; off += 50021) {
+        build(2, 2, 10 * MS);
+        for (uint32_t vp = 0; vp < 4; vp++)
+            host.scripts[0].script[vp].count = 0;
+        add_chatter(0, 4);
+        vm_host_order(&host, 1, 0, true);
+        vm_host_order(&host, off, 0, false);
+        vm_host_run(&host);
+        assert_int_equal(vmms_state(host.vmms, 0), VM_OFF);
+        assert_int_equal(host.failures, 0);
+        nothing_is_left();
+        destroy(NULL);
+    }
+    build(1, 1, 1 * MS);
+}
+
+/* At any moment of its intercepts; and the next start is a clean one. */
+static void a_vm_is_turned_off_in_the_middle_of_its_intercepts(void **state)
+{
+    (void)state;
+    for (uint64_t off = 5 * MS; off < 5 * MS + 40000; off += 777) {
+        build(6, 2, 20 * MS);
+        add_chatter(0, 4);
+        add_printer(1, "another one is not disturbed");
+        vm_host_order(&host, 1, 0, true);
+        vm_host_order(&host, off, 0, false);
+        vm_host_order(&host, off + 5 * MS, 0, true);
+        vm_host_order(&host, off - 100000, 1, true);
+        vm_host_run(&host);
+        assert_int_equal(host.failures, 0);
+        assert_string_equal(host.states[0],
+                            "starting running stopping off starting running ");
+        assert_string_equal(host.console[1], "another one is not disturbed");
+        destroy(NULL);
+    }
+    build(1, 1, 1 * MS);
+}
+
+static void a_vm_without_enough_memory_fails_and_gives_back_all(void **state)
+{
+    (void)state;
+    build(2, 2, 100 * MS);
+    add_printer(0, "small");
+    vm_host_add(&host, 1, 256 * MIB);
+    vm_host_order(&host, 1, 1, true);
+    vm_host_order(&host, 40 * MS, 0, true);
+    vm_host_order(&host, 60 * MS, 1, true);
+    vm_host_order(&host, 60 * MS, 0, false);
+    vm_host_run(&host);
+    assert_string_equal(host.states[1], "starting stopping failed ");
+    assert_non_null(strstr(host.failure[1], "not enough memory: "));
+    assert_non_null(strstr(host.failure[1], " of 256 MiB could be had"));
+    assert_int_equal(host.failures, 1);
+    assert_string_equal(host.console[0], "small");
+    nothing_is_left();
+}
+
+static uint64_t root_hypercalls(const char *counter)
+{
+    double rate = fake_results_total(&host.root.script.results,
+                                     PC_OBJECT_ROOT_VP, "Root VP 0", counter);
+    double count =
+        rate * (double)machine_now_ns(host.root.machine) / 1000000000.0;
+
+    return (uint64_t)(count + 0.5);
+}
+
+static void a_vm_of_many_vps_gets_more_deposited(void **state)
+{
+    (void)state;
+    build(1, 1, 100 * MS);
+    add_printer(0, "x");
+    sleep_for_ever(&host.scripts[1].script[0]);
+    vm_host_add(&host, 64, 4 * MIB);
+    vm_host_order(&host, 1, 1, true);
+    vm_host_order(&host, 80 * MS, 1, false);
+    vm_host_run(&host);
+    assert_string_equal(host.states[1], "starting running stopping off ");
+    /* Two deposits; and the withdrawal of what was twice 64 pages. */
+    assert_int_equal(root_hypercalls("Deposit Hypercalls/sec"), 3);
+    nothing_is_left();
+}
+
+/* Takes all but `blocks` and `pages` out of the root's allocator. */
+static void leave_only(uint64_t blocks, uint64_t pages)
+{
+    struct root_memory *memory = host.root.root->memory;
+    uint64_t wanted = blocks * 2 * MIB + pages * PAGE_BYTES;
+    spa_t item;
+
+    /* Breaks up one block. */
+    assert_true(root_memory_take_page(memory, 0, &item));
+    while (root_memory_free_bytes(memory) > wanted + 2 * MIB)
+        assert_true(root_memory_take_block(memory, 0, &item));
+    while (root_memory_free_bytes(memory) > wanted)
+        assert_true(root_memory_take_page(memory, 0, &item));
+    host.free_bytes = root_memory_free_bytes(memory);
+}
+
+static void a_vm_whose_vps_find_no_memory_fails(void **state)
+{
+    (void)state;
+    for (uint64_t pages = 0; pages < 70; pages++) {
+        build(1, 1, 60 * MS);
+        sleep_for_ever(&host.scripts[0].script[0]);
+        vm_host_add(&host, 64, 4 * MIB);
+        leave_only(2, pages);
+        vm_host_order(&host, 1, 0, true);
+        vm_host_order(&host, 50 * MS, 0, false);
+        vm_host_run(&host);
+        /* 64 for the VPs, and the tables of a VM that has two large pages. */
+        if (pages < 64 + 3) {
+            assert_string_equal(host.states[0], "starting stopping failed ");
+            assert_non_null(strstr(host.failure[0], "memory"));
+        } else {
+            assert_string_equal(host.states[0],
+                                "starting running stopping off ");
+        }
+        nothing_is_left();
+        destroy(NULL);
+    }
+    build(1, 1, 1 * MS);
+}
+
+/* Then VMMS deposits for the root itself; those pages stay where they are. */
+static void a_partition_is_created_when_the_roots_pool_is_empty(void **state)
+{
+    struct hypervisor *hv;
+    spa_t page;
+
+    (void)state;
+    build(2, 2, 30 * MS);
+    add_printer(0, "hello");
+    hv = host.root.machine->hv;
+    while (memory_pool_take(hv, hv->root->pool, &page))
+        continue;
+    vm_host_order(&host, 1, 0, true);
+    vm_host_order(&host, 20 * MS, 0, false);
+    vm_host_run(&host);
+    assert_string_equal(host.failure[0], "");
+    assert_string_equal(host.states[0], "starting running stopping off ");
+    assert_string_equal(host.console[0], "hello");
+    assert_true(vm_host_missing_bytes(&host) == 64 * PAGE_BYTES);
+}
+
+static void a_triple_fault_turns_the_vm_off(void **state)
+{
+    (void)state;
+    build(4, 2, 30 * MS);
+    script_add(&host.scripts[0].script[0], SCRIPT_TRIPLE_FAULT, 0, 0, 0);
+    vm_host_add(&host, 2, 4 * MIB);
+    vm_host_order(&host, 1, 0, true);
+    vm_host_run(&host);
+    assert_string_equal(host.failure[0], "triple fault");
+    assert_int_equal(host.failures, 1);
+    assert_int_equal(vmms_state(host.vmms, 0), VM_OFF);
+    nothing_is_left();
+}
+
+/* VP 0 is gone before VMMS has let the others go. */
+static void a_triple_fault_while_the_vm_starts_turns_it_off_too(void **state)
+{
+    (void)state;
+    build(4, 2, 60 * MS);
+    script_add(&host.scripts[0].script[0], SCRIPT_TRIPLE_FAULT, 0, 0, 0);
+    vm_host_add(&host, 64, 4 * MIB);
+    vm_host_order(&host, 1, 0, true);
+    vm_host_run(&host);
+    assert_string_equal(host.failure[0], "triple fault");
+    assert_string_equal(host.states[0], "starting stopping off ");
+    nothing_is_left();
+}
+
+static void vms_are_started_side_by_side(void **state)
+{
+    (void)state;
+    build(4, 4, 30 * MS);
+    for (uint32_t vm = 0; vm < VM_HOST_VMS_MAX; vm++) {
+        add_printer(vm, "side by side");
+        vm_host_order(&host, 1, vm, true);
+        vm_host_order(&host, 20 * MS, vm, false);
+    }
+    vm_host_run(&host);
+    for (uint32_t vm = 0; vm < VM_HOST_VMS_MAX; vm++) {
+        assert_string_equal(host.states[vm], "starting running stopping off ");
+        assert_string_equal(host.console[vm], "side by side");
+    }
+    nothing_is_left();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_vm_that_is_turned_off_leaves_nothing,
+                                  destroy),
+        cmocka_unit_test_teardown(a_vm_can_be_started_again, destroy),
+        cmocka_unit_test_teardown(who_hears_of_a_state_may_ask_for_the_next_one,
+                                  destroy),
+        cmocka_unit_test_teardown(a_vm_in_no_state_for_it_is_left_alone,
+                                  destroy),
+        cmocka_unit_test_teardown(a_start_under_way_is_turned_back, destroy),
+        cmocka_unit_test_teardown(
+            a_vm_is_turned_off_in_the_middle_of_its_intercepts, destroy),
+        cmocka_unit_test_teardown(
+            a_vm_without_enough_memory_fails_and_gives_back_all, destroy),
+        cmocka_unit_test_teardown(a_vm_of_many_vps_gets_more_deposited,
+                                  destroy),
+        cmocka_unit_test_teardown(a_vm_whose_vps_find_no_memory_fails, destroy),
+        cmocka_unit_test_teardown(
+            a_partition_is_created_when_the_roots_pool_is_empty, destroy),
+        cmocka_unit_test_teardown(a_triple_fault_turns_the_vm_off, destroy),
+        cmocka_unit_test_teardown(
+            a_triple_fault_while_the_vm_starts_turns_it_off_too, destroy),
+        cmocka_unit_test_teardown(vms_are_started_side_by_side, destroy),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
