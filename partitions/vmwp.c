@@ -119,12 +119,19 @@ static enum root_step vmwp_stop(struct vmwp_vp *vp, struct hv_context *context,
     return ROOT_DONE;
 }
 
+static bool io_makes_sense(const struct vmwp_vp *vp)
+{
+    uint32_t bytes = vmwp_io_bytes(vp);
+
+    return bytes == 1 || bytes == 2 || bytes == 4;
+}
+
 /* What only ends the VM; NULL for an I/O intercept, which is served. */
 static const char *vmwp_fatal(const struct vmwp_vp *vp)
 {
     switch ((uint32_t)vmwp_field(vp, VMWP_TYPE, 4)) {
     case INTERCEPT_IO_PORT:
-        return NULL;
+        return io_makes_sense(vp) ? NULL : "an I/O access of no known width";
     case INTERCEPT_UNRECOVERABLE_EXCEPTION:
         return "triple fault";
     case INTERCEPT_UNMAPPED_GPA:

@@ -191,6 +191,15 @@ static bool output_element(struct vmwp_vp *vp, struct hv_context *context,
     return true;
 }
 
+/* A register's new value: 16 bits leave the rest alone, 32 bits clear it. */
+static uint64_t narrow(const struct vmwp_string *s, uint64_t old,
+                       uint64_t value)
+{
+    uint64_t kept = s->mask == UINT16_MAX ? old & ~s->mask : 0;
+
+    return kept | (value & s->mask);
+}
+
 bool vmwp_string_step(struct vmwp_vp *vp, struct hv_context *context)
 {
     struct vmwp_string *s = &vp->string;
@@ -209,9 +218,9 @@ bool vmwp_string_step(struct vmwp_vp *vp, struct hv_context *context)
 
     uint64_t next = down ? s->index - bytes : s->index + bytes;
 
-    s->index = (s->index & ~s->mask) | (next & s->mask);
+    s->index = narrow(s, s->index, next);
     if (s->repeated)
-        s->count = (s->count & ~s->mask) | ((s->count - 1) & s->mask);
+        s->count = narrow(s, s->count, s->count - 1);
     else
         s->done = true;
     return true;
