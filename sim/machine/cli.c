@@ -11,6 +11,7 @@
 #include "sim/machine/cli_private.h"
 #include "sim/machine/document.h"
 #include "sim/machine/suggest.h"
+#include "sim/machine/text.h"
 
 #define OPTIONS_MAX 16
 
@@ -47,7 +48,8 @@ static const struct cli_option check_options[] = {
 
 static const struct cli_option export_options[] = {
     {CLI_FORMAT, "format", "FORMAT", "csv (the default)"},
-    {CLI_OUTPUT, "out", "FILE", "where to write; default: standard output"},
+    {CLI_OUTPUT, "out", "FILE",
+     "where to write; - or nothing: standard output"},
     {CLI_FORCE, "force", NULL, "replace the file if it exists"},
     HELP,
     END,
@@ -100,11 +102,13 @@ bool cli_given(const struct cli_invocation *invocation, enum cli_option_id id,
 
 void cli_report(const struct sim_error *error)
 {
+    if (error->message[0] == '\0')
+        return;
     /* Editors find "file:line:column:" at the beginning of a line. */
-    const char *who = error->status == SIM_BAD_SCENARIO ? "" : "hvsim: ";
-
-    if (error->message[0] != '\0')
-        fprintf(stderr, "%s%s\n", who, error->message);
+    if (error->status != SIM_BAD_SCENARIO)
+        fputs("hvsim: ", stderr);
+    text_print(stderr, error->message);
+    fputc('\n', stderr);
 }
 
 static void print_usage(FILE *out)
@@ -208,6 +212,12 @@ static enum sim_status check_operands(const struct cli_invocation *invocation,
             error, SIM_BAD_USAGE, "%s: unexpected argument %s", command->name,
             document_quote(invocation->operands[command->operands_most],
                            quoted));
+    for (size_t i = 0; i < invocation->operand_count; i++) {
+        if (invocation->operands[i][0] == '\0')
+            return sim_fail(error, SIM_BAD_USAGE,
+                            "%s: an empty argument; expected %s", command->name,
+                            command->operands);
+    }
     return SIM_OK;
 }
 

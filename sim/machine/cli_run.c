@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "cpu/engine.h"
@@ -12,6 +13,7 @@
 #include "sim/machine/progress.h"
 #include "sim/machine/results.h"
 #include "sim/machine/summary.h"
+#include "sim/machine/text.h"
 #include "sim/machine/units.h"
 
 /* All that a signal handler can reach; the one mutable variable of hvsim. */
@@ -157,7 +159,9 @@ static enum sim_status print_summary(const struct run *run,
         return status;
     status = summary_print(stdout, db, summary_width(stdout), error);
     sqlite3_close(db);
-    printf("\nResults: %s\n", run->path);
+    printf("\nResults: ");
+    text_print(stdout, run->path);
+    printf("\n");
     return status;
 }
 
@@ -202,6 +206,17 @@ static enum sim_status spare_scenario(const char *scenario, const char *output,
     return SIM_OK;
 }
 
+static enum sim_status check_output(const char *scenario, const char *output,
+                                    struct sim_error *error)
+{
+    /* A database is not written from its beginning to its end. */
+    if (strcmp(output, "-") == 0)
+        return sim_fail(error, SIM_BAD_USAGE,
+                        "run: results cannot go to standard output; expected "
+                        "a file, such as ./- for one of that name");
+    return spare_scenario(scenario, output, error);
+}
+
 enum sim_status cli_run(const struct cli_invocation *invocation,
                         struct sim_error *error)
 {
@@ -213,7 +228,7 @@ enum sim_status cli_run(const struct cli_invocation *invocation,
         return status;
     catch_signals();
     name_results(invocation, &run);
-    status = spare_scenario(invocation->operands[0], run.path, error);
+    status = check_output(invocation->operands[0], run.path, error);
     if (status == SIM_OK)
         status = results_create(&run.results, run.path,
                                 cli_given(invocation, CLI_FORCE, NULL), error);
@@ -235,6 +250,8 @@ enum sim_status cli_export(const struct cli_invocation *invocation,
 
     cli_given(invocation, CLI_FORMAT, &name);
     cli_given(invocation, CLI_OUTPUT, &to);
+    if (to && strcmp(to, "-") == 0)
+        to = NULL;
     status = export_find_format(&format, name, error);
     if (status != SIM_OK)
         return status;

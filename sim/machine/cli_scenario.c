@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "perfcounters/pc_counters.h"
 #include "sim/machine/cli_private.h"
 #include "sim/machine/document.h"
 #include "sim/machine/scenario_explain.h"
 #include "sim/machine/scenario_schema.h"
+#include "sim/machine/text.h"
 #include "sim/machine/units.h"
 
 /** An override and the texts that it borrows. */
@@ -50,6 +52,21 @@ static enum sim_status make_override(const struct cli_setting *setting,
     return SIM_OK;
 }
 
+/** Notes are lines, each of which may name a file. */
+static void print_notes(const char *notes)
+{
+    while (*notes != '\0') {
+        size_t bytes = strcspn(notes, "\n");
+        char *line = strndup(notes, bytes);
+
+        if (line)
+            text_print(stderr, line);
+        fputc('\n', stderr);
+        free(line);
+        notes += bytes + (notes[bytes] != '\0');
+    }
+}
+
 enum sim_status cli_read_scenario(const struct cli_invocation *invocation,
                                   const char *file, struct scenario **out,
                                   struct sim_error *error)
@@ -79,7 +96,7 @@ enum sim_status cli_read_scenario(const struct cli_invocation *invocation,
     status = scenario_read_file(out, file, overrides, count, error);
     if (status == SIM_OK && (*out)->notes &&
         !cli_given(invocation, CLI_QUIET, NULL))
-        fprintf(stderr, "%s", (*out)->notes);
+        print_notes((*out)->notes);
 out:
     for (size_t i = 0; i < count; i++) {
         free(requests[i].path);
@@ -90,6 +107,12 @@ out:
     return status;
 }
 
+/** "1 VM", "2 VMs" */
+static void print_count(uint32_t count, const char *what, const char *then)
+{
+    printf("%" PRIu32 " %s%s%s", count, what, count == 1 ? "" : "s", then);
+}
+
 static void print_valid(const char *file, const struct scenario *scenario)
 {
     char duration[UNITS_TEXT_BYTES];
@@ -98,11 +121,12 @@ static void print_valid(const char *file, const struct scenario *scenario)
     units_print(UNITS_DURATION, scenario->duration_ns, duration);
     for (size_t i = 0; i < scenario->vm_count; i++)
         vps += scenario->vms[i].count * scenario->vms[i].vps;
-    printf("%s: valid: %s: %" PRIu32 " LPs, %" PRIu32 " VMs with %" PRIu32
-           " VPs, %s\n",
-           strcmp(file, "-") == 0 ? "<stdin>" : file, scenario->name,
-           scenario_lp_count(scenario), scenario_vm_total(scenario), vps,
-           duration);
+    text_print(stdout, strcmp(file, "-") == 0 ? "<stdin>" : file);
+    printf(": valid: %s: ", scenario->name);
+    print_count(scenario_lp_count(scenario), "LP", ", ");
+    print_count(scenario_vm_total(scenario), "VM", " with ");
+    print_count(vps, "VP", ", ");
+    printf("%s\n", duration);
 }
 
 static enum sim_status check_file(const struct cli_invocation *invocation,
@@ -156,7 +180,8 @@ enum sim_status cli_schema(const struct cli_invocation *invocation,
     return SIM_OK;
 }
 
-/** Explains the counter called `name`, in each object that has one. */
+/** Explains the counter called `name`, in each object that has one; case does
+ *  not count. */
 static size_t explain_counter(const char *name, struct suggestion *near)
 {
     size_t explained = 0;
@@ -168,7 +193,7 @@ static size_t explain_counter(const char *name, struct suggestion *near)
             const struct pc_counter *counter = &object->counters[i];
 
             suggest_offer(near, name, counter->name);
-            if (strcmp(counter->name, name) != 0)
+            if (strcasecmp(counter->name, name) != 0)
                 continue;
             printf("%s\\%s: in %s\n    %s\n", object->name, counter->name,
                    counter->unit, counter->help);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sim/core/check.h"
+#include "sim/machine/text.h"
 
 struct document_node *document_new(enum document_kind kind,
                                    struct document_mark mark)
@@ -184,41 +185,23 @@ enum sim_status document_fail(const struct document_mark *mark,
                     mark->source, mark->line, mark->column, message);
 }
 
-/** The bytes of the UTF-8 character that begins with `lead`. */
-static size_t character_bytes(unsigned char lead)
-{
-    if (lead < 0xc0)
-        return 1;
-    if (lead < 0xe0)
-        return 2;
-    return lead < 0xf0 ? 3 : 4;
-}
-
 const char *document_quote(const char *text,
                            char quoted[static DOCUMENT_QUOTE_BYTES])
 {
     static const char ellipsis[] = "...'";
+    char piece[TEXT_PIECE_BYTES];
     size_t length = 0;
 
     quoted[length++] = '\'';
     while (*text != '\0') {
-        unsigned char lead = (unsigned char)*text;
-        size_t bytes = strnlen(text, character_bytes(lead));
-        /* U+0080 .. U+009F are control characters of two bytes */
-        bool control = lead < 0x20 || lead == 0x7f ||
-                       (lead == 0xc2 && (unsigned char)text[1] < 0xa0);
+        size_t bytes = text_next(&text, piece);
 
-        if (length + 4 * bytes + sizeof ellipsis > DOCUMENT_QUOTE_BYTES) {
+        if (length + bytes + sizeof ellipsis > DOCUMENT_QUOTE_BYTES) {
             memcpy(&quoted[length], ellipsis, sizeof ellipsis);
             return quoted;
         }
-        for (size_t i = 0; i < bytes; i++, text++) {
-            if (control)
-                length += (size_t)sprintf(&quoted[length], "\\x%02x",
-                                          (unsigned char)*text);
-            else
-                quoted[length++] = *text;
-        }
+        memcpy(&quoted[length], piece, bytes);
+        length += bytes;
     }
     quoted[length++] = '\'';
     quoted[length] = '\0';

@@ -126,10 +126,8 @@ enum sim_status document_fail(const struct document_mark *mark,
 
 #define DOCUMENT_QUOTE_BYTES 64
 
-/**
- * Puts `text` in single quotes, fit for a terminal: control characters as
- * \xNN, a long text cut to its beginning.
- */
+/** Puts `text` in single quotes, fit for a terminal as text.h has it; a long
+ *  text is cut to its beginning. */
 const char *document_quote(const char *text,
                            char quoted[static DOCUMENT_QUOTE_BYTES]);
 

@@ -13,6 +13,7 @@
 
 #include "sim/core/check.h"
 #include "sim/machine/document.h"
+#include "sim/machine/text.h"
 
 struct builder {
     const char *source;
@@ -48,35 +49,6 @@ static struct document_mark first_mark(const struct builder *builder)
     return mark_of(builder, (yaml_mark_t){0});
 }
 
-/**
- * Decodes one character of UTF-8 of at most `bytes` bytes. Returns its length;
- * 0 if it is malformed, overlong, or a surrogate.
- */
-static size_t decode_utf8(const unsigned char *text, size_t bytes,
-                          uint32_t *character)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = text[0] < 0x80   ? 1
-                    : text[0] < 0xc0 ? 0
-                    : text[0] < 0xe0 ? 2
-                    : text[0] < 0xf0 ? 3
-                    : text[0] < 0xf8 ? 4
-                                     : 0;
-
-    if (length == 0 || length > bytes)
-        return 0;
-    *character = length == 1 ? text[0] : text[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        *character = *character << 6 | (text[i] & 0x3f);
-    }
-    if (*character < least[length] || *character > 0x10ffff ||
-        (*character >= 0xd800 && *character <= 0xdfff))
-        return 0;
-    return length;
-}
-
 /** What YAML lets stand in a file; a byte order mark only at its start. */
 static bool is_printable(uint32_t c, bool at_start)
 {
@@ -90,18 +62,17 @@ static bool is_printable(uint32_t c, bool at_start)
 static enum sim_status check_characters(struct builder *builder,
                                         const char *text, size_t bytes)
 {
-    const unsigned char *at = (const unsigned char *)text;
     struct document_mark mark = first_mark(builder);
 
     for (size_t i = 0; i < bytes;) {
         uint32_t character = 0;
-        size_t length = decode_utf8(&at[i], bytes - i, &character);
+        size_t length = text_decode(&text[i], bytes - i, &character);
 
         if (length == 0)
             return document_fail(&mark, builder->error,
                                  "byte 0x%02x is not UTF-8 text; expected a "
                                  "YAML file in UTF-8",
-                                 at[i]);
+                                 (unsigned char)text[i]);
         if (character == 0)
             return document_fail(&mark, builder->error,
                                  "a NUL byte; expected a YAML file in UTF-8 "
@@ -114,7 +85,7 @@ static enum sim_status check_characters(struct builder *builder,
         i += length;
         mark.column++;
         if (character == '\n' ||
-            (character == '\r' && (i == bytes || at[i] != '\n'))) {
+            (character == '\r' && (i == bytes || text[i] != '\n'))) {
             mark.line += builder->has_lines;
             mark.column = 1;
         }

@@ -2,6 +2,7 @@
 #include "sim/machine/scenario_explain.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define PATH_BYTES 128
 #define HELP_COLUMNS 72
@@ -39,7 +40,7 @@ static bool names(const char *wanted, const char *path)
         return false;
     for (const char *at = path; at; at = strchr(at, '.')) {
         at += *at == '.';
-        if (strncmp(at, wanted, bytes) == 0 &&
+        if (strncasecmp(at, wanted, bytes) == 0 &&
             (at[bytes] == '\0' || at[bytes] == '.'))
             return true;
     }
@@ -53,7 +54,7 @@ static bool names_by_vm(const char *wanted, const char *path)
     char shorter[PATH_BYTES];
     const char *rest = wanted;
 
-    if (strncmp(wanted, vms, sizeof vms - 1) != 0)
+    if (strncasecmp(wanted, vms, sizeof vms - 1) != 0)
         return false;
     rest = strchr(wanted + sizeof vms - 1, '.');
     if (!rest)
@@ -97,6 +98,16 @@ static void explain_key(struct explanation *explanation,
     print_wrapped(key->help, explanation->out);
 }
 
+/** What is near the last word of what was wanted. */
+static void suggest_key(const struct explanation *explanation,
+                        const struct scenario_key *key)
+{
+    const char *last = strrchr(explanation->wanted, '.');
+
+    suggest_offer(explanation->near, last ? last + 1 : explanation->wanted,
+                  key->name);
+}
+
 static void explain_section(struct explanation *explanation,
                             enum scenario_section section, const char *prefix)
 {
@@ -115,7 +126,7 @@ static void explain_section(struct explanation *explanation,
         if (!wanted || names(wanted, plain) || names_by_vm(wanted, plain))
             explain_key(explanation, key, path);
         else
-            suggest_offer(explanation->near, wanted, key->name);
+            suggest_key(explanation, key);
         if (key->type == SCENARIO_PART || key->type == SCENARIO_LIST) {
             strncat(path, ".", sizeof path - strlen(path) - 1);
             explain_section(explanation, key->part, path);

@@ -13,8 +13,9 @@
 /**
  * Explains on `out` each parameter that `what` names: by its path
  * ("vms[].weight", "vms.web.weight") or by the end of it ("weight"), and what
- * is inside if it is a collection. NULL explains all. Returns how many were
- * explained; if none, `near` has been offered all the names.
+ * is inside if it is a collection; case does not count. NULL explains all.
+ * Returns how many were explained; if none, `near` has been offered all the
+ * names.
  */
 size_t scenario_explain(const char *what, struct suggestion *near, FILE *out);
 

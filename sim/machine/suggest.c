@@ -5,6 +5,8 @@
 
 #include "sim/core/types.h"
 
+#define PART_BYTES_MIN 4
+
 static char fold(char c)
 {
     if (c >= 'A' && c <= 'Z')
@@ -48,6 +50,23 @@ static size_t distance(const char *a, size_t a_bytes, const char *b,
     return rows[a_bytes % 3][b_bytes];
 }
 
+/** Whether `part`, which is long enough to mean something, is in `whole`. */
+static bool contains(const char *whole, size_t whole_bytes, const char *part,
+                     size_t part_bytes)
+{
+    if (part_bytes < PART_BYTES_MIN)
+        return false;
+    for (size_t at = 0; at + part_bytes <= whole_bytes; at++) {
+        size_t same = 0;
+
+        while (same < part_bytes && fold(whole[at + same]) == fold(part[same]))
+            same++;
+        if (same == part_bytes)
+            return true;
+    }
+    return false;
+}
+
 void suggest_offer(struct suggestion *best, const char *written,
                    const char *candidate)
 {
@@ -61,7 +80,8 @@ void suggest_offer(struct suggestion *best, const char *written,
     size_t far = distance(written, written_bytes, candidate, candidate_bytes);
 
     /* One letter is forgiven in words of two, not in a word of one. */
-    if (far > 0 && far > (candidate_bytes + 1) / 3)
+    if (far > 0 && far > (candidate_bytes + 1) / 3 &&
+        !contains(candidate, candidate_bytes, written, written_bytes))
         return;
     if (!best->word || far < best->distance)
         *best = (struct suggestion){candidate, far};

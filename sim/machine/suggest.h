@@ -22,7 +22,8 @@ struct suggestion {
  * Offers `candidate` for the misspelt `written`. The nearest wins by the
  * number of letters added, left out, changed or swapped with their neighbour;
  * the first of equals. Case, '-' and '_' do not count. A word that differs in
- * more than a third of its letters is not near.
+ * more than a third of its letters is not near, unless all that was written,
+ * at least four letters, stands in it as it is.
  */
 void suggest_offer(struct suggestion *best, const char *written,
                    const char *candidate);

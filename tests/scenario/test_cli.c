@@ -47,7 +47,8 @@ static void redirect(int fd, const char *path, int flags)
         _exit(99);
 }
 
-/** Splits `command` at blanks and runs it; `out` NULL is a file to read. */
+/** Splits `command` at blanks and runs it, where '' is an empty argument and a
+ *  '_' stands for a blank; `out` NULL is a file to read. */
 static void run(struct outcome *outcome, const char *command, const char *out)
 {
     char words[512];
@@ -59,8 +60,13 @@ static void run(struct outcome *outcome, const char *command, const char *out)
     snprintf(words, sizeof words, "%s", command);
     for (char *word; (word = strsep(&rest, " "));) {
         assert_true(count < ARGUMENTS_MAX);
-        if (*word)
-            arguments[count++] = word;
+        if (strcmp(word, "''") == 0)
+            *word = '\0';
+        else if (*word == '\0')
+            continue;
+        for (char *c = word; (c = strchr(c, '_'));)
+            *c = ' ';
+        arguments[count++] = word;
     }
 
     pid_t child = fork();
@@ -171,12 +177,24 @@ static void bad_usage_says_what_is_wrong_and_what_was_meant(void **state)
         {"run a --quiet=yes", "hvsim: run: no such option: '--quiet=yes'\n"},
         {"run a -o", "hvsim: run: option '-o' needs a value\n"},
         {"run a --seed", "hvsim: run: option '--seed' needs a value\n"},
+        {"run ''", "hvsim: run: an empty argument; expected FILE\n"},
+        {"console a.db ''",
+         "hvsim: console: an empty argument; expected OUT.db [VM]\n"},
+        {"run a.yaml -o -",
+         "hvsim: run: results cannot go to standard output; expected a file, "
+         "such as ./- for one of that name\n"},
         {"check a --set b", "hvsim: --set 'b': expected PATH=VALUE, such as "
                             "vms.web.weight=200\n"},
         {"export a --format xml",
          "hvsim: there is no format \"xml\"; there is: csv\n"},
         {"explain wieght", "hvsim: explain: no parameter or counter is called "
                            "'wieght'; did you mean 'weight'?\n"},
+        {"explain vms.web.wieght",
+         "hvsim: explain: no parameter or counter is called "
+         "'vms.web.wieght'; did you mean 'weight'?\n"},
+        {"explain guest_run",
+         "hvsim: explain: no parameter or counter is called 'guest run'; did "
+         "you mean '% Guest Run Time'?\n"},
     };
 
     (void)state;
@@ -200,6 +218,10 @@ static void check_accepts_what_is_valid(void **state)
     assert_outcome("check a.yaml", 0,
                    "a.yaml: valid: a: 4 LPs, 0 VMs with 0 VPs, 2s\n", "");
     assert_outcome("check --quiet a.yaml", 0, "", "");
+    write_text("one.yaml", "hvsim: 1\nname: one\nhost: {nodes: [{lps: 1}]}\n"
+                           "vms: [{name: v, guest: {workload: w}}]\n");
+    assert_outcome("check one.yaml", 0,
+                   "one.yaml: valid: one: 1 LP, 1 VM with 1 VP, 2s\n", "");
     assert_says("check --resolved --seed 9 --set duration=3s a.yaml", 0,
                 "name: \"a\"\nseed: 9\nduration: 3s\nhost:\n", "");
 }
@@ -228,6 +250,22 @@ static void overrides_are_to_blame_for_themselves(void **state)
     assert_says("check a.yaml --set root.vps=5", 2, "",
                 "hvsim: --set root.vps=5: root.vps: 5 root VPs on 4 logical "
                 "processors; expected at most 4\n");
+}
+
+static void no_message_hands_a_terminal_what_it_would_act_on(void **state)
+{
+    (void)state;
+    write_scenario("a");
+    assert_says("check a.yaml --set name=\x1b[2J", 2, "",
+                "hvsim: --set name=\\x1b[2J: name: '\\x1b[2J' is not a name");
+    assert_says("check a.yaml --set \x1b[2J=1", 2, "", "--set \\x1b[2J=1: ");
+    assert_says("check \x1b[2J", 66, "", "hvsim: \\x1b[2J: cannot be opened");
+    assert_says("run \x9b\n", 66, "", "hvsim: \\x9b\\x0a: cannot be opened");
+    write_text("\x1b.yaml", "hvsim: 1\nname: a\nvms:\n"
+                            "- {name: v, weight: 5, guest: {workload: w}}\n");
+    assert_says("check \x1b.yaml", 0, "\\x1b.yaml: valid: a",
+                "\\x1b.yaml:4:21: vms[0].weight: note: no effect yet");
+    assert_says("run -o \x1b.db a.yaml", 0, "\nResults: \\x1b.db\n", "");
 }
 
 static void a_scenario_may_come_from_standard_input(void **state)
@@ -302,6 +340,8 @@ static void an_interrupted_run_keeps_its_results(void **state)
                 "hvsim: interrupted at 300ms of 2s; what was simulated until "
                 "then is in interrupted.db\n");
     assert_says("export interrupted.db", 0, "time_ns,", "");
+    assert_says("export interrupted.db --out -", 0, "time_ns,", "");
+    assert_int_equal(access("-", F_OK), -1);
 }
 
 static void a_failed_run_keeps_its_results_and_says_so(void **state)
@@ -366,6 +406,9 @@ static void explain_finds_parameters_and_counters(void **state)
     assert_says("explain weight", 0, weight, "");
     assert_says("explain vms[].weight", 0, weight, "");
     assert_says("explain vms.web.weight", 0, weight, "");
+    assert_says("explain VMs.web.Weight", 0, weight, "");
+    assert_says("explain %_guest_RUN_time", 0,
+                "Hyper-V Hypervisor Logical Processor\\% Guest Run Time: ", "");
     assert_says("explain counters", 0, "counters.interval: a time", "");
     assert_says("explain", 0, weight, "");
     assert_says("explain Hardware%", 2, "", "no parameter or counter");
@@ -389,6 +432,7 @@ int main(void)
         TEST(check_accepts_what_is_valid),
         TEST(check_points_at_each_file_that_is_not),
         TEST(overrides_are_to_blame_for_themselves),
+        TEST(no_message_hands_a_terminal_what_it_would_act_on),
         TEST(a_scenario_may_come_from_standard_input),
         TEST(notes_go_to_standard_error_unless_quiet),
         TEST(run_writes_results_named_after_the_scenario),

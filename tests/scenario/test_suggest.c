@@ -48,6 +48,15 @@ static void suggests_nothing_for_a_word_that_is_not_near(void **state)
     assert_null(nearest(long_word));
 }
 
+static void finds_what_a_longer_word_holds(void **state)
+{
+    (void)state;
+    assert_string_equal(nearest("quantum"), "sync_quantum");
+    assert_string_equal(nearest("Sync"), "sync_quantum");
+    assert_null(nearest("syn")); /* three letters are in too many words */
+    assert_null(nearest("quantums"));
+}
+
 static void prefers_the_nearer_and_then_the_first(void **state)
 {
     struct suggestion best = {0};
@@ -66,6 +75,7 @@ int main(void)
         cmocka_unit_test(finds_the_word_that_was_meant),
         cmocka_unit_test(overlooks_case_and_dashes),
         cmocka_unit_test(suggests_nothing_for_a_word_that_is_not_near),
+        cmocka_unit_test(finds_what_a_longer_word_holds),
         cmocka_unit_test(prefers_the_nearer_and_then_the_first),
     };
 

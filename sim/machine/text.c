@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/machine/text.h"
+
+#include <string.h>
+
+#include "sim/core/check.h"
+
+#define LENGTH_MAX 4 /* of a character of UTF-8 */
+
+size_t text_decode(const char *text, size_t bytes, uint32_t *character)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char lead = (unsigned char)text[0];
+    size_t length = lead < 0x80   ? 1
+                    : lead < 0xc0 ? 0
+                    : lead < 0xe0 ? 2
+                    : lead < 0xf0 ? 3
+                    : lead < 0xf8 ? 4
+                                  : 0;
+
+    if (length == 0 || length > bytes)
+        return 0;
+    *character = length == 1 ? lead : lead & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        unsigned char next = (unsigned char)text[i];
+
+        if ((next & 0xc0) != 0x80)
+            return 0;
+        *character = *character << 6 | (next & 0x3f);
+    }
+    if (*character < least[length] || *character > 0x10ffff ||
+        (*character >= 0xd800 && *character <= 0xdfff))
+        return 0;
+    return length;
+}
+
+/** Control characters, those of Unicode's second block of them too. */
+static bool is_control(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+size_t text_next(const char **text, char piece[static TEXT_PIECE_BYTES])
+{
+    uint32_t character = 0;
+    size_t length = text_decode(*text, strnlen(*text, LENGTH_MAX), &character);
+
+    CHECK(**text != '\0');
+    if (length > 0 && !is_control(character)) {
+        memcpy(piece, *text, length);
+        piece[length] = '\0';
+        *text += length;
+        return length;
+    }
+    length = (size_t)snprintf(piece, TEXT_PIECE_BYTES, "\\x%02x",
+                              (unsigned char)**text);
+    ++*text;
+    return length;
+}
+
+void text_print(FILE *out, const char *text)
+{
+    char piece[TEXT_PIECE_BYTES];
+
+    while (*text != '\0') {
+        text_next(&text, piece);
+        fputs(piece, out);
+    }
+}
