@@ -29,6 +29,14 @@ static enum root_step step_job(void *context, struct hv_context *hv_context)
     return ROOT_DONE;
 }
 
+/* The machine reports the VPs of its own VMs alone. */
+static void on_vp_added(void *context, struct hv_vp *vp)
+{
+    struct machine *m = context;
+
+    pc_report_add_vp(m->report, "vm", vp->index, &vp->counters);
+}
+
 void root_host_create(struct root_host *host,
                       const struct script_config *config)
 {
@@ -36,6 +44,8 @@ void root_host_create(struct root_host *host,
     script_host_create(&host->script, config);
     host->machine = host->script.machine;
     host->root = host->machine->root;
+    if (config->vm_count == 0)
+        host->machine->hv->host.vp_added = on_vp_added;
 }
 
 void root_host_run(struct root_host *host)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "hypervisor/partition.h"
-#include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
 static void append(char *text, size_t bytes, const char *more)
@@ -70,14 +69,6 @@ static void on_fail(void *context, uint32_t vm, const char *why)
     snprintf(host->failure[vm], sizeof(host->failure[vm]), "%s", why);
 }
 
-/* The machine reports the VPs of its own VMs alone. */
-static void on_vp_added(void *context, struct hv_vp *vp)
-{
-    struct machine *m = context;
-
-    pc_report_add_vp(m->report, "vm", vp->index, &vp->counters);
-}
-
 void vm_host_create(struct vm_host *host, const struct script_config *config)
 {
     struct vmms_listener listener = {.context = host,
@@ -92,7 +83,6 @@ void vm_host_create(struct vm_host *host, const struct script_config *config)
     root_host_create(&host->root, config);
     if (vmms_create(&host->vmms, host->root.root, &listener, &error) != SIM_OK)
         abort();
-    host->root.machine->hv->host.vp_added = on_vp_added;
     host->free_bytes = root_memory_free_bytes(host->root.root->memory);
 }
 

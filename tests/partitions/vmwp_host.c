@@ -50,14 +50,6 @@ static void on_stopped(void *context, struct hv_context *hv_context,
     host->stopped = why;
 }
 
-/* The machine reports the VPs of its own VMs alone. */
-static void on_vp_added(void *context, struct hv_vp *vp)
-{
-    struct machine *m = context;
-
-    pc_report_add_vp(m->report, "vm", vp->index, &vp->counters);
-}
-
 static void create_partition(struct vmwp_host *host, struct hv_context *context)
 {
     struct winhv *winhv = &host->winhv;
@@ -135,7 +127,6 @@ void vmwp_host_create(struct vmwp_host *host)
     memset(host, 0, sizeof(*host));
     script_config_init(&config);
     root_host_create(&host->root, &config);
-    host->root.machine->hv->host.vp_added = on_vp_added;
     CHECK(winhv_init(&host->winhv, host->root.root, &error) == SIM_OK);
     host->vmwp = vmwp_create(host->root.root, &host->winhv, 1, &listener,
                              on_stopped, host);
