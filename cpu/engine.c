@@ -62,6 +62,7 @@ enum sim_status engine_create(struct engine **out, struct engine_pool *pool,
         .physical_bits = 46,
     };
     engine->tlb = tlb_create(TLB_PAGES_MAX);
+    engine->refills_until_flush = ENGINE_REFILLS_MIN;
     if (!engine->tlb || !price_cache_near_init(&engine->near) ||
         !engine_pool_join(pool, engine)) {
         engine_free(engine);
@@ -139,6 +140,8 @@ void engine_update_attention(struct engine *engine)
     else
         engine->attention =
             engine->limit > engine->billed ? engine->limit - engine->billed : 0;
+    if (engine->attention > engine->sample_at)
+        engine->attention = engine->sample_at;
 }
 
 cycles_t engine_take_elapsed(struct engine *engine)

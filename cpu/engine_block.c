@@ -26,6 +26,9 @@
 #define BLOCK_BYTES_MAX (2 * PAGE_BYTES)
 #define INSTRUCTION_BYTES_MAX 15
 
+/* Often enough to find a loop soon, too seldom to be felt. */
+#define LOOP_SAMPLE_SUBCYCLES (10000u * SUBCYCLES_PER_CYCLE)
+
 static bool is_prefix(uint8_t byte, enum code_mode mode)
 {
     switch (byte) {
@@ -275,6 +278,17 @@ static void run_scratch_block(struct engine *engine, uint64_t pc,
     engine->instructions += engine->block->instructions;
 }
 
+/* A block that begins again now is taken for a loop. */
+static void look_for_loop(struct engine *engine, uint64_t pc, uint32_t bytes)
+{
+    const struct near_price *last = engine->block;
+
+    engine->sample_at = engine->clock + LOOP_SAMPLE_SUBCYCLES;
+    if (last && last->key == near_key(&engine->near, pc, bytes) &&
+        last != &engine->near.loop)
+        price_cache_near_loop(&engine->near, last);
+}
+
 /* True if the block at `pc` is not to be treated as usual. */
 static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
 {
@@ -293,6 +307,8 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
         stop_before(engine, STOP_BOUNDARY);
         return true;
     }
+    if (engine->clock >= engine->sample_at)
+        look_for_loop(engine, pc, bytes);
     engine_update_attention(engine); /* what it was for may have passed */
     return false;
 }
@@ -341,18 +357,28 @@ void engine_block_hook(uc_engine *uc, uint64_t pc, uint32_t bytes,
                        void *context)
 {
     struct engine *engine = context;
-    uint64_t key = near_key(&engine->near, pc, bytes);
-    const struct near_price *price = near_slot(&engine->near, key);
+    const struct near_price *price = &engine->near.loop;
     uint64_t clock = engine->clock;
 
     (void)uc;
-    if (__builtin_expect(price->key != key || clock >= engine->attention, 0)) {
-        run_unusual_block(engine, pc, bytes);
-        return;
+    if (__builtin_expect(pc != engine->near.loop_pc, 1)) {
+        uint64_t key = near_key(&engine->near, pc, bytes);
+
+        price = near_slot(&engine->near, key);
+        if (__builtin_expect(price->key != key, 0))
+            goto unusual;
+    } else if (bytes != near_bytes(price->key)) {
+        goto unusual;
     }
+    if (__builtin_expect(clock >= engine->attention, 0))
+        goto unusual;
     engine->block = price;
     engine->clock = clock + price->subcycles;
     engine->instructions += price->instructions;
+    return;
+
+unusual:
+    run_unusual_block(engine, pc, bytes);
 }
 
 void engine_block_cut(struct engine *engine, uint64_t pc)

@@ -2,10 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/engine_private.h"
 #include "cpu/code_density.h"
+#include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
+#define REFILLS_MAX (1u << 16)
 #define FETCHED_SLOTS_MIN 64u
 #define FETCHED_SLOTS_MAX (1u << 16)
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15) /* 2^64 / golden ratio */
@@ -15,6 +16,7 @@ void engine_memory_flush(struct engine *engine)
     CHECK(uc_ctl_flush_tlb(engine->uc) == UC_ERR_OK);
     engine->epoch++;
     engine->flush_wanted = false;
+    engine->refills = 0;
 }
 
 void engine_memory_flush_all(struct engine *engine, bool keep_global)
@@ -231,9 +233,9 @@ static bool fill_code(struct engine *engine, gva_t page,
     code_pages_to_code(code, to->spa); /* may begin a new epoch */
     if (is_dense(engine, to->spa))
         return refuse(engine, TROUBLE_DENSE_CODE, page, MMU_FETCH);
-    entry->paddr = code_pages_map_executable(code, to->spa, engine->number,
-                                             engine->epoch)
-                       .raw;
+    entry->paddr =
+        code_pages_map_executable(code, to->spa, engine->number, engine->epoch)
+            .raw;
     entry->perms = UC_PROT_EXEC;
     note_fetch(engine, page, to->spa);
     return true;
@@ -302,6 +304,20 @@ static bool may_still_access(struct engine *engine, struct mmu_context *mmu,
     return mmu->alignment_check;
 }
 
+/* Unicorn's TLB begins with 256 entries and doubles when it is flushed while
+ * nearly full, which nothing makes happen to a guest that stays in one address
+ * space. So when it keeps asking for what it has been told, it is flushed; each
+ * time after twice as many questions, since a larger one may not help. */
+static void note_refill(struct engine *engine)
+{
+    if (++engine->refills < engine->refills_until_flush)
+        return;
+    engine->flush_wanted = true;
+    if (engine->refills_until_flush < REFILLS_MAX)
+        engine->refills_until_flush *= 2;
+    engine_update_attention(engine);
+}
+
 static bool fill_guest(struct engine *engine, gva_t page,
                        enum mmu_access access, uc_tlb_entry *entry)
 {
@@ -336,7 +352,8 @@ static bool fill_guest(struct engine *engine, gva_t page,
         return false;
     }
     /* Of the epoch that the entry goes to: filling may have begun it. */
-    tlb_mark(engine->tlb, page, engine->epoch);
+    if (tlb_mark(engine->tlb, page, engine->epoch))
+        note_refill(engine);
     return true;
 }
 

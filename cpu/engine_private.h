@@ -51,6 +51,9 @@
 /* UC_HOOK_INTR numbers an SVM exit 0x100 + its exit code. */
 #define SVM_INTNO 0x100u
 
+/** See note_refill() in engine_memory.c. */
+#define ENGINE_REFILLS_MIN 512u
+
 /** No code selector is known: see current_mode() in engine_block.c. */
 #define MODE_UNKNOWN UINT32_MAX
 
@@ -142,6 +145,7 @@ struct engine {
     /* Hot: all that a block touches. Times in subcycles. */
     uint64_t clock;
     uint64_t attention; /* look up when clock reaches it; 0: at once */
+    uint64_t sample_at; /* the clock when to look for a loop */
     uint64_t instructions;
     const struct near_price *block; /* being executed; NULL if none */
     struct near_prices near;
@@ -178,6 +182,8 @@ struct engine {
     uint64_t pdpte[4];
     struct tlb *tlb; /* owns */
     struct engine_walks walks;
+    uint32_t refills; /* of Unicorn's TLB since it was flushed */
+    uint32_t refills_until_flush;
     struct fetched_page *fetched; /* owns */
     uint32_t fetched_slots;
     uint32_t fetched_count;

@@ -18,7 +18,10 @@ static size_t near_count(const struct near_prices *near)
 
 bool price_cache_near_init(struct near_prices *near)
 {
-    *near = (struct near_prices){.index_shift = 64 - NEAR_INDEX_BITS_MIN};
+    *near = (struct near_prices){
+        .loop_pc = NEAR_NO_LOOP,
+        .index_shift = 64 - NEAR_INDEX_BITS_MIN,
+    };
     near->entries = calloc(near_count(near), sizeof(*near->entries));
     return near->entries != NULL;
 }
@@ -33,11 +36,21 @@ void price_cache_near_clear(struct near_prices *near)
 {
     memset(near->entries, 0, near_count(near) * sizeof(*near->entries));
     memset(near->generation, 0, sizeof(near->generation));
+    near->loop_pc = NEAR_NO_LOOP;
+}
+
+void price_cache_near_loop(struct near_prices *near,
+                           const struct near_price *price)
+{
+    near->loop = *price;
+    near->loop_pc = near_address(price->key);
 }
 
 /* A block may begin in the page before and run into this one. */
 void price_cache_near_expire(struct near_prices *near, uint64_t page)
 {
+    /* Its price stays: the block may be under way. */
+    near->loop_pc = NEAR_NO_LOOP;
     for (unsigned i = 0; i < 2; i++) {
         uint64_t number = (page >> PAGE_SHIFT) - i;
         uint16_t *generation =

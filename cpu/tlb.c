@@ -217,14 +217,17 @@ bool tlb_insert(struct tlb *tlb, gva_t page,
     return emptied;
 }
 
-void tlb_mark(struct tlb *tlb, gva_t page, uint32_t epoch)
+bool tlb_mark(struct tlb *tlb, gva_t page, uint32_t epoch)
 {
     struct slot *slot = find_slot(tlb, page);
+    bool again;
 
     if (slot == NULL)
-        return;
+        return false;
+    again = slot->marked && slot->epoch == epoch;
     slot->marked = true;
     slot->epoch = epoch;
+    return again;
 }
 
 void tlb_flush(struct tlb *tlb, bool keep_global)

@@ -32,9 +32,10 @@ const struct mmu_translation *tlb_find(const struct tlb *tlb, gva_t page);
 bool tlb_insert(struct tlb *tlb, gva_t page,
                 const struct mmu_translation *translation);
 
-/** Notes that the engine holds `page` since its flush number `epoch`. Nothing
- *  to do if the page is not here. */
-void tlb_mark(struct tlb *tlb, gva_t page, uint32_t epoch);
+/** Notes that the engine holds `page` since its flush number `epoch`. True if
+ *  that was noted already, so that the engine has forgotten it in between.
+ *  Nothing to do if the page is not here. */
+bool tlb_mark(struct tlb *tlb, gva_t page, uint32_t epoch);
 
 /** MOV CR3: everything but global pages (if `keep_global`). The engine, which
  *  knows no global pages, flushes all and begins a new epoch. */

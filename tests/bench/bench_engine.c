@@ -4,13 +4,16 @@
  * How much of the emulator's own speed the engine keeps: the loops of
  * workloads/bench, run by the engine (page walks, prices, code-page table,
  * intercepts) and by bare Unicorn with no hook at all, in one process, turn by
- * turn. Bare Unicorn runs in whichever of its two memory modes is faster.
+ * turn. Bare Unicorn runs in whichever of its two memory modes is faster, and
+ * once more in that of the engine with a block hook that does nothing: what
+ * counting blocks through Unicorn's hook costs at the very least.
  *
- *   bench_engine [repeats]
+ *   bench_engine [repeats [loop]]
  *
- * Prints a line for each loop: median milliseconds of CPU time of both, their
- * ratio (1 is as fast as bare) and, for the CPUID loop, what one intercept
- * costs. Times are the machine's; nothing here is a test.
+ * Prints a line for each loop: median milliseconds of CPU time of all three,
+ * what the engine and the empty hook keep of bare Unicorn's speed (1 is all)
+ * and, for the CPUID loop, what one intercept costs. Times are the machine's;
+ * nothing here is a test.
  */
 
 #include <inttypes.h>
@@ -223,6 +226,8 @@ struct bare {
     uint8_t *memory;
 };
 
+enum { BARE_PHYSICAL, BARE_VIRTUAL, BARE_HOOKED, BARE_COUNT };
+
 static bool map_identity(uc_engine *uc, uint64_t page, uc_mem_type type,
                          uc_tlb_entry *entry, void *context)
 {
@@ -234,7 +239,16 @@ static bool map_identity(uc_engine *uc, uint64_t page, uc_mem_type type,
     return true;
 }
 
-static void open_bare(struct bare *bare, bool virtual_tlb)
+static void empty_block_hook(uc_engine *uc, uint64_t pc, uint32_t bytes,
+                             void *context)
+{
+    (void)uc;
+    (void)pc;
+    (void)bytes;
+    (void)context;
+}
+
+static void open_bare(struct bare *bare, bool virtual_tlb, bool hooked)
 {
     uc_hook hook;
 
@@ -251,6 +265,11 @@ static void open_bare(struct bare *bare, bool virtual_tlb)
                               (void *)(uintptr_t)map_identity, NULL, 1,
                               0) == UC_ERR_OK,
               "virtual TLB");
+    if (hooked)
+        check(uc_hook_add(bare->uc, &hook, UC_HOOK_BLOCK,
+                          (void *)(uintptr_t)empty_block_hook, NULL, 1,
+                          0) == UC_ERR_OK,
+              "empty block hook");
     check(uc_mem_map_ptr(bare->uc, 0, MEMORY_BYTES, UC_PROT_ALL,
                          bare->memory) == UC_ERR_OK,
           "uc_mem_map_ptr");
@@ -293,7 +312,7 @@ static uint64_t median(uint64_t *values, unsigned count)
     return values[count / 2];
 }
 
-static void prepare_chase(struct simulated *sim, struct bare bare[2],
+static void prepare_chase(struct simulated *sim, struct bare *bare,
                           uint64_t bytes)
 {
     const uint8_t *start = (const uint8_t *)(uintptr_t)bench_chase_prepare;
@@ -301,43 +320,62 @@ static void prepare_chase(struct simulated *sim, struct bare bare[2],
     uint64_t ignored;
 
     run_simulated(sim, start, end, 1, bytes, &ignored);
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < BARE_COUNT; i++)
         run_bare(&bare[i], start, end, 1, bytes, &ignored);
 }
 
-/* Returns the ratio; 0 for the loop of intercepts, which has none. */
-static double compare(struct simulated *sim, struct bare bare[2],
-                      const struct loop *loop, unsigned repeats)
+/* Medians, in nanoseconds. */
+struct comparison {
+    uint64_t engine;
+    uint64_t bare[BARE_COUNT];
+};
+
+static struct comparison compare(struct simulated *sim, struct bare *bare,
+                                 const struct loop *loop, unsigned repeats)
 {
-    uint64_t ours[REPEATS_MAX], theirs[2][REPEATS_MAX];
+    uint64_t ours[REPEATS_MAX], theirs[BARE_COUNT][REPEATS_MAX];
     uint64_t iterations = shortened(loop);
-    uint64_t sum = 0, other = 0, mine, best;
+    uint64_t sum = 0, other = 0;
+    struct comparison medians;
 
     if (strcmp(loop->name, "chase") == 0)
         prepare_chase(sim, bare, loop->bytes);
     for (unsigned i = 0; i < repeats; i++) {
         ours[i] = run_simulated(sim, loop->start, loop->end, iterations,
                                 loop->bytes, &sum);
-        for (unsigned k = 0; k < 2; k++)
+        for (unsigned k = 0; k < BARE_COUNT; k++) {
             theirs[k][i] = run_bare(&bare[k], loop->start, loop->end,
                                     iterations, loop->bytes, &other);
-        check(sum == other || strcmp(loop->name, "cpuid") == 0,
-              "the same checksum");
+            check(sum == other || strcmp(loop->name, "cpuid") == 0,
+                  "the same checksum");
+        }
     }
-    mine = median(ours, repeats);
-    best = median(theirs[0], repeats);
-    if (median(theirs[1], repeats) < best)
-        best = theirs[1][repeats / 2];
+    medians.engine = median(ours, repeats);
+    for (unsigned k = 0; k < BARE_COUNT; k++)
+        medians.bare[k] = median(theirs[k], repeats);
+    return medians;
+}
+
+/* Returns the ratio; 0 for the loop of intercepts, which has none. */
+static double print(const struct loop *loop, const struct comparison *medians)
+{
+    const uint64_t *bare = medians->bare;
+    uint64_t best = bare[BARE_PHYSICAL] < bare[BARE_VIRTUAL]
+                        ? bare[BARE_PHYSICAL]
+                        : bare[BARE_VIRTUAL];
+    double engine = (double)medians->engine, hooked = (double)bare[BARE_HOOKED];
+
     if (strcmp(loop->name, "cpuid") == 0) {
-        printf("%-8s %8.2f ms                       %6.0f ns an intercept\n",
-               loop->name, (double)mine / 1e6,
-               (double)mine / (double)iterations);
+        printf("%-8s %8.2f ms  %.0f ns an intercept\n", loop->name,
+               engine / 1e6, engine / CPUID_ITERATIONS);
         return 0;
     }
-    printf("%-8s %8.2f ms  bare %8.2f ms  ratio %4.2f\n", loop->name,
-           (double)mine / 1e6, (double)best / 1e6, (double)best / (double)mine);
+    printf("%-8s %8.2f ms  bare %8.2f ms  ratio %4.2f  (an empty block hook "
+           "%8.2f ms, ratio %4.2f)\n",
+           loop->name, engine / 1e6, (double)best / 1e6, (double)best / engine,
+           hooked / 1e6, (double)best / hooked);
     fflush(stdout);
-    return (double)best / (double)mine;
+    return (double)best / engine;
 }
 
 int main(int argc, char **argv)
@@ -347,21 +385,28 @@ int main(int argc, char **argv)
         wanted < 1 || wanted > REPEATS_MAX ? 5 : (unsigned)wanted;
     struct simulated sim = {0};
     struct engine_host host;
-    struct bare bare[2];
+    struct bare bare[BARE_COUNT];
     double log_sum = 0;
     unsigned compared = 0;
 
     open_simulated(&sim, &host);
-    open_bare(&bare[0], false);
-    open_bare(&bare[1], true);
+    open_bare(&bare[BARE_PHYSICAL], false, false);
+    open_bare(&bare[BARE_VIRTUAL], true, false);
+    open_bare(&bare[BARE_HOOKED], true, true);
     for (unsigned i = 0; i < LOOP_COUNT; i++) {
-        double ratio = compare(&sim, bare, &loops[i], repeats);
+        struct comparison medians;
+        double ratio;
 
+        if (argc > 2 && strcmp(argv[2], loops[i].name) != 0)
+            continue;
+        medians = compare(&sim, bare, &loops[i], repeats);
+        ratio = print(&loops[i], &medians);
         if (ratio > 0) {
             log_sum += log(ratio);
             compared++;
         }
     }
-    printf("geometric mean of the ratios %4.2f\n", exp(log_sum / compared));
+    if (compared > 1)
+        printf("geometric mean of the ratios %4.2f\n", exp(log_sum / compared));
     return 0;
 }
