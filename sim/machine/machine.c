@@ -155,6 +155,7 @@ void machine_free(struct machine *machine)
     if (m->trace)
         trace_detach(m->trace);
     machine_vms_free(m);
+    machine_images_free(m);
     vmms_free(m->vmms);
     root_free(m->root);
     hypervisor_free(m->hv);

@@ -2,7 +2,8 @@
 #ifndef HVSIM_SIM_MACHINE_MACHINE_PRIVATE_H
 #define HVSIM_SIM_MACHINE_MACHINE_PRIVATE_H
 
-/** Shared by machine.c (building), run.c (time) and machine_vms.c (guests). */
+/** Shared by machine.c (building), run.c (time), machine_vms.c (guests) and
+ *  machine_images.c (their programs). */
 
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/lp.h"
@@ -75,6 +76,16 @@ struct machine {
 /** Notes a failure of the run; the first one counts. Does not end the run. */
 void machine_note_failure(struct machine *machine, enum sim_status status,
                           const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* machine_images.c: guest programs. */
+
+/** The program of that name, which is read when it is first asked for, and is
+ *  then the machine's. SIM_NO_INPUT says why it cannot be had. */
+MUST_USE enum sim_status machine_images_find(struct machine *machine,
+                                             const char *workload,
+                                             const struct machine_image **out,
+                                             struct sim_error *error);
+void machine_images_free(struct machine *machine);
 
 /* machine_vms.c: the VMs of the scenario. */
 MUST_USE enum sim_status machine_vms_create(struct machine *machine,

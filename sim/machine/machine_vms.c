@@ -1,110 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The VMs of a scenario: their images, and what becomes of what they say. */
-#include <errno.h>
-#include <inttypes.h>
+/* The VMs of a scenario, and what becomes of what they say. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 #include "sim/machine/machine_private.h"
 
-#define IMAGE_BYTES_MAX (UINT64_C(256) << 20)
-
-/* Where guest programs lie: the environment may name another folder than the
- * one that this hvsim was built with. */
-static const char *workload_folder(void)
-{
-    const char *folder = getenv("HVSIM_WORKLOADS");
-
-    return folder && *folder ? folder : HVSIM_WORKLOAD_DIR;
-}
-
-static enum sim_status read_file(const char *path, struct machine_image *image,
-                                 struct sim_error *error)
-{
-    FILE *file = fopen(path, "rb");
-    enum sim_status status = SIM_OK;
-    size_t capacity = 0, got;
-
-    if (!file)
-        return sim_fail(error, SIM_NO_INPUT, "%s: %s", path, strerror(errno));
-    do {
-        if (image->size == capacity) {
-            size_t larger = capacity ? capacity * 2 : 65536;
-            uint8_t *bytes = realloc(image->bytes, larger);
-
-            if (!bytes || larger > 2 * IMAGE_BYTES_MAX) {
-                status = sim_fail(error, SIM_NO_INPUT, "%s: too large", path);
-                break;
-            }
-            image->bytes = bytes;
-            capacity = larger;
-        }
-        got =
-            fread(image->bytes + image->size, 1, capacity - image->size, file);
-        image->size += got;
-    } while (got > 0);
-    if (status == SIM_OK && ferror(file))
-        status = sim_fail(error, SIM_NO_INPUT, "%s: cannot be read: %s", path,
-                          strerror(errno));
-    fclose(file);
-    return status;
-}
-
-static void image_free(struct machine_image *image)
-{
-    free(image->name);
-    free(image->bytes);
-    free(image);
-}
-
-/* The image of a workload, read when it is first asked for. */
-static enum sim_status find_image(struct machine *m, const char *workload,
-                                  struct machine_image **out,
-                                  struct sim_error *error)
-{
-    for (*out = m->images; *out; *out = (*out)->next) {
-        if (strcmp((*out)->name, workload) == 0)
-            return SIM_OK;
-    }
-
-    struct machine_image *image = calloc(1, sizeof(*image));
-    char path[4096];
-
-    if (!image || !(image->name = strdup(workload))) {
-        free(image);
-        return sim_fail(error, SIM_NO_MEMORY, "no memory for guest images");
-    }
-    snprintf(path, sizeof(path), "%s/%s", workload_folder(), workload);
-    if (read_file(path, image, error) != SIM_OK) {
-        image_free(image);
-        return sim_prefix(error, "there is no guest program \"%s\"", workload);
-    }
-    image->next = m->images;
-    m->images = image;
-    *out = image;
-    if (!m->results)
-        return SIM_OK;
-    return results_put_image(m->results, workload, image->size,
-                             XXH64(image->bytes, image->size, 0), error);
-}
-
 /* "key=value key=value": what the guest finds as its command line. */
 static char *command_line(const struct scenario_guest *guest)
 {
     size_t bytes = 1;
-    char *line, *at;
+    char *line;
+    char *at;
 
     for (size_t i = 0; i < guest->arg_count; i++)
         bytes += strlen(guest->args[i].key) + strlen(guest->args[i].value) + 2;
-    line = at = malloc(bytes);
+    line = calloc(1, bytes);
     if (!line)
         return NULL;
-    *at = '\0';
+    at = line;
     for (size_t i = 0; i < guest->arg_count; i++)
         at += sprintf(at, "%s%s=%s", i ? " " : "", guest->args[i].key,
                       guest->args[i].value);
@@ -115,12 +32,12 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
                               uint32_t index, struct sim_error *error)
 {
     struct machine_vm *vm = &m->vms[m->vm_count];
-    struct machine_image *image;
+    const struct machine_image *image;
 
     vm->machine = m;
     vm->number = m->vm_count;
     scenario_vm_name(from, index, vm->name);
-    if (find_image(m, from->guest.workload, &image, error) != SIM_OK)
+    if (machine_images_find(m, from->guest.workload, &image, error) != SIM_OK)
         return sim_prefix(error, "VM \"%s\"", vm->name);
     vm->command_line = command_line(&from->guest);
     if (!vm->command_line)
@@ -173,12 +90,6 @@ void machine_vms_free(struct machine *m)
         free(m->vms[i].command_line);
     }
     free(m->vms);
-    while (m->images) {
-        struct machine_image *next = m->images->next;
-
-        image_free(m->images);
-        m->images = next;
-    }
 }
 
 void machine_vms_start(struct machine *m)

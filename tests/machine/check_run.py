@@ -155,6 +155,22 @@ class Run(unittest.TestCase):
         self.assertIn("/nowhere/tick-idle", err)
         self.assert_left()
 
+    def test_a_misspelt_guest_program_is_guessed(self):
+        self.write_scenario(workload="tickidle")
+        code, _, err = self.run_hvsim()
+        self.assertEqual(code, 66)
+        self.assertIn('did you mean "tick-idle"?', err)
+
+    def test_a_huge_guest_file_is_refused(self):
+        self.write_scenario()
+        folder = self.path / "guests"
+        folder.mkdir()
+        with open(folder / "tick-idle", "wb") as image:
+            image.truncate(600 << 20)
+        code, _, err = self.run_hvsim(env={"HVSIM_WORKLOADS": str(folder)})
+        self.assertEqual(code, 66)
+        self.assertIn("larger than 256 MiB", err)
+
     def test_a_damaged_guest_file_is_refused(self):
         self.write_scenario()
         folder = self.path / "guests"
