@@ -82,12 +82,25 @@ static void root_serve_interrupt(struct root_vp *rvp,
     rvp->in_service = false;
 }
 
+/* The LP of the root VP that took over may be behind by the quantum. */
+static void root_trace_done(const struct root_work *work,
+                            struct hv_context *context)
+{
+    cycles_t since = cycles_min(work->begun_at, context->now);
+
+    hypervisor_trace(context, TRACE_ROOT_WORK,
+                     cycles_sub(context->now, since).v);
+}
+
 /* Goes on with work that is under way; false when that is done. */
 static bool root_step_work(struct root_work *work, struct hv_context *context)
 {
+    if (!work->begun)
+        work->begun_at = context->now;
     work->begun = true;
     if (work->step(work->context, context) == ROOT_AGAIN)
         return true;
+    root_trace_done(work, context);
     work->begun = false;
     work->queued = work->run_again;
     work->run_again = false;

@@ -42,6 +42,7 @@ struct root_work {
     bool queued;    /* asked for and not done yet */
     bool begun;     /* has taken its first step since */
     bool run_again; /* asked for once more since it has begun */
+    cycles_t begun_at;
 };
 
 /** Called for each SynIC message that a root VP takes from SINT 0. */

@@ -145,10 +145,12 @@ static void put_event(FILE *to, const struct trace_record *r)
     case TRACE_LP_IDLE:
         fprintf(to, "idle");
         break;
+    case TRACE_ROOT_WORK:
+        fprintf(to, "work done, began %" PRIu64 " ns ago", r->detail);
+        break;
     case TRACE_PARTITION:
     case TRACE_TIMER:
     case TRACE_IPI:
-    case TRACE_ROOT_WORK:
     case TRACE_KIND_COUNT:
         fprintf(to, "%s %" PRIu64, trace_kind_name(r->kind), r->detail);
         break;
