@@ -254,9 +254,10 @@ void engine_set_apic_page(struct engine *engine, bool on, gpa_t page);
 /** Second-level mappings changed: forget what was derived from them. */
 void engine_flush_translations(struct engine *engine);
 
-/** How many page walks were made, and their references; cumulative. */
+/** How many page walks were made, how many of them for pages that the guest
+ *  maps by more than 4 KiB, and their references; cumulative. */
 struct engine_walks {
-    uint64_t count, guest_references, slat_references;
+    uint64_t count, large, guest_references, slat_references;
 };
 struct engine_walks engine_walks(const struct engine *engine);
 

@@ -96,6 +96,7 @@ static struct mmu_context access_context(struct engine *engine)
 static void bill_walk(struct engine *engine, const struct mmu_translation *to)
 {
     engine->walks.count++;
+    engine->walks.large += to->shift > PAGE_SHIFT;
     engine->walks.guest_references += to->guest_references;
     engine->walks.slat_references += to->slat_references;
     if (to->guest_references)

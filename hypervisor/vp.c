@@ -50,9 +50,12 @@ void vp_count_up_to(struct hv_vp *vp, cycles_t now)
     if (!vp->engine)
         return;
 
-    uint64_t walks = engine_walks(vp->engine).count;
+    struct engine_walks walks = engine_walks(vp->engine);
+    uint64_t count = walks.count - vp->walks_counted.count;
+    uint64_t large = walks.large - vp->walks_counted.large;
 
-    pc_vp_add(&vp->counters, PC_VP_SMALL_TLB_FILLS, walks - vp->walks_counted);
+    pc_vp_add(&vp->counters, PC_VP_LARGE_TLB_FILLS, large);
+    pc_vp_add(&vp->counters, PC_VP_SMALL_TLB_FILLS, count - large);
     vp->walks_counted = walks;
 }
 

@@ -108,7 +108,7 @@ struct hv_vp {
     cycles_t run_time; /* guest and hypervisor, for the run-time MSR */
     struct pc_vp counters;
     cycles_t idle_counted; /* up to when the idle time at hand is counted */
-    uint64_t walks_counted;
+    struct engine_walks walks_counted;
     struct vp_intercept intercept; /* the message its parent has */
 };
 

@@ -117,6 +117,24 @@ static void slices_change_neither_time_nor_state(void **state)
                      once.slat_references);
 }
 
+static void walks_for_large_pages_are_counted_apart(void **state)
+{
+    static const uint8_t code[] = {
+        0x48, 0x8b, 0x04, 0x25, 0x00, 0x00, 0x40, 0x00, /* mov rax, [4 MiB] */
+        0x48, 0x8b, 0x04, 0x25, 0x00, 0x00, 0x02, 0x00, /* mov rax, [128 KiB] */
+        0xf4,                                           /* hlt */
+    };
+    struct fixture *f = *state;
+
+    fixture_write(f, GUEST_CODE, code, sizeof(code));
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+
+    struct engine_walks walks = engine_walks(f->engine);
+
+    assert_int_equal(walks.count, 3); /* the code's page too */
+    assert_int_equal(walks.large, 1);
+}
+
 static void the_limit_ends_a_run_at_the_next_block(void **state)
 {
     struct fixture *f = *state;
@@ -270,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_processor_boots_from_the_reset_vector_to_64bit_code),
         IN_LONG_MODE(time_is_exact_at_every_exit),
         IN_LONG_MODE(slices_change_neither_time_nor_state),
+        IN_LONG_MODE(walks_for_large_pages_are_counted_apart),
         IN_LONG_MODE(the_limit_ends_a_run_at_the_next_block),
         IN_LONG_MODE(an_in_can_wait_and_be_completed_later),
         IN_LONG_MODE(string_io_moves_one_element_at_an_exit),

@@ -109,6 +109,7 @@ static void assert_same(const struct digest *a, const struct digest *b)
     assert_int_equal(a->instructions, b->instructions);
     assert_int_equal(a->faults, b->faults);
     assert_int_equal(a->walks.count, b->walks.count);
+    assert_int_equal(a->walks.large, b->walks.large);
     assert_int_equal(a->walks.guest_references, b->walks.guest_references);
     assert_int_equal(a->walks.slat_references, b->walks.slat_references);
     assert_int_equal(a->registers, b->registers);
