@@ -106,6 +106,10 @@ struct engine_host {
      */
     enum engine_verdict (*on_exit)(void *context, const struct vm_exit *exit);
 
+    /** Called every few thousand cycles of guest code. True: engine_run() is to
+     *  come back before the next block. May be NULL. */
+    bool (*stop_wanted)(void *context);
+
     /** Accesses to the APIC page, when one is set (engine_set_apic_page()).
      *  `offset` is within the page; `bytes` 1, 2, 4 or 8. The instruction is
      *  under way: no register can be read or changed here and no event

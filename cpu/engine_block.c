@@ -289,6 +289,13 @@ static void look_for_loop(struct engine *engine, uint64_t pc, uint32_t bytes)
         price_cache_near_loop(&engine->near, last);
 }
 
+static bool stop_wanted(const struct engine *engine)
+{
+    const struct engine_host *host = engine->host;
+
+    return host->stop_wanted && host->stop_wanted(host->context);
+}
+
 /* True if the block at `pc` is not to be treated as usual. */
 static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
 {
@@ -307,8 +314,13 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
         stop_before(engine, STOP_BOUNDARY);
         return true;
     }
-    if (engine->clock >= engine->sample_at)
+    if (engine->clock >= engine->sample_at) {
         look_for_loop(engine, pc, bytes);
+        if (stop_wanted(engine)) {
+            stop_before(engine, STOP_HOST);
+            return true;
+        }
+    }
     engine_update_attention(engine); /* what it was for may have passed */
     return false;
 }

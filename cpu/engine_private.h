@@ -145,7 +145,8 @@ struct engine {
     /* Hot: all that a block touches. Times in subcycles. */
     uint64_t clock;
     uint64_t attention; /* look up when clock reaches it; 0: at once */
-    uint64_t sample_at; /* the clock when to look for a loop */
+    uint64_t sample_at; /* the clock when to look around: for loops, and whether
+                           the host wants to stop */
     uint64_t instructions;
     const struct near_price *block; /* being executed; NULL if none */
     struct near_prices near;

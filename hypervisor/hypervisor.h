@@ -40,6 +40,10 @@ struct hv_host {
                                struct hypercall *call);
     /** As in struct engine_host. */
     uint32_t (*price_block)(void *context, const struct cost_bill *bill);
+
+    /** As engine_host's: guest code is to be left as soon as may be. May be
+     *  NULL. */
+    bool (*stop_wanted)(void *context);
     /** An LP that idled has a VP on its run list from time `at` on. */
     void (*lp_ready)(void *context, struct hv_lp *lp, cycles_t at);
     /** The VP has come to be, the root's included: its counters count from

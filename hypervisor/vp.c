@@ -275,6 +275,13 @@ static uint32_t vp_price_block(void *context, const struct cost_bill *bill)
     return hv->host.price_block(hv->host.context, bill);
 }
 
+static bool vp_stop_wanted(void *context)
+{
+    struct hypervisor *hv = ((struct hv_vp *)context)->hv;
+
+    return hv->host.stop_wanted && hv->host.stop_wanted(hv->host.context);
+}
+
 static enum engine_verdict vp_on_exit(void *context, const struct vm_exit *exit)
 {
     struct hv_vp *vp = context;
@@ -465,6 +472,7 @@ enum hv_status vp_create(struct hv_context *context,
         .context = vp,
         .translation_buffer_bytes = vp_translation_bytes(&partition->gpa),
         .price_block = vp_price_block,
+        .stop_wanted = vp_stop_wanted,
         .on_exit = vp_on_exit,
         .apic_read = vp_apic_read,
         .apic_write = vp_apic_write,

@@ -16,6 +16,8 @@
 #include "sim/machine/text.h"
 #include "sim/machine/units.h"
 
+#define MILLISECOND_NS UINT64_C(1000000)
+
 /* All that a signal handler can reach; the one mutable variable of hvsim. */
 static volatile sig_atomic_t stop_requested;
 
@@ -114,6 +116,8 @@ static void describe_interruption(const struct run *run, uint64_t now_ns,
     char now[UNITS_TEXT_BYTES];
     char end[UNITS_TEXT_BYTES];
 
+    if (now_ns >= 10 * MILLISECOND_NS)
+        now_ns -= now_ns % MILLISECOND_NS; /* where it stopped is chance */
     units_print(UNITS_DURATION, now_ns, now);
     units_print(UNITS_DURATION, run->scenario->duration_ns, end);
     sim_fail(error, SIM_INTERRUPTED,

@@ -17,8 +17,7 @@
 struct machine;
 
 struct machine_run_options {
-    const volatile sig_atomic_t *stop; /* not 0: end after the interval; may be
-                                          NULL */
+    const volatile sig_atomic_t *stop; /* not 0: end soon; may be NULL */
     /** Called at least once a sample interval; may be NULL. */
     void (*progress)(void *context, uint64_t sim_ns);
     void *progress_context;

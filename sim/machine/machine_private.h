@@ -68,6 +68,7 @@ struct machine {
     struct run_overshoot *overshoot; /* owns, by LP */
     struct event sample, end;
     cycles_t now; /* of the last event or step: never goes back */
+    bool stopping; /* has been asked to end before its time */
     bool ended;
     enum sim_status status;
     struct sim_error error; /* the first failure */

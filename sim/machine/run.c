@@ -147,6 +147,14 @@ static void run_on_model_hypercall(void *host, struct hv_vp *vp,
     context->now = lp->now;
 }
 
+static bool run_stop_wanted(void *host)
+{
+    const struct machine *m = host;
+    const volatile sig_atomic_t *stop = m->options->stop;
+
+    return stop && *stop && !m->stopping;
+}
+
 static uint32_t run_price_block(void *host, const struct cost_bill *bill)
 {
     struct machine *m = host;
@@ -210,6 +218,7 @@ struct hv_host run_host(struct machine *machine)
         .on_exit = run_on_exit,
         .on_model_hypercall = run_on_model_hypercall,
         .price_block = run_price_block,
+        .stop_wanted = run_stop_wanted,
         .lp_ready = run_lp_ready,
         .vp_added = run_vp_added,
         .vp_gone = run_vp_gone,
@@ -370,6 +379,16 @@ static void run_end(void *machine, cycles_t now)
     m->ended = true;
 }
 
+/* The interrupted interval is recorded as far as all LPs get, which is as far
+ * as the first of them has got. */
+static void run_stop(struct machine *m)
+{
+    m->stopping = true;
+    run_end_early(m);
+    machine_note_failure(m, SIM_INTERRUPTED, "interrupted at %llu ns",
+                         (unsigned long long)clock_to_ns(m->clock, m->end.due));
+}
+
 void run_to_end(struct machine *m)
 {
     m->end = (struct event){
@@ -378,7 +397,10 @@ void run_to_end(struct machine *m)
                    clock_from_ns(m->clock, m->scenario->duration_ns));
     run_sample_start(m);
     machine_vms_start(m);
-    while (!m->ended)
+    while (!m->ended) {
         step_machine(m);
+        if (run_stop_wanted(m))
+            run_stop(m);
+    }
     run_sample_finish(m);
 }

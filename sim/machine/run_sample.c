@@ -190,11 +190,6 @@ static void sample(void *machine, cycles_t now)
     if (options->progress)
         options->progress(options->progress_context,
                           clock_to_ns(m->clock, now));
-    if (options->stop && *options->stop) {
-        machine_note_failure(m, SIM_INTERRUPTED, "interrupted at %llu ns",
-                             (unsigned long long)clock_to_ns(m->clock, now));
-        m->ended = true;
-    }
     /* Results that cannot be written end the run: there is no use in it. */
     if (m->status == SIM_IO_ERROR || m->status == SIM_NO_OUTPUT)
         m->ended = true;
