@@ -147,12 +147,37 @@ static void content_is_known_by_all_of_its_bytes_and_its_mode(void **state)
     price_cache_far_free(far);
 }
 
+static void a_loop_is_forgotten_with_the_code_it_may_be(void **state)
+{
+    struct near_prices near;
+    const uint64_t pc = 0x401010;
+
+    (void)state;
+    assert_true(price_cache_near_init(&near));
+    assert_int_equal(near.loop_pc, NEAR_NO_LOOP);
+    put(&near, pc, 23, 7);
+    price_cache_near_loop(&near, near_slot(&near, near_key(&near, pc, 23)));
+    assert_int_equal(near.loop_pc, pc);
+    assert_int_equal(near_bytes(near.loop.key), 23);
+    assert_int_equal(near.loop.subcycles, 7);
+    price_cache_near_expire(&near, 0x401000);
+    assert_int_equal(near.loop_pc, NEAR_NO_LOOP);
+    assert_int_equal(near.loop.subcycles, 7); /* it may be under way */
+
+    put(&near, pc, 23, 7);
+    price_cache_near_loop(&near, near_slot(&near, near_key(&near, pc, 23)));
+    price_cache_near_clear(&near);
+    assert_int_equal(near.loop_pc, NEAR_NO_LOOP);
+    price_cache_near_free(&near);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_tells_address_and_size),
         cmocka_unit_test(an_expired_page_is_never_found_again),
         cmocka_unit_test(many_misses_make_the_cache_larger),
+        cmocka_unit_test(a_loop_is_forgotten_with_the_code_it_may_be),
         cmocka_unit_test(far_prices_answer_for_what_was_decoded_only),
         cmocka_unit_test(far_prices_survive_growth),
         cmocka_unit_test(content_is_known_by_all_of_its_bytes_and_its_mode),

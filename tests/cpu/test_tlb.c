@@ -193,6 +193,19 @@ static void model_flush(struct model *model, bool keep_global)
     }
 }
 
+/* Returns whether it had that mark. */
+static bool model_mark(struct model *model, uint64_t page, uint32_t epoch)
+{
+    bool again = model->pages[page].present && model->pages[page].marked &&
+                 model->pages[page].epoch == epoch;
+
+    if (model->pages[page].present) {
+        model->pages[page].marked = true;
+        model->pages[page].epoch = epoch;
+    }
+    return again;
+}
+
 static bool model_flush_page(struct model *model, uint64_t page, uint32_t epoch)
 {
     bool held = false;
@@ -241,11 +254,8 @@ static void step(struct tlb *tlb, struct model *model, struct rng *rng,
         assert_int_equal(tlb_insert(tlb, address(page), &translation),
                          model_insert(model, page, capacity, translation));
     } else if (what < 800) {
-        tlb_mark(tlb, address(page), epoch);
-        if (model->pages[page].present) {
-            model->pages[page].marked = true;
-            model->pages[page].epoch = epoch;
-        }
+        assert_int_equal(tlb_mark(tlb, address(page), epoch),
+                         model_mark(model, page, epoch));
     } else if (what < 990) {
         assert_int_equal(tlb_flush_page(tlb, address(page), epoch),
                          model_flush_page(model, page, epoch));
