@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Checks that the counters tell the truth about real guest code.
+
+usage: check_counters.py HVSIM
+
+A guest of which every instruction is known is made here, byte by byte, so that
+its numbers of intercepts are known; and each counter there is must be moved by
+one of a few runs, because one that always shows zero looks like a measurement.
+"""
+import os
+import pathlib
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HVSIM = pathlib.Path(sys.argv[1]).resolve()
+DEADLINE_S = 60  # host time; reached only by a failure
+
+LOAD_AT = 0x100000
+
+LP = "Hyper-V Hypervisor Logical Processor"
+VP = "Hyper-V Hypervisor Virtual Processor"
+ROOT_VP = "Hyper-V Hypervisor Root Virtual Processor"
+
+# 32-bit code, as a multiboot guest starts.
+CPUID = b"\x31\xc0\x0f\xa2"                                 # leaf 0
+RDMSR = b"\xb9\x20\x00\x00\x40\x0f\x32"                     # TIME_REF_COUNT
+WRMSR = b"\xb9\x00\x00\x00\x40\xb8\x01\x00\x00\x00\x31\xd2\x0f\x30"
+IN_80 = b"\xe4\x80"
+OUT_COM1 = b"\x66\xba\xf8\x03\xb0x\xee"
+HLT_FOR_EVER = b"\xf4\xeb\xfd"
+BUSY_FOR_EVER = b"\xeb\xfe"
+TOUCH_NOTHING = b"\xa1\x00\x00\x00\xc0"                     # a read at 3 GiB
+
+
+def apic_read(register):
+    return b"\xa1" + struct.pack("<I", 0xFEE00000 + register)
+
+
+def apic_write(register, value):
+    return b"\xc7\x05" + struct.pack("<II", 0xFEE00000 + register, value)
+
+
+def hypercall(code):
+    """Fast: EDX:EAX is the control word, EBX:ECX the input."""
+    return (b"\x31\xd2\x31\xdb\xb8" + struct.pack("<I", 1 << 16 | code) +
+            b"\xb9\xe8\x03\x00\x00\x0f\x01\xd9")
+
+
+# How often, what, and which counters each one moves.
+KNOWN = (
+    (7, CPUID, ("CPUID Instructions/sec",)),
+    (5, RDMSR, ("MSR Accesses/sec",)),
+    (11, WRMSR, ("MSR Accesses/sec",)),
+    (3, IN_80, ("IO Instructions/sec",)),
+    (4, OUT_COM1, ("IO Instructions/sec", "IO Intercept Messages/sec",
+                   "Total Messages/sec")),
+    (6, hypercall(0x0008), ("Hypercalls/sec",
+                            "Long Spin Wait Hypercalls/sec")),
+    (2, hypercall(0x7777), ("Hypercalls/sec", "Other Hypercalls/sec")),
+    (1, hypercall(0x0094), ("Hypercalls/sec",
+                            "Virtual Interrupt Hypercalls/sec")),
+    (13, apic_read(0x20), ("APIC MMIO Accesses/sec",)),
+    (3, apic_write(0x80, 0), ("APIC MMIO Accesses/sec",
+                              "APIC TPR Accesses/sec")),
+    (1, apic_write(0xF0, 0x1FF), ("APIC MMIO Accesses/sec",)),
+    # To itself, which with interrupts off takes none.
+    (2, apic_write(0x300, 0x40050), ("APIC MMIO Accesses/sec",
+                                     "APIC IPIs Sent/sec",
+                                     "APIC Self IPIs Sent/sec")),
+    (1, HLT_FOR_EVER, ("HLT Instructions/sec",)),
+)
+
+ZERO = ("Control Register Accesses/sec", "Pending Interrupts/sec",
+        "Nested Page Fault Intercepts/sec", "Other Intercepts/sec",
+        "Memory Intercept Messages/sec", "Other Messages/sec",
+        "APIC EOI Accesses/sec", "Synthetic Interrupts/sec",
+        "Virtual Interrupts/sec", "GPA Space Hypercalls/sec",
+        "Virtual Processor Hypercalls/sec", "Deposit Hypercalls/sec",
+        "Logical Processor Migrations/sec")
+
+CLASSES = ("Hypercalls", "Control Register Accesses", "IO Instructions",
+           "HLT Instructions", "CPUID Instructions", "MSR Accesses",
+           "External Interrupts", "Pending Interrupts",
+           "Nested Page Fault Intercepts", "Other Intercepts")
+
+
+def code_of(known):
+    return b"".join(count * what for count, what, _ in known)
+
+
+def image(code):
+    """A multiboot image that is this code."""
+    magic, flags = 0x1BADB002, 1 << 16
+    header = struct.pack("<8I", magic, flags, -(magic + flags) & 0xFFFFFFFF,
+                         LOAD_AT, LOAD_AT, 0, 0, LOAD_AT + 32)
+    return header + code
+
+
+class Counters(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+
+    def run_scenario(self, duration, nodes, vms, env=None):
+        """Returns (simulated seconds, {(object, instance, counter): value},
+        exit code)."""
+        text = (f"hvsim: 1\nname: c\nduration: {duration}\n"
+                f"host: {{nodes: [{', '.join(nodes)}]}}\n"
+                "root: {vps: 1, memory: 128MiB}\nvms:\n")
+        for name, vps, workload in vms:
+            text += (f"  - {{name: {name}, vps: {vps}, memory: 64MiB,"
+                     f" guest: {{workload: {workload}}}}}\n")
+        (self.path / "c.yaml").write_text(text)
+        done = subprocess.run(
+            [HVSIM, "run", "c.yaml", "--quiet", "--force", "-o", "c.db"],
+            cwd=self.path, env={**os.environ, **(env or {})}, check=False,
+            timeout=DEADLINE_S, capture_output=True, text=True)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        db = sqlite3.connect(self.path / "c.db")
+        try:
+            (ns,), = db.execute("SELECT sim_ns FROM run")
+            rows = db.execute("SELECT object, instance, counter, value"
+                              " FROM perf_total").fetchall()
+        finally:
+            db.close()
+        return (ns / 1e9, {row[:3]: row[3] for row in rows}, done.returncode)
+
+    def run_codes(self, duration, nodes, **codes):
+        """The same for guests of one VP that are nothing but code."""
+        for name, code in codes.items():
+            (self.path / name).write_bytes(image(code))
+        return self.run_scenario(
+            duration, nodes, [(name, 1, name) for name in codes],
+            {"HVSIM_WORKLOADS": str(self.path)})
+
+    def test_each_intercept_of_a_known_guest_is_counted_once(self):
+        seconds, values, code = self.run_codes(
+            "20ms", ["{lps: 2, memory: 1GiB}"],
+            known=code_of(KNOWN))
+        self.assertEqual(code, 0)
+        expected = dict.fromkeys(ZERO, 0)
+        for count, _, counters in KNOWN:
+            for counter in counters:
+                expected[counter] = expected.get(counter, 0) + count
+        for counter, count in expected.items():
+            with self.subTest(counter):
+                self.assertAlmostEqual(
+                    values[VP, "known:Hv VP 0", counter] * seconds, count, 6)
+
+    def test_the_classes_make_up_the_total(self):
+        # Accesses to the APIC's page are no intercepts, but take their time.
+        known = [k for k in KNOWN if "APIC MMIO Accesses/sec" not in k[2]]
+        seconds, values, _ = self.run_codes(
+            "20ms", ["{lps: 2, memory: 1GiB}"], known=code_of(known))
+        of = {c: v for (o, i, c), v in values.items()
+              if (o, i) == (VP, "known:Hv VP 0")}
+        total = of["Total Intercepts/sec"] * seconds
+        counts = {c: of[c + "/sec"] * seconds for c in CLASSES}
+        self.assertAlmostEqual(sum(counts.values()), total, 6)
+        self.assertAlmostEqual(
+            sum(counts[c] * of[c + " Cost"] for c in CLASSES),
+            total * of["Total Intercepts Cost"], 3)
+        # The hypervisor did nothing else for this VP: it met no interrupt.
+        self.assertAlmostEqual(
+            total * of["Total Intercepts Cost"] / 1e9,
+            of["% Hypervisor Run Time"] / 100 * seconds, 7)
+
+    def test_guest_hypervisor_and_idle_make_up_each_lp(self):
+        for duration in ("1ms", "20ms", "333333us"):
+            _, values, _ = self.run_codes(
+                duration, ["{lps: 3, memory: 1GiB}"], busy=BUSY_FOR_EVER,
+                sleeps=HLT_FOR_EVER)
+            for lp in range(3):
+                shares = [values[LP, f"Hv LP {lp}", counter] for counter in
+                          ("% Guest Run Time", "% Hypervisor Run Time",
+                           "% Idle Time")]
+                self.assertAlmostEqual(sum(shares), 100, 9)
+
+    def test_every_counter_is_moved_by_some_run(self):
+        moved, seen = set(), set()
+
+        def note(values):
+            for (kind, _, counter), value in values.items():
+                # The root's counters are the VMs' counters.
+                kind = VP if kind == ROOT_VP else kind
+                seen.add((kind, counter))
+                if value > 0:
+                    moved.add((kind, counter))
+
+        two_nodes = ["{lps: 1, memory: 1GiB}", "{lps: 1, memory: 1GiB}"]
+        # Memory that is not there ends the VM, and with it the run's success.
+        _, values, code = self.run_codes(
+            "100ms", two_nodes, known=code_of(KNOWN), nowhere=TOUCH_NOTHING,
+            one=BUSY_FOR_EVER, two=BUSY_FOR_EVER, three=BUSY_FOR_EVER)
+        self.assertEqual(code, 1)
+        note(values)
+        for workload, vps in (("hvtest-apic", 3), ("hvtest-timers", 1),
+                              ("hvtest-hypercalls", 1), ("threads", 2),
+                              ("selftest-triple", 1)):
+            note(self.run_scenario("200ms", two_nodes,
+                                   [("guest", vps, workload)])[1])
+        self.assertEqual(sorted(seen - moved), [])
+        self.assertGreater(len(seen), 50)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
