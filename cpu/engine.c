@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
-#include <string.h>
 
 #include "cpu/engine_private.h"
 #include "sim/core/check.h"
@@ -96,9 +95,7 @@ void engine_reset(struct engine *engine)
 {
     struct x86_state state;
 
-    engine_image_load(engine);
-    memcpy(engine->image, engine->pristine, uc_context_size(engine->uc));
-    engine->image_dirty = true;
+    engine_image_reset(engine);
     engine->nmi_masked = false;
     engine->nmi_pending = false;
     engine->blocks_to_unmask = 0;

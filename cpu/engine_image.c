@@ -36,11 +36,41 @@ enum { SEG_LDTR = X86_SEGMENT_COUNT, SEG_TR, SEG_GDTR, SEG_IDTR };
 /* error_code is followed by exception_is_int and exception_next_eip. */
 #define EXCEPTION_IS_INT 4
 
+bool engine_image_open(struct engine *engine)
+{
+    if (uc_context_alloc(engine->uc, &engine->pristine) != UC_ERR_OK)
+        return false;
+    CHECK(uc_context_save(engine->uc, engine->pristine) == UC_ERR_OK);
+    engine->image = engine_live_image(engine->uc, engine->layout);
+    if (engine->image)
+        return true;
+    if (uc_context_alloc(engine->uc, &engine->copy) != UC_ERR_OK)
+        return false;
+    engine->image = (uint8_t *)engine->copy;
+    return true;
+}
+
+void engine_image_close(struct engine *engine)
+{
+    if (engine->copy)
+        (void)uc_context_free(engine->copy);
+    if (engine->pristine)
+        (void)uc_context_free(engine->pristine);
+}
+
+void engine_image_reset(struct engine *engine)
+{
+    CHECK(uc_context_restore(engine->uc, engine->pristine) == UC_ERR_OK);
+    engine->image_valid = false;
+    engine_image_load(engine);
+}
+
 void engine_image_load(struct engine *engine)
 {
     if (engine->image_valid)
         return;
-    CHECK(uc_context_save(engine->uc, engine->context) == UC_ERR_OK);
+    if (engine->copy)
+        CHECK(uc_context_save(engine->uc, engine->copy) == UC_ERR_OK);
     engine->image_valid = true;
     engine->image_dirty = false;
     engine->rflags_known = false;
@@ -56,7 +86,8 @@ void engine_image_commit(struct engine *engine)
     if (!engine->image_dirty)
         return;
     image_store32(engine, engine->layout->error_code + EXCEPTION_IS_INT, 0);
-    CHECK(uc_context_restore(engine->uc, engine->context) == UC_ERR_OK);
+    if (engine->copy)
+        CHECK(uc_context_restore(engine->uc, engine->copy) == UC_ERR_OK);
     engine->image_dirty = false;
 }
 
@@ -351,8 +382,8 @@ void engine_get_xmm(struct engine *engine, unsigned index, uint8_t value[16])
           UC_ERR_OK);
 }
 
-/* The register lives in Unicorn and in the image; an image put back later
- * must not undo the change, so it goes first and is fetched again. */
+/* A copy put back later must not undo the change, so it goes first and is
+ * fetched again. */
 void engine_set_xmm(struct engine *engine, unsigned index,
                     const uint8_t value[16])
 {

@@ -10,6 +10,7 @@
  *   engine_setup.c     making a Unicorn instance that sits in SVM guest mode
  *   engine_selftest.c  finding the context layout; proving the quirks
  *   engine_image.c     architectural state in Unicorn's context image
+ *   engine_live.c      where Unicorn keeps that state itself
  *   engine_memory.c    the TLB fill hook; virtual memory from outside
  *   engine_block.c     the block hook; prices
  *   engine_step.c      code run from a scratch page
@@ -18,11 +19,12 @@
  *   engine_io.c        IN, OUT and their string forms
  *   engine_event.c     exceptions, interrupts, system calls
  *
- * While guest code is suspended, architectural state lives in the *image*, a
- * copy of Unicorn's context: engine_image_load() fetches it, everyone reads
- * and changes it there, engine_image_commit() puts it back before guest code
- * goes on. Inside the fill, block and APIC hooks guest code is not suspended:
- * the image is out of bounds there.
+ * While guest code is suspended, architectural state lives in the *image*:
+ * Unicorn's own state, or a copy of it where that could not be found.
+ * engine_image_load() fetches it, everyone reads and changes it there,
+ * engine_image_commit() puts it back before guest code goes on. Inside the
+ * fill, block and APIC hooks guest code is not suspended: the image is out of
+ * bounds there.
  */
 
 #include <stddef.h>
@@ -79,6 +81,9 @@ struct engine_layout {
     uint32_t intercept;
     uint32_t fault_address; /* in uc_engine: the exact address of a miss; 0 if
                                it was not found */
+    uint32_t processor;     /* in uc_engine: the pointer to the processor */
+    uint32_t live; /* from there, where an image would have to begin for the
+                      offsets above to be right; 0 if it was not found */
 };
 
 struct engine_pool {
@@ -160,9 +165,9 @@ struct engine {
     uint16_t epoch;          /* count of TLB flushes */
     uint8_t *private_memory; /* owns; at PRIVATE_SPA */
 
-    uc_context *context; /* owns; the image is its bytes */
-    uint8_t *image;
-    uint8_t *pristine; /* owns; the image after set-up */
+    uint8_t *image;       /* Unicorn's own state, or the bytes of `copy` */
+    uc_context *copy;     /* owns; NULL if the image is Unicorn's own */
+    uc_context *pristine; /* owns; the state after set-up */
     bool image_valid;
     bool image_dirty;
     bool rflags_known;
@@ -256,6 +261,11 @@ static inline void image_store32(struct engine *engine, uint32_t offset,
     engine->image_dirty = true;
 }
 
+/** Finds the image; to be called once, in set-up. False: no memory. */
+bool engine_image_open(struct engine *engine);
+void engine_image_close(struct engine *engine);
+/** The state as it was when the image was opened. */
+void engine_image_reset(struct engine *engine);
 void engine_image_load(struct engine *engine);
 void engine_image_commit(struct engine *engine);
 void engine_image_get(struct engine *engine, struct x86_state *state);
@@ -278,6 +288,13 @@ void engine_image_intercept(struct engine *engine, uint64_t set,
 #define INTERCEPT_BIT(exit_code) (UINT64_C(1) << ((exit_code)-0x60))
 #define SVM_EXIT_IRET 0x74
 #define SVM_EXIT_PAUSE 0x77
+
+/* engine_live.c */
+/** Fills in where `layout` leads to the state that `image` is a copy of. */
+void engine_live_find(uc_engine *uc, const uint8_t *image,
+                      struct engine_layout *layout);
+/** NULL if this instance does not keep its state there. */
+uint8_t *engine_live_image(uc_engine *uc, const struct engine_layout *layout);
 
 /* engine_setup.c */
 enum sim_status engine_setup(struct engine *engine, struct sim_error *error);

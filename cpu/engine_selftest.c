@@ -263,6 +263,13 @@ static uint32_t find_fault_address(struct probe *probe)
     return 0;
 }
 
+/* What costs time, not correctness, where it is not found. */
+static void find_optional(struct probe *probe, struct engine_layout *layout)
+{
+    engine_live_find(probe->uc, probe->image, layout);
+    layout->fault_address = find_fault_address(probe);
+}
+
 static bool prepare(struct probe *probe, uint8_t code[PAGE_BYTES])
 {
     static const uint8_t load[] = {0x48, 0x8b, 0x03}; /* mov rax, [rbx] */
@@ -306,7 +313,7 @@ static const char *find_layout(struct engine_layout *layout)
     else if (!verify_restore(&probe, layout))
         wrong = "a changed context does not take effect";
     else
-        layout->fault_address = find_fault_address(&probe);
+        find_optional(&probe, layout);
 out:
     if (probe.context)
         (void)uc_context_free(probe.context);

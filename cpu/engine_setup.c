@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -207,25 +206,16 @@ static bool map_memory(struct engine *engine)
                        engine_memory_apic_write, engine) == UC_ERR_OK;
 }
 
-/* The image that engine_reset() goes back to: in guest mode, all registers
+/* The state that engine_reset() goes back to: in guest mode, all registers
  * that are not in struct x86_state as after RESET. */
 static bool keep_pristine(struct engine *engine)
 {
     const uint16_t control = FPU_CONTROL_RESET;
     const uint32_t mxcsr = MXCSR_RESET;
-    size_t bytes = uc_context_size(engine->uc);
 
-    if (uc_reg_write(engine->uc, UC_X86_REG_FPCW, &control) != UC_ERR_OK ||
-        uc_reg_write(engine->uc, UC_X86_REG_MXCSR, &mxcsr) != UC_ERR_OK ||
-        uc_context_alloc(engine->uc, &engine->context) != UC_ERR_OK)
-        return false;
-    engine->image = (uint8_t *)engine->context;
-    engine->pristine = malloc(bytes);
-    if (!engine->pristine)
-        return false;
-    engine_image_load(engine);
-    memcpy(engine->pristine, engine->image, bytes);
-    return true;
+    return uc_reg_write(engine->uc, UC_X86_REG_FPCW, &control) == UC_ERR_OK &&
+           uc_reg_write(engine->uc, UC_X86_REG_MXCSR, &mxcsr) == UC_ERR_OK &&
+           engine_image_open(engine);
 }
 
 /* The CPU model decides which instructions exist at all; its default differs
@@ -264,11 +254,9 @@ enum sim_status engine_setup(struct engine *engine, struct sim_error *error)
 
 void engine_setup_undo(struct engine *engine)
 {
-    if (engine->context)
-        (void)uc_context_free(engine->context);
+    engine_image_close(engine);
     if (engine->uc)
         (void)uc_close(engine->uc);
     if (engine->private_memory)
         munmap(engine->private_memory, PRIVATE_BYTES);
-    free(engine->pristine);
 }
