@@ -386,6 +386,19 @@ static gva_t trouble_address(struct engine *engine)
     return engine->trouble.page;
 }
 
+/* Unicorn lets a far transfer to 32-bit code keep the upper half of RIP, which
+ * the processor drops, and fetches from there. True if it did: the code goes
+ * on where it should have. */
+static bool drop_upper_rip(struct engine *engine)
+{
+    uint64_t rip = engine_rip(engine);
+
+    if (engine_image_mode(engine) == CODE_64 || rip <= UINT32_MAX)
+        return false;
+    engine_set_rip(engine, (uint32_t)rip);
+    return true;
+}
+
 /* As many bytes of code as are run from the scratch page at once. */
 #define STEP_BYTES_MAX 96u
 
@@ -398,8 +411,11 @@ static bool run_up_to_page(struct engine *engine)
     uint64_t room = PAGE_BYTES - (pc & PAGE_MASK);
     uint32_t done = 0;
 
-    if (engine->trouble.access != MMU_FETCH ||
-        gva_page(gva(pc)).raw == engine->trouble.page.raw)
+    if (engine->trouble.access != MMU_FETCH)
+        return false;
+    if (drop_upper_rip(engine))
+        return true;
+    if (engine->trouble.page.raw - gva_page(gva(pc)).raw != PAGE_BYTES)
         return false;
     if (room > STEP_BYTES_MAX)
         room = STEP_BYTES_MAX; /* the rest comes this way again */
