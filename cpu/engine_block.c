@@ -325,20 +325,6 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
     return false;
 }
 
-/* True when the translation buffer is to be flushed, once: engine_setup.c. */
-static bool count_new_code(struct engine *engine, uint32_t bytes)
-{
-    if (engine->code_until_flush == 0)
-        return false;
-    if (bytes < engine->code_until_flush) {
-        engine->code_until_flush -= bytes;
-        return false;
-    }
-    engine->code_until_flush = 0;
-    engine->flush_code_wanted = true;
-    return true;
-}
-
 /* All that is not the usual: kept out of the hook, so that the hook needs no
  * stack frame. */
 static __attribute__((noinline)) void
@@ -350,7 +336,7 @@ run_unusual_block(struct engine *engine, uint64_t pc, uint32_t bytes)
     if (engine->clock >= engine->attention && attend(engine, pc, bytes))
         return;
     CHECK(bytes > 0 && bytes < BLOCK_BYTES_MAX);
-    if (count_new_code(engine, bytes)) {
+    if (engine_count_code(engine, bytes)) {
         stop_before(engine, STOP_BOUNDARY);
         return;
     }

@@ -19,6 +19,21 @@ void engine_forget_blocks(struct engine *engine, spa_t page)
           UC_ERR_OK);
     engine->window_open = false;
     engine->flush_wanted = true;
+    /* All of it may be translated again, and its prices are known. */
+    (void)engine_count_code(engine, PAGE_BYTES);
+}
+
+bool engine_count_code(struct engine *engine, uint32_t bytes)
+{
+    if (engine->code_until_flush == 0)
+        return false;
+    if (bytes < engine->code_until_flush) {
+        engine->code_until_flush -= bytes;
+        return false;
+    }
+    engine->code_until_flush = 0;
+    engine->flush_code_wanted = true;
+    return true;
 }
 
 static void forget_blocks(void *context, uint16_t number, spa_t page)

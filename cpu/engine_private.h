@@ -307,6 +307,9 @@ enum sim_status engine_selftest(struct engine_pool *pool,
 
 /* engine_pool.c */
 void engine_forget_blocks(struct engine *engine, spa_t page);
+/** Notes that so much code may have been translated. True when the translation
+ *  buffer is to be flushed, once: see engine_setup.c. */
+bool engine_count_code(struct engine *engine, uint32_t bytes);
 bool engine_pool_join(struct engine_pool *pool, struct engine *engine);
 void engine_pool_leave(struct engine_pool *pool, struct engine *engine);
 

@@ -18,12 +18,13 @@
 /*
  * Before 2.1.4 the translation buffer corrupts itself when it first fills,
  * unless it has been flushed before; but the flush touches all of it, which a
- * small guest should not have to pay for. So it is flushed when this much code
- * has been translated. A byte of it makes well below a hundred bytes in the
- * buffer, a few times over for different modes.
+ * small guest should not have to pay for. So it is flushed when so much code
+ * has been translated that it might fill. A byte of code makes a hundred bytes
+ * in the buffer where it is dense (ADD to memory takes two bytes), and that a
+ * few times over for different modes and flags.
  */
 #define UNICORN_2_1_4 (2u << 24 | 1u << 16 | 4u << 8)
-#define CODE_BEFORE_FLUSH (UINT32_C(32) << 10)
+#define BUFFER_BYTES_PER_CODE_BYTE 1024u
 
 #define VMCB_INTERCEPT_CR_READ 0x00
 #define VMCB_INTERCEPT_CR_WRITE 0x02
@@ -248,7 +249,7 @@ enum sim_status engine_setup(struct engine *engine, struct sim_error *error)
         return sim_fail(error, SIM_UNAVAILABLE,
                         "this emulator library cannot flush its caches");
     if (uc_version(NULL, NULL) < UNICORN_2_1_4)
-        engine->code_until_flush = CODE_BEFORE_FLUSH;
+        engine->code_until_flush = buffer_bytes / BUFFER_BYTES_PER_CODE_BYTE;
     return SIM_OK;
 }
 
