@@ -285,6 +285,22 @@ static bool step_slice(struct machine *m, struct hv_context *context)
     return !yields;
 }
 
+/* An engine that came back without time having passed cannot execute what its
+ * VP is at. The VP is like one that spins: it uses up its time, so that the
+ * others' goes on. */
+static void spend_stuck(struct machine *m, struct hv_lp *lp, struct hv_vp *vp)
+{
+    cycles_t limit = run_limit(m);
+
+    if (!cycles_before(lp->now, limit))
+        return;
+
+    cycles_t spent = cycles_sub(limit, lp->now);
+
+    spend(m, lp, vp, COST_PARTY_GUEST, spent);
+    vp->runner.ops->advance(vp->runner.context, spent);
+}
+
 static void step_run(struct machine *m, struct hv_context *context)
 {
     struct hv_lp *lp = context->lp;
@@ -299,6 +315,8 @@ static void step_run(struct machine *m, struct hv_context *context)
      * ever: that LP would never be the one furthest behind. */
     if (!vp->engine && kind == VM_EXIT_STOPPED && lp->now.v == run.now.v)
         spend(m, lp, vp, COST_PARTY_GUEST, cycles(1));
+    if (vp->engine && kind == VM_EXIT_LIMIT && lp->now.v == run.now.v)
+        spend_stuck(m, lp, vp);
     context->now = lp->now;
     if (kind == VM_EXIT_HLT) { /* of a model; an engine's is an intercept */
         cost_note(&m->bill, COST_VMEXIT, 1);
