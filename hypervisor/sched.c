@@ -5,18 +5,11 @@
 
 #include "hypervisor/sched_policies.h"
 
-/* The order is that of help texts. */
 static const struct hv_sched_ops *const sched_policies[] = {
     &sched_round_robin,
 };
 
 #define POLICY_COUNT (sizeof(sched_policies) / sizeof(sched_policies[0]))
-
-const struct hv_sched_ops *const *sched_list(unsigned *count)
-{
-    *count = POLICY_COUNT;
-    return sched_policies;
-}
 
 const struct hv_sched_ops *sched_find(const char *name)
 {
@@ -79,9 +72,4 @@ void sched_account(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran)
 {
     if (sched->ops->account)
         sched->ops->account(sched, vp, ran);
-}
-
-uint32_t sched_waiting(const struct hv_sched *sched, const struct hv_lp *lp)
-{
-    return sched->ops->waiting(sched, lp);
 }

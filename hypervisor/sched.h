@@ -27,7 +27,6 @@ struct hv_sched;
 
 struct hv_sched_ops {
     const char *name; /* as written in a scenario: "round-robin" */
-    const char *help; /* one line for people */
 
     /** Makes the policy's own state. False if out of memory. Mandatory. */
     bool (*init)(struct hv_sched *sched);
@@ -68,9 +67,6 @@ struct hv_sched_ops {
     /** `vp` ran for `ran` cycles and was switched out. Optional: a policy that
      *  keeps no accounts leaves it NULL. */
     void (*account)(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran);
-
-    /** How many VPs wait on the LP's run list. Mandatory. */
-    uint32_t (*waiting)(const struct hv_sched *sched, const struct hv_lp *lp);
 };
 
 struct hv_sched {
@@ -82,9 +78,6 @@ struct hv_sched {
 
 /** The policy of that name, or NULL. */
 const struct hv_sched_ops *sched_find(const char *name);
-
-/** The policies in a fixed order; *count receives how many. */
-const struct hv_sched_ops *const *sched_list(unsigned *count);
 
 bool sched_init(struct hv_sched *sched, const struct hv_sched_ops *ops,
                 struct hv_sched_params params, struct hypervisor *hv);
@@ -101,6 +94,5 @@ struct hv_vp *sched_pick(struct hv_sched *sched, struct hv_lp *lp, cycles_t now,
 bool sched_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                       struct hv_vp *vp, cycles_t now, cycles_t *slice_end);
 void sched_account(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran);
-uint32_t sched_waiting(const struct hv_sched *sched, const struct hv_lp *lp);
 
 #endif

@@ -163,20 +163,14 @@ static struct hv_vp *round_robin_pick(struct hv_sched *sched, struct hv_lp *lp,
     return vp;
 }
 
-static uint32_t round_robin_waiting(const struct hv_sched *sched,
-                                    const struct hv_lp *lp)
-{
-    const struct round_robin *rr = sched->policy;
-
-    return rr->movable_waiting + rr->lps[lp->id.v].pinned_waiting;
-}
-
 static bool round_robin_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                                    struct hv_vp *vp, cycles_t now,
                                    cycles_t *slice_end)
 {
+    const struct round_robin *rr = sched->policy;
+
     (void)vp;
-    if (round_robin_waiting(sched, lp) > 0)
+    if (rr->movable_waiting > 0 || rr->lps[lp->id.v].pinned_waiting > 0)
         return true;
     *slice_end = cycles_add(now, sched->params.slice);
     return false;
@@ -184,12 +178,10 @@ static bool round_robin_must_yield(struct hv_sched *sched, struct hv_lp *lp,
 
 const struct hv_sched_ops sched_round_robin = {
     .name = "round-robin",
-    .help = "equal slices in turn, no weights and no wake-up boost",
     .init = round_robin_init,
     .fini = round_robin_fini,
     .enqueue = round_robin_enqueue,
     .dequeue = round_robin_dequeue,
     .pick = round_robin_pick,
     .must_yield = round_robin_must_yield,
-    .waiting = round_robin_waiting,
 };

@@ -5,7 +5,6 @@
 
 #define HZ_MIN UINT64_C(1000000)
 #define NS_PER_SECOND UINT64_C(1000000000)
-#define PS_PER_SECOND UINT64_C(1000000000000)
 #define REFTIME_PER_SECOND UINT64_C(10000000)
 
 __extension__ typedef unsigned __int128 wide_t;
@@ -43,10 +42,4 @@ cycles_t clock_from_reftime_ceil(struct sim_clock clock, reftime_t time)
     CHECK(clock.hz >= HZ_MIN);
     return cycles(
         scale(time.v, clock.hz, REFTIME_PER_SECOND - 1, REFTIME_PER_SECOND));
-}
-
-uint64_t clock_to_ps(struct sim_clock clock, cycles_t time)
-{
-    CHECK(clock.hz >= HZ_MIN);
-    return scale(time.v, PS_PER_SECOND, 0, clock.hz);
 }

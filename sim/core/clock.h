@@ -22,7 +22,4 @@ reftime_t clock_to_reftime(struct sim_clock clock, cycles_t time);
 /** The first cycle at which the reference time is at least `time`. */
 cycles_t clock_from_reftime_ceil(struct sim_clock clock, reftime_t time);
 
-/** Cycles to nanoseconds times 1,000 of a small amount: for mean costs. */
-uint64_t clock_to_ps(struct sim_clock clock, cycles_t time);
-
 #endif

@@ -90,18 +90,10 @@ static enum sim_status write_csv(FILE *out, sqlite3 *db,
 }
 
 static const struct export_format formats[] = {
-    {.name = "csv",
-     .help = "one line per interval, instance and counter (RFC 4180)",
-     .write = write_csv},
+    {.name = "csv", .write = write_csv},
 };
 
 #define FORMAT_COUNT (sizeof(formats) / sizeof(formats[0]))
-
-const struct export_format *export_formats(size_t *count)
-{
-    *count = FORMAT_COUNT;
-    return formats;
-}
 
 enum sim_status export_find_format(const struct export_format **format,
                                    const char *name, struct sim_error *error)

@@ -14,14 +14,10 @@
 
 struct export_format {
     const char *name; /* as given to --format */
-    const char *help; /* one line */
     /** Writes all of `db` to `out`. Failures of `out` are its caller's to
      *  notice; SIM_IO_ERROR if `db` cannot be read. Mandatory. */
     enum sim_status (*write)(FILE *out, sqlite3 *db, struct sim_error *error);
 };
-
-/** The formats there are, in the order in which help lists them. */
-const struct export_format *export_formats(size_t *count);
 
 /** The format called `name`; SIM_BAD_USAGE, with the names there are, if there
  *  is none. */
