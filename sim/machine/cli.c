@@ -47,7 +47,9 @@ static const struct cli_option check_options[] = {
 };
 
 static const struct cli_option export_options[] = {
-    {CLI_FORMAT, "format", "FORMAT", "csv (the default)"},
+    {CLI_FORMAT, "format", "FORMAT",
+     "csv (RFC 4180), the default: one line per interval, instance and "
+     "counter"},
     {CLI_OUTPUT, "out", "FILE",
      "where to write; - or nothing: standard output"},
     {CLI_FORCE, "force", NULL, "replace the file if it exists"},
@@ -75,9 +77,11 @@ static const struct cli_command commands[] = {
      cli_console},
     {"schema", "", 0, 0, "print the JSON Schema of scenario files", NULL,
      no_options, cli_schema},
-    {"explain", "[WHAT]", 0, 1, "explain a parameter or a counter",
-     "WHAT is a parameter (weight, vms[].weight) or a performance counter\n"
-     "(\"% Guest Run Time\"). Without it, every parameter is explained.",
+    {"explain", "[WHAT]", 0, 1, "explain a name in scenarios or results",
+     "WHAT is a parameter (weight, vms[].weight), a performance counter\n"
+     "(\"% Guest Run Time\"), a view of the results (perf), a kind of event\n"
+     "(dispatch), a kind of cost (VMEXIT) or a price profile\n"
+     "(reference-2020). Without it, every parameter is explained.",
      no_options, cli_explain},
     {"version", "", 0, 0, "print the versions of hvsim and its engine", NULL,
      no_options, cli_version},

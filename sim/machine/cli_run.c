@@ -8,6 +8,7 @@
 
 #include "cpu/engine.h"
 #include "sim/machine/cli_private.h"
+#include "sim/machine/cost_model.h"
 #include "sim/machine/export.h"
 #include "sim/machine/machine.h"
 #include "sim/machine/progress.h"
@@ -57,6 +58,14 @@ static void show_progress(void *context, uint64_t sim_ns)
     progress_update(&run->progress, sim_ns);
 }
 
+/** What the run's prices are: of the models, only the table has a profile. */
+static const char *name_prices(const struct scenario *scenario)
+{
+    if (strcmp(scenario->hypervisor.timing, "table") == 0)
+        return scenario->host.profile;
+    return scenario->hypervisor.timing;
+}
+
 static enum sim_status describe_run(const struct run *run,
                                     struct sim_error *error)
 {
@@ -75,7 +84,7 @@ static enum sim_status describe_run(const struct run *run,
                               .seed = scenario->seed,
                               .version = HVSIM_VERSION,
                               .engine_version = engine,
-                              .profile = scenario->host.profile,
+                              .profile = name_prices(scenario),
                               .clock = {scenario->host.frequency_hz}},
         error);
     free(yaml);
@@ -153,6 +162,19 @@ static enum sim_status simulate(struct run *run, struct sim_error *error)
     return status;
 }
 
+/** Figures are as good as the prices that they rest on. */
+static void print_basis(const struct scenario *scenario)
+{
+    const struct cost_profile *profile =
+        cost_profile_find(name_prices(scenario));
+
+    if (profile)
+        printf("Prices: %u of the %u in %s are estimates; see hvsim explain "
+               "%s\n",
+               cost_profile_estimates(profile), COST_KIND_COUNT, profile->name,
+               profile->name);
+}
+
 static enum sim_status print_summary(const struct run *run,
                                      struct sim_error *error)
 {
@@ -163,7 +185,9 @@ static enum sim_status print_summary(const struct run *run,
         return status;
     status = summary_print(stdout, db, summary_width(stdout), error);
     sqlite3_close(db);
-    printf("\nResults: ");
+    printf("\n");
+    print_basis(run->scenario);
+    printf("Results: ");
     text_print(stdout, run->path);
     printf("\n");
     return status;

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The commands about scenarios: check, schema, explain. */
+/* The commands about scenarios: check, schema. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "perfcounters/pc_counters.h"
 #include "sim/machine/cli_private.h"
 #include "sim/machine/document.h"
-#include "sim/machine/scenario_explain.h"
 #include "sim/machine/scenario_schema.h"
 #include "sim/machine/text.h"
 #include "sim/machine/units.h"
@@ -178,46 +175,4 @@ enum sim_status cli_schema(const struct cli_invocation *invocation,
     (void)error;
     scenario_schema_print(stdout);
     return SIM_OK;
-}
-
-/** Explains the counter called `name`, in each object that has one; case does
- *  not count. */
-static size_t explain_counter(const char *name, struct suggestion *near)
-{
-    size_t explained = 0;
-
-    for (enum pc_object_id id = 0; id < PC_OBJECT_COUNT; id++) {
-        const struct pc_object *object = pc_counters_object(id);
-
-        for (uint16_t i = 0; i < object->counter_count; i++) {
-            const struct pc_counter *counter = &object->counters[i];
-
-            suggest_offer(near, name, counter->name);
-            if (strcasecmp(counter->name, name) != 0)
-                continue;
-            printf("%s\\%s: in %s\n    %s\n", object->name, counter->name,
-                   counter->unit, counter->help);
-            explained++;
-        }
-    }
-    return explained;
-}
-
-enum sim_status cli_explain(const struct cli_invocation *invocation,
-                            struct sim_error *error)
-{
-    const char *what = invocation->operands[0];
-    struct suggestion near = {0};
-    char quoted[DOCUMENT_QUOTE_BYTES];
-    size_t explained = scenario_explain(what, &near, stdout);
-
-    if (what)
-        explained += explain_counter(what, &near);
-    if (explained > 0)
-        return SIM_OK;
-    return sim_fail(error, SIM_BAD_USAGE,
-                    "explain: no parameter or counter is called %s%s%s%s",
-                    document_quote(what, quoted),
-                    near.word ? "; did you mean '" : "",
-                    near.word ? near.word : "", near.word ? "'?" : "");
 }

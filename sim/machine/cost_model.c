@@ -39,6 +39,35 @@ const struct cost_profile *cost_profile_find(const char *name)
     return NULL;
 }
 
+const struct cost_profile *cost_profile_next(const struct cost_profile *after)
+{
+    size_t next = after ? (size_t)(after - cost_profiles) + 1 : 0;
+
+    return next < PROFILE_COUNT ? &cost_profiles[next] : NULL;
+}
+
+unsigned cost_profile_estimates(const struct cost_profile *profile)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < COST_KIND_COUNT; i++)
+        count += profile->price[i].basis == COST_ESTIMATED;
+    return count;
+}
+
+const char *cost_basis_name(enum cost_basis basis)
+{
+    switch (basis) {
+    case COST_MEASURED:
+        return "measured";
+    case COST_PUBLISHED:
+        return "published";
+    case COST_ESTIMATED:
+        break;
+    }
+    return "estimated";
+}
+
 static uint32_t null_unit(const struct cost_model *model, enum cost_kind kind)
 {
     (void)model;
@@ -108,17 +137,4 @@ struct cost_total cost_model_price(const struct cost_model *model,
         }
     }
     return total;
-}
-
-unsigned cost_model_estimates(const struct cost_model *model)
-{
-    unsigned count = 0;
-
-    if (strcmp(model->ops->name, "table") != 0)
-        return 0;
-    for (unsigned i = 0; i < COST_KIND_COUNT; i++) {
-        if (model->profile->price[i].basis == COST_ESTIMATED)
-            count++;
-    }
-    return count;
 }

@@ -32,7 +32,7 @@ struct cost_profile {
 
 struct cost_model {
     const struct cost_model_ops *ops;
-    const struct cost_profile *profile; /* for "table"; else NULL */
+    const struct cost_profile *profile; /* what "table" goes by */
 };
 
 /** What a bill comes to, by whom it is charged to. */
@@ -47,8 +47,8 @@ struct cost_model_ops {
     uint32_t (*unit)(const struct cost_model *model, enum cost_kind kind);
 };
 
-/** The model called `timing`, with the profile called `profile` ("table"
- *  only). SIM_BAD_SCENARIO if either is unknown. */
+/** The model called `timing`, with the profile called `profile`.
+ *  SIM_BAD_SCENARIO if either is unknown. */
 MUST_USE enum sim_status cost_model_init(struct cost_model *model,
                                          const char *timing,
                                          const char *profile,
@@ -57,10 +57,16 @@ MUST_USE enum sim_status cost_model_init(struct cost_model *model,
 struct cost_total cost_model_price(const struct cost_model *model,
                                    const struct cost_bill *bill);
 
-/** How many of the profile's prices are estimates; 0 without a profile. */
-unsigned cost_model_estimates(const struct cost_model *model);
-
 /** The profile of that name, or NULL. */
 const struct cost_profile *cost_profile_find(const char *name);
+
+/** The profiles in order: start with NULL; NULL at the end. */
+const struct cost_profile *cost_profile_next(const struct cost_profile *after);
+
+/** How many of its prices are estimates. */
+unsigned cost_profile_estimates(const struct cost_profile *profile);
+
+/** "measured", "published" or "estimated" */
+const char *cost_basis_name(enum cost_basis basis);
 
 #endif

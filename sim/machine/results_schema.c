@@ -153,6 +153,34 @@ static const char views[] =
     "  FROM trace_event JOIN event_kind ON event_kind.id = kind_id"
     "  ORDER BY trace_event.id;";
 
+static const struct results_view descriptions[] = {
+    {"run",
+     "name, scenario_yaml, seed, version, engine_version, profile, sim_ns, "
+     "host_ns, trace_hash",
+     "the run itself, with every parameter of its scenario; an interrupted run "
+     "has no trace_hash; host_ns alone differs between equal runs"},
+    {"image", "name, bytes, hash",
+     "a guest program that VMs ran: its size, and a hash (XXH64) that tells "
+     "it from others of its name"},
+    {"perf", "time_ns, object, instance, counter, value",
+     "one counter of one instance over the sample interval that ends at "
+     "time_ns: rates per second, shares in percent, costs in ns"},
+    {"perf_total", "object, instance, counter, value",
+     "one counter of one instance over the whole run"},
+    {"result", "vm, name, value, unit",
+     "what a guest program reported about itself"},
+    {"console", "time_ns, vm, line", "a line that a VM wrote to its console"},
+    {"event", "time_ns, lp, partition, vp, kind, detail",
+     "one step of the schedule, an intercept or an interrupt, if the scenario "
+     "says counters: {trace: true}; detail depends on the kind"},
+};
+
+const struct results_view *results_schema_views(size_t *count)
+{
+    *count = sizeof(descriptions) / sizeof(descriptions[0]);
+    return descriptions;
+}
+
 int64_t results_schema_counter_id(enum pc_object_id object, size_t counter)
 {
     int64_t id = 1;

@@ -4,8 +4,9 @@
 
 /**
  * The tables and views of a result database, and the rows that are the same in
- * every one: objects, counters and kinds of events. For results.c and
- * results_read.c; readers of a file use the views alone.
+ * every one: objects, counters and kinds of events. For results.c,
+ * results_read.c and those who explain the views; readers of a file use the
+ * views alone.
  */
 
 #include <sqlite3.h>
@@ -20,6 +21,15 @@
 
 /** Makes an empty database a result database; a result code of SQLite. */
 int results_schema_create(sqlite3 *db);
+
+/** A view, for people: what a row is, and its columns in order. */
+struct results_view {
+    const char *name;
+    const char *columns; /* "vm, name, value, unit" */
+    const char *help;
+};
+
+const struct results_view *results_schema_views(size_t *count);
 
 /** The key of a counter in the tables. */
 int64_t results_schema_counter_id(enum pc_object_id object, size_t counter);

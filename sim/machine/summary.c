@@ -71,8 +71,7 @@ static void print_run(struct summary *summary)
     if (summary_next_row(summary, row)) {
         summary->sim_ns = (uint64_t)sqlite3_column_int64(row, 1);
         fprintf(summary->out,
-                "%s: %.3f s simulated, %d LP%s, prices of %s, "
-                "seed %s\n",
+                "%s: %.3f s simulated, %d LP%s, prices: %s, seed %s\n",
                 summary_text(row, 0), (double)summary->sim_ns / 1e9,
                 summary->lp_count, summary->lp_count == 1 ? "" : "s",
                 summary_text(row, 2), summary_text(row, 3));

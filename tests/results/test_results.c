@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "sim/machine/results_schema.h"
 #include "tests/results/outputs.h"
 #include "tests/results/query.h"
 
@@ -112,6 +113,32 @@ static void perf_has_a_row_for_every_value_zeros_included(void **state)
                  expected);
     snprintf(expected, sizeof(expected), "%d\n", 5 * lp + 5 * vp);
     query_expect("out.db", "SELECT count(*) FROM perf_total", expected);
+}
+
+static void every_view_is_described_as_it_is(void **state)
+{
+    size_t count;
+    const struct results_view *views = results_schema_views(&count);
+    char listed[256] = "";
+
+    (void)state;
+    outputs_write_run("out.db", false);
+    for (size_t i = 0; i < count; i++) {
+        char sql[128];
+        char columns[256];
+
+        snprintf(listed + strlen(listed), sizeof(listed) - strlen(listed),
+                 "%s\n", views[i].name);
+        snprintf(sql, sizeof(sql),
+                 "SELECT group_concat(name, ', ') FROM pragma_table_info('%s')",
+                 views[i].name);
+        snprintf(columns, sizeof(columns), "%s\n", views[i].columns);
+        query_expect("out.db", sql, columns);
+    }
+    query_expect("out.db",
+                 "SELECT name FROM sqlite_schema WHERE type = 'view'"
+                 " ORDER BY rowid",
+                 listed);
 }
 
 static void perf_total_is_over_the_whole_run(void **state)
@@ -355,6 +382,7 @@ int main(void)
         OUTPUTS_TEST(the_run_row_is_complete),
         OUTPUTS_TEST(perf_shows_what_performance_monitor_would),
         OUTPUTS_TEST(perf_has_a_row_for_every_value_zeros_included),
+        OUTPUTS_TEST(every_view_is_described_as_it_is),
         OUTPUTS_TEST(perf_total_is_over_the_whole_run),
         OUTPUTS_TEST(results_keep_the_decimals_of_the_guest),
         OUTPUTS_TEST(results_out_of_form_are_refused_and_harm_nothing),

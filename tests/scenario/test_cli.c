@@ -187,13 +187,13 @@ static void bad_usage_says_what_is_wrong_and_what_was_meant(void **state)
                             "vms.web.weight=200\n"},
         {"export a --format xml",
          "hvsim: there is no format \"xml\"; there is: csv\n"},
-        {"explain wieght", "hvsim: explain: no parameter or counter is called "
+        {"explain wieght", "hvsim: explain: nothing is called "
                            "'wieght'; did you mean 'weight'?\n"},
         {"explain vms.web.wieght",
-         "hvsim: explain: no parameter or counter is called "
+         "hvsim: explain: nothing is called "
          "'vms.web.wieght'; did you mean 'weight'?\n"},
         {"explain guest_run",
-         "hvsim: explain: no parameter or counter is called 'guest run'; did "
+         "hvsim: explain: nothing is called 'guest run'; did "
          "you mean '% Guest Run Time'?\n"},
     };
 
@@ -265,7 +265,7 @@ static void no_message_hands_a_terminal_what_it_would_act_on(void **state)
                             "- {name: v, weight: 5, guest: {workload: w}}\n");
     assert_says("check \x1b.yaml", 0, "\\x1b.yaml: valid: a",
                 "\\x1b.yaml:4:21: vms[0].weight: note: no effect yet");
-    assert_says("run -o \x1b.db a.yaml", 0, "\nResults: \\x1b.db\n", "");
+    assert_says("run -o \x1b.db a.yaml", 0, "Results: \\x1b.db\n", "");
 }
 
 static void a_scenario_may_come_from_standard_input(void **state)
@@ -291,10 +291,23 @@ static void run_writes_results_named_after_the_scenario(void **state)
 {
     (void)state;
     write_scenario("a");
-    assert_says("run a.yaml", 0, "\nResults: a.db\n", "");
+    assert_says("run a.yaml", 0, "Results: a.db\n", "");
     assert_int_equal(access("a.db", R_OK), 0);
     assert_outcome("run --quiet -o other.db a.yaml", 0, "", "");
     assert_int_equal(access("other.db", R_OK), 0);
+}
+
+static void run_says_what_its_prices_rest_on(void **state)
+{
+    (void)state;
+    write_scenario("a");
+    assert_says("run a.yaml", 0, ", prices: reference-2020, ", "");
+    assert_says("run --force a.yaml", 0, " in reference-2020 are estimates;",
+                "");
+    assert_says("run --force --set hypervisor.timing=unit a.yaml", 0,
+                ", prices: unit, seed 1\n", "");
+    assert_says("run --force --set hypervisor.timing=unit a.yaml", 0,
+                "\n\nResults: a.db\n", "");
 }
 
 static void run_replaces_results_only_when_told_to(void **state)
@@ -411,7 +424,24 @@ static void explain_finds_parameters_and_counters(void **state)
                 "Hyper-V Hypervisor Logical Processor\\% Guest Run Time: ", "");
     assert_says("explain counters", 0, "counters.interval: a time", "");
     assert_says("explain", 0, weight, "");
-    assert_says("explain Hardware%", 2, "", "no parameter or counter");
+    assert_says("explain Hardware%", 2, "", "nothing is called");
+}
+
+static void explain_finds_what_results_and_prices_are_made_of(void **state)
+{
+    (void)state;
+    assert_says("explain perf", 0,
+                "view perf (time_ns, object, instance, counter, value)\n", "");
+    assert_says("explain dispatch", 0,
+                "event dispatch\n    What happened, and what detail is: ", "");
+    assert_says("explain vmexit", 0,
+                "cost VMEXIT: hardware transition guest -> hypervisor; "
+                "hypervisor time\n    reference-2020             800.00  "
+                "published  KVM 2021: ",
+                "");
+    assert_says(
+        "explain reference-2020", 0,
+        "    INSN_ALU                     0.30  estimated  Agner 2020: ", "");
 }
 
 static void version_names_the_engine(void **state)
@@ -436,6 +466,7 @@ int main(void)
         TEST(a_scenario_may_come_from_standard_input),
         TEST(notes_go_to_standard_error_unless_quiet),
         TEST(run_writes_results_named_after_the_scenario),
+        TEST(run_says_what_its_prices_rest_on),
         TEST(run_replaces_results_only_when_told_to),
         TEST(run_never_replaces_its_scenario),
         TEST(run_leaves_nothing_where_nothing_can_be_written),
@@ -446,6 +477,7 @@ int main(void)
         TEST(a_full_disk_is_reported),
         TEST(output_that_does_not_get_out_is_an_error),
         TEST(explain_finds_parameters_and_counters),
+        TEST(explain_finds_what_results_and_prices_are_made_of),
         TEST(version_names_the_engine),
     };
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command explain: whatever name somebody has met in a scenario or in
+ * results. The texts are those of the tables that the program works by. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "perfcounters/pc_counters.h"
+#include "sim/machine/cli_private.h"
+#include "sim/machine/cost_model.h"
+#include "sim/machine/document.h"
+#include "sim/machine/results_schema.h"
+#include "sim/machine/scenario_explain.h"
+
+/** What is looked for, and what has come of it. */
+struct search {
+    const char *name;
+    size_t found;
+    struct suggestion near;
+};
+
+/** Case does not count. */
+static bool is_wanted(struct search *search, const char *name)
+{
+    suggest_offer(&search->near, search->name, name);
+    if (strcasecmp(search->name, name) != 0)
+        return false;
+    search->found++;
+    return true;
+}
+
+/** A counter is explained for each object that has it. */
+static void explain_counters(struct search *search)
+{
+    for (enum pc_object_id id = 0; id < PC_OBJECT_COUNT; id++) {
+        const struct pc_object *object = pc_counters_object(id);
+
+        for (uint16_t i = 0; i < object->counter_count; i++) {
+            const struct pc_counter *counter = &object->counters[i];
+
+            if (is_wanted(search, counter->name))
+                printf("%s\\%s: in %s\n    %s\n", object->name, counter->name,
+                       counter->unit, counter->help);
+        }
+    }
+}
+
+static void explain_views(struct search *search)
+{
+    size_t count;
+    const struct results_view *views = results_schema_views(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (is_wanted(search, views[i].name))
+            printf("view %s (%s)\n    A row is %s.\n", views[i].name,
+                   views[i].columns, views[i].help);
+    }
+}
+
+static void explain_events(struct search *search)
+{
+    static const char *const texts[][2] = {
+#define TRACE(id, name, help) {name, help},
+#include "sim/core/trace_kinds.def"
+#undef TRACE
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (is_wanted(search, texts[i][0]))
+            printf("event %s\n    What happened, and what detail is: %s.\n",
+                   texts[i][0], texts[i][1]);
+    }
+}
+
+static void print_price(const char *name, const struct cost_price *price)
+{
+    uint64_t hundredths =
+        ((uint64_t)price->subcycles * 100 + SUBCYCLES_PER_CYCLE / 2) /
+        SUBCYCLES_PER_CYCLE;
+
+    printf("    %-22s%8" PRIu64 ".%02u  %-11s%s\n", name, hundredths / 100,
+           (unsigned)(hundredths % 100), cost_basis_name(price->basis),
+           price->source);
+}
+
+static void explain_costs(struct search *search)
+{
+    for (enum cost_kind kind = 0; kind < COST_KIND_COUNT; kind++) {
+        const struct cost_profile *profile = NULL;
+
+        if (!is_wanted(search, cost_kind_name(kind)))
+            continue;
+        printf("cost %s: %s; %s\n", cost_kind_name(kind), cost_kind_help(kind),
+               cost_kind_party(kind) == COST_PARTY_GUEST ? "guest time"
+                                                         : "hypervisor time");
+        while ((profile = cost_profile_next(profile)))
+            print_price(profile->name, &profile->price[kind]);
+    }
+}
+
+static void explain_profiles(struct search *search)
+{
+    const struct cost_profile *profile = NULL;
+
+    while ((profile = cost_profile_next(profile))) {
+        if (!is_wanted(search, profile->name))
+            continue;
+        printf("profile %s: %s\nPrices in cycles, how each was come by, and "
+               "where from:\n",
+               profile->name, profile->help);
+        for (enum cost_kind kind = 0; kind < COST_KIND_COUNT; kind++)
+            print_price(cost_kind_name(kind), &profile->price[kind]);
+    }
+}
+
+enum sim_status cli_explain(const struct cli_invocation *invocation,
+                            struct sim_error *error)
+{
+    struct search search = {.name = invocation->operands[0]};
+    char quoted[DOCUMENT_QUOTE_BYTES];
+
+    search.found = scenario_explain(search.name, &search.near, stdout);
+    if (!search.name)
+        return SIM_OK;
+    explain_counters(&search);
+    explain_views(&search);
+    explain_events(&search);
+    explain_costs(&search);
+    explain_profiles(&search);
+    if (search.found > 0)
+        return SIM_OK;
+    return sim_fail(error, SIM_BAD_USAGE, "explain: nothing is called %s%s%s%s",
+                    document_quote(search.name, quoted),
+                    search.near.word ? "; did you mean '" : "",
+                    search.near.word ? search.near.word : "",
+                    search.near.word ? "'?" : "");
+}
