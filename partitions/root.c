@@ -16,7 +16,8 @@
 #define MSR_APIC_SVR 0x80fu
 #define MSR_APIC_BASE 0x1bu
 
-/* One root VP. Interrupts come before DPCs, DPCs before threads. */
+/* One root VP. Interrupts come before DPCs, DPCs before threads with a boost,
+ * those before other threads. */
 struct root_vp {
     struct root *root;         /* borrowed */
     struct hv_vp *vp;          /* borrowed */
@@ -68,16 +69,18 @@ static void root_serve_interrupt(struct root_vp *rvp,
 {
     struct root *root = rvp->root;
     uint8_t message[SYNIC_MESSAGE_BYTES];
+    uint32_t messages = 0;
 
-    cost_note(context->bill, COST_ROOT_INTERRUPT, 1);
     if (rvp->interrupt_pending[PENDING_INTERCEPT]) {
         rvp->interrupt_pending[PENDING_INTERCEPT] = false;
-        while (synic_take_message(context, &rvp->vp->synic, INTERCEPT_SINT,
-                                  message))
+        for (; synic_take_message(context, &rvp->vp->synic, INTERCEPT_SINT,
+                                  message);
+             messages++)
             root->on_message(root->on_message_context, context, message);
     } else {
         rvp->interrupt_pending[PENDING_RESCHEDULE] = false;
     }
+    cost_note(context->bill, COST_ROOT_INTERRUPT, messages ? messages : 1);
     lapic_eoi(context, &rvp->vp->lapic);
     rvp->in_service = false;
 }
@@ -118,6 +121,16 @@ static void root_step_dpc(struct root_vp *rvp, struct hv_context *context)
         work_append(&rvp->dpcs, dpc);
 }
 
+static bool root_has_ready(const struct root *root)
+{
+    return root->boosted.head || root->ready.head;
+}
+
+static void root_make_ready(struct root *root, struct root_work *thread)
+{
+    work_append(thread->boosted ? &root->boosted : &root->ready, thread);
+}
+
 static void root_step_thread(struct root_vp *rvp, struct hv_context *context)
 {
     struct root_work *thread = rvp->thread;
@@ -125,24 +138,44 @@ static void root_step_thread(struct root_vp *rvp, struct hv_context *context)
     if (root_step_work(thread, context))
         return;
     rvp->thread = NULL;
+    thread->boosted = false;
     if (thread->queued)
-        work_append(&rvp->root->ready, thread);
+        root_make_ready(rvp->root, thread);
 }
 
-static bool root_quantum_is_over(const struct root_vp *rvp)
+/* A root VP without a thread has been called for one, or is here for it. */
+static bool root_all_have_threads(const struct root *root)
 {
-    return rvp->root->ready.head &&
+    for (uint32_t i = 0; i < root->vp_count; i++) {
+        if (!root->vps[i].thread)
+            return false;
+    }
+    return true;
+}
+
+/* There is none under way, or it must make room for another one. */
+static bool root_must_switch(const struct root_vp *rvp)
+{
+    if (!rvp->thread)
+        return true;
+    if (rvp->root->boosted.head && !rvp->thread->boosted &&
+        root_all_have_threads(rvp->root))
+        return true;
+    return root_has_ready(rvp->root) &&
            !cycles_before(rvp->vp->run_time, rvp->quantum_end);
 }
 
+/* A boost lasts for a quantum. */
 static void root_switch_thread(struct root_vp *rvp)
 {
     const struct hypervisor *hv = rvp->root->hv;
-    struct work_list *ready = &rvp->root->ready;
+    struct root *root = rvp->root;
 
-    if (rvp->thread)
-        work_append(ready, rvp->thread);
-    rvp->thread = work_take(ready);
+    if (rvp->thread) {
+        rvp->thread->boosted = false;
+        root_make_ready(root, rvp->thread);
+    }
+    rvp->thread = work_take(root->boosted.head ? &root->boosted : &root->ready);
     rvp->quantum_end = cycles_add(rvp->vp->run_time,
                                   clock_from_ns(hv->clock, ROOT_QUANTUM_NS));
 }
@@ -158,9 +191,9 @@ static void root_do_some(struct root_vp *rvp, struct hv_context *context)
     } else if (rvp->dpcs.head) {
         rvp->dpc = work_take(&rvp->dpcs);
         cost_note(context->bill, COST_ROOT_THREAD_SWITCH, 1);
-    } else if (rvp->thread && !root_quantum_is_over(rvp)) {
+    } else if (!root_must_switch(rvp)) {
         root_step_thread(rvp, context);
-    } else if (rvp->root->ready.head) {
+    } else if (root_has_ready(rvp->root)) {
         root_switch_thread(rvp);
         cost_note(context->bill, COST_ROOT_THREAD_SWITCH, 1);
     }
@@ -171,7 +204,7 @@ static enum vm_exit_kind root_run(void *runner, struct engine_run *run)
     struct root_vp *rvp = runner;
 
     (void)run;
-    if (!root_vp_is_busy(rvp) && !rvp->root->ready.head)
+    if (!root_vp_is_busy(rvp) && !root_has_ready(rvp->root))
         return VM_EXIT_HLT;
     root_do_some(rvp, rvp->root->hv->current);
     return VM_EXIT_STOPPED;
@@ -362,7 +395,7 @@ void root_queue_dpc(struct root *root, struct hv_context *context,
 static bool root_is_free_soon(const struct root *root,
                               const struct root_vp *rvp)
 {
-    return rvp->dpc && !rvp->dpcs.head && !rvp->thread && !root->ready.head;
+    return rvp->dpc && !rvp->dpcs.head && !rvp->thread && !root_has_ready(root);
 }
 
 /* Who should look at the ready list; NULL if all are busy: whoever is done
@@ -381,6 +414,13 @@ static struct root_vp *root_taker(struct root *root,
     return NULL;
 }
 
+static bool root_in_dpc(const struct root *root,
+                        const struct hv_context *context)
+{
+    return context->lp && context->vp->partition == root->hv->root &&
+           root->vps[context->vp->index.v].dpc;
+}
+
 void root_wake_thread(struct root *root, struct hv_context *context,
                       struct root_work *thread)
 {
@@ -389,7 +429,8 @@ void root_wake_thread(struct root *root, struct hv_context *context,
 
     struct root_vp *taker = root_taker(root, context);
 
-    work_append(&root->ready, thread);
+    thread->boosted = root_in_dpc(root, context);
+    root_make_ready(root, thread);
     if (taker)
         root_kick(context, taker);
 }

@@ -42,6 +42,7 @@ struct root_work {
     bool queued;    /* asked for and not done yet */
     bool begun;     /* has taken its first step since */
     bool run_again; /* asked for once more since it has begun */
+    bool boosted;   /* woken by a DPC */
     cycles_t begun_at;
 };
 
@@ -59,7 +60,8 @@ struct root {
     struct root_memory *memory; /* owns */
     struct root_vp *vps;        /* owns, vp_count */
     uint32_t vp_count;
-    struct work_list ready; /* threads, for any root VP to take */
+    /* Threads, for any root VP to take: those with a boost first. */
+    struct work_list boosted, ready;
     root_message_fn *on_message;
     void *on_message_context; /* borrowed */
 };
@@ -86,6 +88,9 @@ void root_queue_dpc(struct root *root, struct hv_context *context,
  * Makes a thread ready. The root VP of the context takes it if a DPC is all
  * that it has to do; else an idle root VP is called for it, if there is one.
  * If the thread is in the middle of its work, it will run again.
+ *
+ * One that a DPC wakes has what Windows calls a boost, for this run: it comes
+ * before those without, also one that is in the middle of its work.
  */
 void root_wake_thread(struct root *root, struct hv_context *context,
                       struct root_work *thread);

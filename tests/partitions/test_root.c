@@ -290,6 +290,56 @@ static void a_dpc_that_stopped_a_thread_leaves_its_own_to_others(void **state)
     assert_true(thread.last_ns < first.last_ns);
 }
 
+/* With no idle root VP, its turn comes before that of the one it stopped, and
+ * of the one that has waited for longer. */
+static void a_thread_woken_by_a_dpc_comes_before_others(void **state)
+{
+    struct root_job boosted = root_job('b', 2, COST_VDEV_ACCESS, NULL, NULL);
+    struct root_job dpc =
+        root_job('d', 2, COST_VDEV_ACCESS, wake_in_last, &boosted);
+    struct root_job other = root_job('o', 2, COST_VDEV_ACCESS, NULL, NULL);
+    struct root_job first =
+        root_job('f', 4, COST_VDEV_ACCESS, queue_in_second, &dpc);
+
+    (void)state;
+    build(1);
+    root_host_add(&host, &boosted);
+    root_host_add(&host, &dpc);
+    root_host_add(&host, &other);
+    root_host_add(&host, &first);
+    root_host_wake(&host, &first);
+    root_host_wake(&host, &other);
+    root_host_run(&host);
+    assert_string_equal(host.log, "ffddbbooff");
+}
+
+/* Which lasts for a quantum. */
+static void a_boost_does_not_starve_others(void **state)
+{
+    struct root_job boosted =
+        root_job('b', 70, COST_VMMS_OPERATION, NULL, NULL);
+    struct root_job dpc =
+        root_job('d', 1, COST_VDEV_ACCESS, wake_in_last, &boosted);
+    struct root_job first =
+        root_job('f', 3, COST_VMMS_OPERATION, queue_in_second, &dpc);
+    unsigned turns;
+
+    (void)state;
+    script_config_init(&config);
+    config.lps = config.root_vps = 1;
+    config.duration_ns = 200000000;
+    root_host_create(&host, &config);
+    root_host_add(&host, &boosted);
+    root_host_add(&host, &dpc);
+    root_host_add(&host, &first);
+    root_host_wake(&host, &first);
+    root_host_run(&host);
+    assert_int_equal(strlen(host.log), 74);
+    assert_memory_equal(host.log, "ffdbb", 5);
+    assert_string_equal(strrchr(host.log, 'f'), host.log + 3 + 32);
+    assert_int_equal(longest_run(host.log, &turns), 38);
+}
+
 static void when_all_are_busy_the_first_to_be_done_takes_a_thread(void **state)
 {
     struct root_job third = root_job('c', 1, COST_VDEV_ACCESS, NULL, NULL);
@@ -321,7 +371,7 @@ static void messages_of_many_vps_are_all_served(void **state)
     script_config_init(&config);
     config.lps = 8;
     config.root_vps = 1;
-    config.duration_ns = 100000000;
+    config.duration_ns = 200000000;
     config.vm_count = SCRIPT_VMS_MAX;
     for (uint32_t i = 0; i < config.vm_count; i++) {
         struct script_vm *vm = &config.vms[i];
@@ -364,6 +414,9 @@ int main(void)
             a_thread_woken_by_a_dpc_runs_on_the_same_root_vp, destroy),
         cmocka_unit_test_teardown(
             a_dpc_that_stopped_a_thread_leaves_its_own_to_others, destroy),
+        cmocka_unit_test_teardown(a_thread_woken_by_a_dpc_comes_before_others,
+                                  destroy),
+        cmocka_unit_test_teardown(a_boost_does_not_starve_others, destroy),
         cmocka_unit_test_teardown(
             when_all_are_busy_the_first_to_be_done_takes_a_thread, destroy),
         cmocka_unit_test_teardown(messages_of_many_vps_are_all_served, destroy),
