@@ -36,6 +36,10 @@ const char *intercept_name(enum vm_exit_kind kind);
 #define INTERCEPT_TYPE_CPUID 2u
 #define INTERCEPT_TYPE_EXCEPTION 3u
 
+/** The accesses that a parent asks for: read 1, write 2, execute 4. */
+#define INTERCEPT_ACCESS_READ_WRITE 3u
+#define INTERCEPT_ACCESS_EXECUTE 4u
+
 /** The SINT on which a parent receives its children's intercepts. */
 #define INTERCEPT_SINT 0u
 

@@ -14,8 +14,6 @@
 #define DEPTH_MAX 1
 
 #define EXCEPTION_VECTOR_COUNT 32
-#define ACCESS_READ_WRITE 3u
-#define ACCESS_EXECUTE 4u
 
 static const char *const state_names[] = {
     [PARTITION_UNINITIALIZED] = "uninitialized",
@@ -472,10 +470,10 @@ static bool intercept_valid(uint32_t type, uint32_t access, uint64_t parameter)
         uint32_t access;
         uint64_t parameter_max;
     } rules[] = {
-        [INTERCEPT_TYPE_IO_PORT] = {ACCESS_READ_WRITE, UINT16_MAX},
-        [INTERCEPT_TYPE_MSR] = {ACCESS_READ_WRITE, 0},
-        [INTERCEPT_TYPE_CPUID] = {ACCESS_EXECUTE, UINT32_MAX},
-        [INTERCEPT_TYPE_EXCEPTION] = {ACCESS_EXECUTE,
+        [INTERCEPT_TYPE_IO_PORT] = {INTERCEPT_ACCESS_READ_WRITE, UINT16_MAX},
+        [INTERCEPT_TYPE_MSR] = {INTERCEPT_ACCESS_READ_WRITE, 0},
+        [INTERCEPT_TYPE_CPUID] = {INTERCEPT_ACCESS_EXECUTE, UINT32_MAX},
+        [INTERCEPT_TYPE_EXCEPTION] = {INTERCEPT_ACCESS_EXECUTE,
                                       EXCEPTION_VECTOR_COUNT - 1},
     };
 
@@ -484,27 +482,28 @@ static bool intercept_valid(uint32_t type, uint32_t access, uint64_t parameter)
            parameter <= rules[type].parameter_max;
 }
 
-static struct partition_intercept *
-find_intercept(struct hv_partition *partition, uint32_t type,
-               uint64_t parameter)
+/* The number of the slot with that intercept; the count of slots if none. */
+static uint32_t find_intercept(const struct hv_partition *partition,
+                               uint32_t type, uint64_t parameter)
 {
-    for (uint32_t i = 0; i < PARTITION_INTERCEPT_COUNT_MAX; i++) {
-        struct partition_intercept *slot = &partition->intercepts[i];
+    uint32_t i = 0;
+
+    for (; i < PARTITION_INTERCEPT_COUNT_MAX; i++) {
+        const struct partition_intercept *slot = &partition->intercepts[i];
 
         if (slot->access && slot->type == type && slot->parameter == parameter)
-            return slot;
+            break;
     }
-    return NULL;
+    return i;
 }
 
-static struct partition_intercept *
-free_intercept(struct hv_partition *partition)
+static uint32_t free_intercept(const struct hv_partition *partition)
 {
-    for (uint32_t i = 0; i < PARTITION_INTERCEPT_COUNT_MAX; i++) {
-        if (!partition->intercepts[i].access)
-            return &partition->intercepts[i];
-    }
-    return NULL;
+    uint32_t i = 0;
+
+    while (i < PARTITION_INTERCEPT_COUNT_MAX && partition->intercepts[i].access)
+        i++;
+    return i;
 }
 
 /* The engines filter exceptions themselves. */
@@ -522,20 +521,21 @@ enum hv_status partition_install_intercept(struct hv_partition *partition,
                                            uint32_t type, uint32_t access,
                                            uint64_t parameter)
 {
-    struct partition_intercept *slot;
+    uint32_t slot;
 
     if (partition->state != PARTITION_ACTIVE)
         return HV_STATUS_INVALID_PARTITION_STATE;
     if (!intercept_valid(type, access, parameter))
         return HV_STATUS_INVALID_PARAMETER;
     slot = find_intercept(partition, type, parameter);
-    if (!slot && access == 0)
-        return HV_STATUS_SUCCESS;
-    if (!slot)
+    if (slot == PARTITION_INTERCEPT_COUNT_MAX) {
+        if (access == 0)
+            return HV_STATUS_SUCCESS;
         slot = free_intercept(partition);
-    if (!slot)
+    }
+    if (slot == PARTITION_INTERCEPT_COUNT_MAX)
         return HV_STATUS_NO_RESOURCES;
-    *slot = (struct partition_intercept){
+    partition->intercepts[slot] = (struct partition_intercept){
         .type = type,
         .access = access,
         .parameter = parameter,
@@ -561,11 +561,9 @@ uint32_t partition_intercepted_vectors(const struct hv_partition *partition)
 uint32_t partition_intercept_access(const struct hv_partition *partition,
                                     uint32_t type, uint64_t parameter)
 {
-    for (uint32_t i = 0; i < PARTITION_INTERCEPT_COUNT_MAX; i++) {
-        const struct partition_intercept *slot = &partition->intercepts[i];
+    uint32_t slot = find_intercept(partition, type, parameter);
 
-        if (slot->access && slot->type == type && slot->parameter == parameter)
-            return slot->access;
-    }
-    return 0;
+    if (slot == PARTITION_INTERCEPT_COUNT_MAX)
+        return 0;
+    return partition->intercepts[slot].access;
 }

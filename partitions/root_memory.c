@@ -5,7 +5,7 @@
 
 #include "sim/core/check.h"
 
-#define BLOCK_BYTES (UINT64_C(2) << 20)
+#define BLOCK_BYTES ROOT_MEMORY_BLOCK_BYTES
 #define BLOCK_MASK (BLOCK_BYTES - 1)
 
 /* A stack of free addresses: what was given back last is taken first. */

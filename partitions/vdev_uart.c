@@ -3,15 +3,16 @@
 
 #include <stdlib.h>
 
-enum { /* register offsets */
-       UART_DATA,
-       UART_IER,
-       UART_IIR_FCR,
-       UART_LCR,
-       UART_MCR,
-       UART_LSR,
-       UART_MSR,
-       UART_SCRATCH,
+/* Register offsets. */
+enum {
+    UART_DATA,
+    UART_IER,
+    UART_IIR_FCR,
+    UART_LCR,
+    UART_MCR,
+    UART_LSR,
+    UART_MSR,
+    UART_SCRATCH,
 };
 
 #define IER_MASK 0x0f

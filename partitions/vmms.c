@@ -11,8 +11,6 @@
 #include "partitions/vm_private.h"
 #include "sim/core/check.h"
 
-#define BLOCK_BYTES (UINT64_C(2) << 20)
-
 static const char *const state_names[] = {
     [VM_OFF] = "off",         [VM_STARTING] = "starting",
     [VM_RUNNING] = "running", [VM_STOPPING] = "stopping",
@@ -172,7 +170,8 @@ static bool vm_prepare(struct vm *vm)
         .on_fail = vm_on_fail,
     };
 
-    vm->block_count = (vm->config.memory_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+    vm->block_count = (vm->config.memory_bytes + ROOT_MEMORY_BLOCK_BYTES - 1) /
+                      ROOT_MEMORY_BLOCK_BYTES;
     vm->blocks = calloc(vm->block_count, sizeof(*vm->blocks));
     vm->vmwp = vmwp_create(vm->vmms->root, &vm->vmms->winhv,
                            vm->config.vp_count, &listener, vm_on_stopped, vm);
@@ -282,7 +281,8 @@ bool vmms_deposit(struct vm *vm, struct hv_context *context)
     partition_id_t to =
         vm->partition.v ? vm->partition : vmms->root->hv->root->id;
     spa_t pages[DEPOSIT_PAGES];
-    uint32_t taken = 0, done = 0;
+    uint32_t taken = 0;
+    uint32_t done = 0;
 
     while (taken < DEPOSIT_PAGES &&
            root_memory_take_page(memory, vm->config.node, &pages[taken]))

@@ -7,30 +7,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "hypervisor/gpa_space.h"
 #include "hypervisor/intercept.h"
 #include "hypervisor/partition.h"
+#include "hypervisor/vp_registers.h"
 #include "partitions/vm_private.h"
 #include "sim/core/check.h"
 
-#define BLOCK_BYTES (UINT64_C(2) << 20)
-#define PAGES_PER_BLOCK 512
+#define PAGES_PER_BLOCK ((uint32_t)(ROOT_MEMORY_BLOCK_BYTES / PAGE_BYTES))
 #define BLOCKS_PER_CALL 16
-
-/* HvRegister names (TLFS, "Virtual Processor Register Formats"). */
-#define REGISTER_EXPLICIT_SUSPEND 0x00000000u
-#define REGISTER_GPR 0x00020000u
-#define REGISTER_RIP 0x00020010u
-#define REGISTER_RFLAGS 0x00020011u
-#define REGISTER_CR0 0x00040000u
-#define REGISTER_CR3 0x00040002u
-#define REGISTER_CR4 0x00040003u
-#define REGISTER_SEGMENT 0x00060000u /* ES, CS, SS, DS, FS, GS, LDTR, TR */
-#define REGISTER_IDTR 0x00070000u
-#define REGISTER_GDTR 0x00070001u
-#define REGISTER_EFER 0x00080001u
-
-#define ACCESS_READ_WRITE 3u
 
 /* A call that failed for want of memory is made again after a deposit. */
 static enum vm_phase_result after_call(struct vm *vm,
@@ -41,7 +25,7 @@ static enum vm_phase_result after_call(struct vm *vm,
         return PHASE_NEXT;
     if (status != HV_STATUS_INSUFFICIENT_MEMORY)
         return vmms_fail(vm, context, "cannot %s: %s", what,
-                         hv_status_name((uint16_t)status));
+                         hv_status_name(status));
     if (!vmms_deposit(vm, context))
         return vmms_fail(vm, context,
                          "cannot %s: the root has no memory left to deposit",
@@ -99,9 +83,9 @@ static enum vm_phase_result set_properties(struct vm *vm,
                                properties[i].code, properties[i].value);
 
         if (status != HV_STATUS_SUCCESS)
-            return vmms_fail(
-                vm, context, "cannot set property 0x%" PRIx32 ": %s",
-                properties[i].code, hv_status_name((uint16_t)status));
+            return vmms_fail(vm, context,
+                             "cannot set property 0x%" PRIx32 ": %s",
+                             properties[i].code, hv_status_name(status));
     }
     return PHASE_NEXT;
 }
@@ -139,7 +123,7 @@ static enum vm_phase_result take_memory(struct vm *vm,
  * above 4 GiB. */
 static gpa_t block_gpa(uint64_t index)
 {
-    uint64_t at = index * BLOCK_BYTES;
+    uint64_t at = index * ROOT_MEMORY_BLOCK_BYTES;
 
     return gpa(at < GUEST_LOW_BYTES_MAX
                    ? at
@@ -150,8 +134,9 @@ static enum vm_phase_result map_memory(struct vm *vm,
                                        struct hv_context *context)
 {
     uint64_t left = vm->block_count - vm->progress;
-    uint64_t low_blocks = GUEST_LOW_BYTES_MAX / BLOCK_BYTES;
-    uint32_t count, done = 0;
+    uint64_t low_blocks = GUEST_LOW_BYTES_MAX / ROOT_MEMORY_BLOCK_BYTES;
+    uint32_t count;
+    uint32_t done = 0;
     enum hv_status status;
 
     if (left == 0)
@@ -198,7 +183,8 @@ static enum vm_phase_result install_intercepts(struct vm *vm,
         return after_each(
             vm, context, "install an I/O intercept",
             winhv_install_intercept(&vm->vmms->winhv, context, vm->partition,
-                                    INTERCEPT_TYPE_IO_PORT, ACCESS_READ_WRITE,
+                                    INTERCEPT_TYPE_IO_PORT,
+                                    INTERCEPT_ACCESS_READ_WRITE,
                                     vdev->first_port + port_number));
     }
     return PHASE_NEXT;
@@ -210,11 +196,11 @@ static spa_t vm_memory_at(const struct vm *vm, gpa_t at, uint64_t *room)
     uint64_t linear = at.raw < GUEST_LOW_BYTES_MAX
                           ? at.raw
                           : at.raw - GUEST_HIGH_GPA + GUEST_LOW_BYTES_MAX;
-    uint64_t block = linear / BLOCK_BYTES;
+    uint64_t block = linear / ROOT_MEMORY_BLOCK_BYTES;
 
     CHECK(block < vm->block_count);
-    *room = BLOCK_BYTES - linear % BLOCK_BYTES;
-    return spa_add(vm->blocks[block], linear % BLOCK_BYTES);
+    *room = ROOT_MEMORY_BLOCK_BYTES - linear % ROOT_MEMORY_BLOCK_BYTES;
+    return spa_add(vm->blocks[block], linear % ROOT_MEMORY_BLOCK_BYTES);
 }
 
 static void copy_piece(struct vm *vm, struct hv_context *context,
@@ -270,19 +256,19 @@ static enum vm_phase_result set_registers(struct vm *vm,
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < X86_GPR_COUNT; i++)
-        r[n++] = (struct winhv_register){REGISTER_GPR + i, {s->gpr[i], 0}};
-    r[n++] = (struct winhv_register){REGISTER_RIP, {s->rip, 0}};
-    r[n++] = (struct winhv_register){REGISTER_RFLAGS, {s->rflags, 0}};
-    r[n++] = (struct winhv_register){REGISTER_EFER, {s->efer, 0}};
-    r[n++] = (struct winhv_register){REGISTER_CR4, {s->cr4, 0}};
-    r[n++] = (struct winhv_register){REGISTER_CR3, {s->cr3, 0}};
-    r[n++] = (struct winhv_register){REGISTER_CR0, {s->cr0, 0}};
+        r[n++] = (struct winhv_register){HV_REGISTER_RAX + i, {s->gpr[i], 0}};
+    r[n++] = (struct winhv_register){HV_REGISTER_RIP, {s->rip, 0}};
+    r[n++] = (struct winhv_register){HV_REGISTER_RFLAGS, {s->rflags, 0}};
+    r[n++] = (struct winhv_register){HV_REGISTER_EFER, {s->efer, 0}};
+    r[n++] = (struct winhv_register){HV_REGISTER_CR4, {s->cr4, 0}};
+    r[n++] = (struct winhv_register){HV_REGISTER_CR3, {s->cr3, 0}};
+    r[n++] = (struct winhv_register){HV_REGISTER_CR0, {s->cr0, 0}};
     for (uint32_t i = 0; i < X86_SEGMENT_COUNT; i++)
-        r[n++] = segment_register(REGISTER_SEGMENT + i, &s->segment[i]);
-    r[n++] = segment_register(REGISTER_SEGMENT + 6, &s->ldtr);
-    r[n++] = segment_register(REGISTER_SEGMENT + 7, &s->tr);
-    r[n++] = table_register(REGISTER_IDTR, &s->idtr);
-    r[n++] = table_register(REGISTER_GDTR, &s->gdtr);
+        r[n++] = segment_register(HV_REGISTER_ES + i, &s->segment[i]);
+    r[n++] = segment_register(HV_REGISTER_LDTR, &s->ldtr);
+    r[n++] = segment_register(HV_REGISTER_TR, &s->tr);
+    r[n++] = table_register(HV_REGISTER_IDTR, &s->idtr);
+    r[n++] = table_register(HV_REGISTER_GDTR, &s->gdtr);
     return after_call(
         vm, context, "set the registers of VP 0",
         winhv_set_registers(&vm->vmms->winhv, context, vm->partition, 0, r, n));
@@ -291,7 +277,7 @@ static enum vm_phase_result set_registers(struct vm *vm,
 /* Lets the VPs go; the others wait for their start-up IPI. */
 static enum vm_phase_result resume(struct vm *vm, struct hv_context *context)
 {
-    const struct winhv_register r = {REGISTER_EXPLICIT_SUSPEND, {0, 0}};
+    const struct winhv_register r = {HV_REGISTER_EXPLICIT_SUSPEND, {0, 0}};
 
     if (vm->progress == vm->config.vp_count)
         return PHASE_NEXT;
@@ -302,7 +288,7 @@ static enum vm_phase_result resume(struct vm *vm, struct hv_context *context)
 
     if (status != HV_STATUS_SUCCESS)
         return vmms_fail(vm, context, "cannot start VP %" PRIu32 ": %s",
-                         vp_index, hv_status_name((uint16_t)status));
+                         vp_index, hv_status_name(status));
     return PHASE_REPEAT;
 }
 

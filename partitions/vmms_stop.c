@@ -4,12 +4,8 @@
  * finalized, what was deposited comes back, and the partition is deleted. A
  * start that was turned back or failed has left less to do.
  */
-#include <inttypes.h>
-#include <string.h>
-
+#include "hypervisor/vp_registers.h"
 #include "partitions/vm_private.h"
-
-#define REGISTER_EXPLICIT_SUSPEND 0x00000000u
 
 static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
 {
@@ -24,13 +20,13 @@ static enum vm_phase_result check(struct vm *vm, struct hv_context *context,
     if (status == HV_STATUS_SUCCESS)
         return PHASE_REPEAT;
     return vmms_fail(vm, context, "cannot %s: %s", what,
-                     hv_status_name((uint16_t)status));
+                     hv_status_name(status));
 }
 
 static enum vm_phase_result suspend_vps(struct vm *vm,
                                         struct hv_context *context)
 {
-    const struct winhv_register r = {REGISTER_EXPLICIT_SUSPEND, {1, 0}};
+    const struct winhv_register r = {HV_REGISTER_EXPLICIT_SUSPEND, {1, 0}};
 
     if (vm->progress == vm->vps_created)
         return PHASE_NEXT;

@@ -102,12 +102,13 @@ static void io_resume(struct vmwp_vp *vp, struct hv_context *context)
                         registers, count);
 }
 
-enum { /* phases of the worker's thread at one I/O intercept */
-       PHASE_WAKE,
-       PHASE_ACCESS,
-       PHASE_STRING,
-       PHASE_COMPLETE,
-       PHASE_RESUME,
+/* Phases of the worker's thread at one I/O intercept. */
+enum {
+    PHASE_WAKE,
+    PHASE_ACCESS,
+    PHASE_STRING,
+    PHASE_COMPLETE,
+    PHASE_RESUME,
 };
 
 static enum root_step vmwp_stop(struct vmwp_vp *vp, struct hv_context *context,
