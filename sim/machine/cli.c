@@ -26,9 +26,9 @@
 
 static const struct cli_option run_options[] = {
     {CLI_OUTPUT, "output", "OUT.db",
-     "where the results go; default: the scenario's name with .db"},
+     "where the results go; default: the scenario's NAME.db"},
     {CLI_SET, "set", "PATH=VALUE",
-     "change a parameter, such as vms.web.weight=200; repeatable"},
+     "change a parameter (vms.web.weight=200); repeatable"},
     {CLI_SEED, "seed", "N", "the same as --set seed=N"},
     {CLI_FORCE, "force", NULL, "replace the output if it exists"},
     {CLI_QUIET, "quiet", NULL, "no progress, notes or summary"},
@@ -47,9 +47,7 @@ static const struct cli_option check_options[] = {
 };
 
 static const struct cli_option export_options[] = {
-    {CLI_FORMAT, "format", "FORMAT",
-     "csv (RFC 4180), the default: one line per interval, instance and "
-     "counter"},
+    {CLI_FORMAT, "format", "FORMAT", "csv (RFC 4180), the default"},
     {CLI_OUTPUT, "out", "FILE",
      "where to write; - or nothing: standard output"},
     {CLI_FORCE, "force", NULL, "replace the file if it exists"},
@@ -71,7 +69,8 @@ static const struct cli_command commands[] = {
     {"check", "FILE...", 1, SIZE_MAX, "say whether scenarios are valid", NULL,
      check_options, cli_check},
     {"export", "OUT.db", 1, 1, "write the counters of a run for other tools",
-     NULL, export_options, cli_export},
+     "One line per interval, instance and counter: what the view perf has.",
+     export_options, cli_export},
     {"console", "OUT.db [VM]", 1, 2, "print what VMs wrote to their consoles",
      "Without VM, the lines of all, each after the VM's name.", no_options,
      cli_console},

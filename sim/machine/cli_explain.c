@@ -11,6 +11,7 @@
 #include "sim/machine/document.h"
 #include "sim/machine/results_schema.h"
 #include "sim/machine/scenario_explain.h"
+#include "sim/machine/text.h"
 
 /** What is looked for, and what has come of it. */
 struct search {
@@ -29,6 +30,11 @@ static bool is_wanted(struct search *search, const char *name)
     return true;
 }
 
+static void print_help(const char *help)
+{
+    text_print_wrapped(stdout, help, 4);
+}
+
 /** A counter is explained for each object that has it. */
 static void explain_counters(struct search *search)
 {
@@ -38,9 +44,11 @@ static void explain_counters(struct search *search)
         for (uint16_t i = 0; i < object->counter_count; i++) {
             const struct pc_counter *counter = &object->counters[i];
 
-            if (is_wanted(search, counter->name))
-                printf("%s\\%s: in %s\n    %s\n", object->name, counter->name,
-                       counter->unit, counter->help);
+            if (!is_wanted(search, counter->name))
+                continue;
+            printf("%s\\%s: in %s\n", object->name, counter->name,
+                   counter->unit);
+            print_help(counter->help);
         }
     }
 }
@@ -51,9 +59,11 @@ static void explain_views(struct search *search)
     const struct results_view *views = results_schema_views(&count);
 
     for (size_t i = 0; i < count; i++) {
-        if (is_wanted(search, views[i].name))
-            printf("view %s (%s)\n    A row is %s.\n", views[i].name,
-                   views[i].columns, views[i].help);
+        if (!is_wanted(search, views[i].name))
+            continue;
+        printf("view %s: what a row is, and its columns\n", views[i].name);
+        print_help(views[i].help);
+        print_help(views[i].columns);
     }
 }
 
@@ -66,9 +76,11 @@ static void explain_events(struct search *search)
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (is_wanted(search, texts[i][0]))
-            printf("event %s\n    What happened, and what detail is: %s.\n",
-                   texts[i][0], texts[i][1]);
+        if (!is_wanted(search, texts[i][0]))
+            continue;
+        printf("event %s: what happened, and what its detail is\n",
+               texts[i][0]);
+        print_help(texts[i][1]);
     }
 }
 

@@ -169,10 +169,8 @@ static void print_basis(const struct scenario *scenario)
         cost_profile_find(name_prices(scenario));
 
     if (profile)
-        printf("Prices: %u of the %u in %s are estimates; see hvsim explain "
-               "%s\n",
-               cost_profile_estimates(profile), COST_KIND_COUNT, profile->name,
-               profile->name);
+        printf("Prices: %u of %u are estimates; hvsim explain %s lists them\n",
+               cost_profile_estimates(profile), COST_KIND_COUNT, profile->name);
 }
 
 static enum sim_status print_summary(const struct run *run,

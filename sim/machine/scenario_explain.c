@@ -4,8 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sim/machine/text.h"
+
 #define PATH_BYTES 128
-#define HELP_COLUMNS 72
 #define HELP_INDENT 4
 
 struct explanation {
@@ -63,27 +64,6 @@ static bool names_by_vm(const char *wanted, const char *path)
     return names(shorter, path);
 }
 
-static void print_wrapped(const char *text, FILE *out)
-{
-    size_t column = HELP_COLUMNS;
-
-    while (*text) {
-        size_t word = strcspn(text, " ");
-
-        if (column + 1 + word > HELP_COLUMNS) {
-            fprintf(out, "\n%*s", HELP_INDENT, "");
-            column = HELP_INDENT;
-        } else {
-            fputc(' ', out);
-            column++;
-        }
-        fprintf(out, "%.*s", (int)word, text);
-        column += word;
-        text += word + strspn(text + word, " ");
-    }
-    fputc('\n', out);
-}
-
 static void explain_key(struct explanation *explanation,
                         const struct scenario_key *key, const char *path)
 {
@@ -95,7 +75,8 @@ static void explain_key(struct explanation *explanation,
     fprintf(explanation->out, "%s: %s; %s%s", path, expected,
             key->standard ? "default " : "required",
             key->standard ? key->standard : "");
-    print_wrapped(key->help, explanation->out);
+    fputc('\n', explanation->out);
+    text_print_wrapped(explanation->out, key->help, HELP_INDENT);
 }
 
 /** What is near the last word of what was wanted. */

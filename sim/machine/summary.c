@@ -195,8 +195,8 @@ static void print_vps(struct summary *summary)
     fprintf(
         summary->out,
         "\nVirtual processors: %% of the run; halted by its own HLT, "
-        "waiting for an LP,\nother: such as for the root to answer; wait us "
-        "is per dispatch\n");
+        "waiting for an LP,\nother: not started yet, or waiting for the root; "
+        "wait us is per dispatch\n");
     add_headings(table, 8, headings);
     sqlite3_bind_int(row, 1, ROWS_MAX);
     while (summary_next_row(summary, row))

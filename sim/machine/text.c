@@ -5,6 +5,7 @@
 
 #include "sim/core/check.h"
 
+#define COLUMNS_MAX 76
 #define LENGTH_MAX 4 /* of a character of UTF-8 */
 
 size_t text_decode(const char *text, size_t bytes, uint32_t *character)
@@ -65,5 +66,26 @@ void text_print(FILE *out, const char *text)
     while (*text != '\0') {
         text_next(&text, piece);
         fputs(piece, out);
+    }
+}
+
+void text_print_wrapped(FILE *out, const char *text, unsigned indent)
+{
+    size_t column = 0;
+
+    while (*text != '\0') {
+        size_t word = strcspn(text, " ");
+
+        if (column == 0)
+            column = (size_t)fprintf(out, "%*s", (int)indent, "");
+        else
+            column += (size_t)fprintf(out, " ");
+        fprintf(out, "%.*s", (int)word, text);
+        column += word;
+        text += word + strspn(text + word, " ");
+        if (column + 1 + strcspn(text, " ") > COLUMNS_MAX || *text == '\0') {
+            fputc('\n', out);
+            column = 0;
+        }
     }
 }

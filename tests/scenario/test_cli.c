@@ -302,7 +302,9 @@ static void run_says_what_its_prices_rest_on(void **state)
     (void)state;
     write_scenario("a");
     assert_says("run a.yaml", 0, ", prices: reference-2020, ", "");
-    assert_says("run --force a.yaml", 0, " in reference-2020 are estimates;",
+    assert_says("run --force a.yaml", 0,
+                " are estimates; hvsim explain "
+                "reference-2020 lists them\n",
                 "");
     assert_says("run --force --set hypervisor.timing=unit a.yaml", 0,
                 ", prices: unit, seed 1\n", "");
@@ -431,9 +433,15 @@ static void explain_finds_what_results_and_prices_are_made_of(void **state)
 {
     (void)state;
     assert_says("explain perf", 0,
-                "view perf (time_ns, object, instance, counter, value)\n", "");
+                "view perf: what a row is, and its columns\n    one counter of "
+                "one instance over the sample interval that ends at\n",
+                "");
+    assert_says("explain perf", 0,
+                "\n    time_ns, object, instance, counter, value\n", "");
     assert_says("explain dispatch", 0,
-                "event dispatch\n    What happened, and what detail is: ", "");
+                "event dispatch: what happened, and what its detail is\n"
+                "    a VP was put on an LP: cycles it had waited\n",
+                "");
     assert_says("explain vmexit", 0,
                 "cost VMEXIT: hardware transition guest -> hypervisor; "
                 "hypervisor time\n    reference-2020             800.00  "

@@ -70,12 +70,36 @@ static void decoding_never_reads_past_the_bytes_it_was_given(void **state)
     assert_int_equal(character, 0x20ac);
 }
 
+static void help_is_wrapped_between_words(void **state)
+{
+    char *printed = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&printed, &bytes);
+
+    (void)state;
+    assert_non_null(out);
+    text_print_wrapped(out, "", 4);
+    text_print_wrapped(out, "one", 4);
+    text_print_wrapped(out,
+                       "This line has seventy-six columns with the four of its "
+                       "indent, not one  more.",
+                       4);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(
+        printed, "    one\n"
+                 "    This line has seventy-six columns with the four of "
+                 "its indent, not one\n"
+                 "    more.\n");
+    free(printed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_be_shown_is_printed_as_it_is),
         cmocka_unit_test(what_a_terminal_would_act_on_is_written_out),
         cmocka_unit_test(what_is_not_utf8_is_written_out),
+        cmocka_unit_test(help_is_wrapped_between_words),
         cmocka_unit_test(decoding_never_reads_past_the_bytes_it_was_given),
     };
 
