@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "cpu/code_shape.h"
 #include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
@@ -22,39 +23,20 @@
  * page (cpu/code_pages.h) and then arrives as an intercept, at its own RIP.
  */
 
-/* Unicorn's blocks end at most one instruction into their second page. */
-#define BLOCK_BYTES_MAX (2 * PAGE_BYTES)
-#define INSTRUCTION_BYTES_MAX 15
+/* Unicorn ends a block that has come to 4064 bytes, wherever in a page. */
+#define BLOCK_BYTES_MAX PAGE_BYTES
 
 /* Often enough to find a loop soon, too seldom to be felt. */
 #define LOOP_SAMPLE_SUBCYCLES (10000u * SUBCYCLES_PER_CYCLE)
-
-static bool is_prefix(uint8_t byte, enum code_mode mode)
-{
-    switch (byte) {
-    case 0x26:
-    case 0x2e:
-    case 0x36:
-    case 0x3e:
-    case 0x64:
-    case 0x65:
-    case 0x66:
-    case 0x67:
-    case 0xf0:
-    case 0xf2:
-    case 0xf3:
-        return true;
-    default:
-        return mode == CODE_64 && (byte & 0xf0) == 0x40;
-    }
-}
 
 bool engine_block_needs_trap(const uint8_t *code, uint32_t bytes,
                              enum code_mode mode)
 {
     uint32_t at = 0;
 
-    while (at < bytes && is_prefix(code[at], mode))
+    if (code_shape_is_fatal(mode, code, bytes, false))
+        return true;
+    while (at < bytes && code_shape_is_prefix(mode, code[at]))
         at++;
     if (at == bytes)
         return false;
@@ -99,25 +81,33 @@ static bool traps_fit(struct engine *engine, uint64_t pc, const uint8_t *code,
 }
 
 /* The length of the instruction, or of what is there of it. */
-static uint32_t length_at(struct engine *engine, enum code_mode mode,
-                          const uint8_t *code, uint32_t bytes)
+static uint32_t length_at(enum code_mode mode, const uint8_t *code,
+                          uint32_t bytes)
 {
-    uint32_t length = decode_length(engine->decoder, mode, code, bytes);
+    struct code_shape shape = code_shape(mode, code, bytes);
 
-    return length != 0 ? length : bytes;
+    return shape.length != 0 ? shape.length : bytes;
+}
+
+static bool has_traps(struct engine *engine, uint64_t pc)
+{
+    spa_t at;
+
+    return engine_memory_code(engine, pc, &at) &&
+           code_pages_has_traps(engine->mmu.arena->code, at);
 }
 
 /* A block may end inside an instruction, at its trap: `have` bytes, beyond the
  * block's own, are there to decode it by. */
 static bool block_traps_fit(struct engine *engine, uint64_t pc,
                             const uint8_t *code, uint32_t bytes, uint32_t have,
-                            enum code_mode mode, spa_t start)
+                            enum code_mode mode)
 {
-    if (!may_need_traps(code, bytes) &&
-        !code_pages_has_traps(engine->mmu.arena->code, start))
+    if (!may_need_traps(code, bytes) && !has_traps(engine, pc) &&
+        !has_traps(engine, pc + bytes - 1))
         return true;
     for (uint32_t at = 0; at < bytes;) {
-        uint32_t length = length_at(engine, mode, code + at, have - at);
+        uint32_t length = length_at(mode, code + at, have - at);
 
         if (!traps_fit(engine, pc + at, code + at, length, mode))
             return false;
@@ -153,9 +143,9 @@ static uint32_t lookahead(struct engine *engine, uint64_t end)
 {
     uint64_t room = -end & PAGE_MASK;
 
-    if (room >= INSTRUCTION_BYTES_MAX ||
-        tlb_find(engine->tlb, gva_page(gva(end + INSTRUCTION_BYTES_MAX))))
-        return INSTRUCTION_BYTES_MAX;
+    if (room >= CODE_INSTRUCTION_BYTES_MAX ||
+        tlb_find(engine->tlb, gva_page(gva(end + CODE_INSTRUCTION_BYTES_MAX))))
+        return CODE_INSTRUCTION_BYTES_MAX;
     return (uint32_t)room;
 }
 
@@ -178,10 +168,9 @@ static struct block_price price_content(struct engine *engine,
 }
 
 static struct block_price price_bytes(struct engine *engine, uint64_t pc,
-                                      uint32_t bytes, enum code_mode mode,
-                                      spa_t start)
+                                      uint32_t bytes, enum code_mode mode)
 {
-    uint8_t code[BLOCK_BYTES_MAX + INSTRUCTION_BYTES_MAX];
+    uint8_t code[BLOCK_BYTES_MAX + CODE_INSTRUCTION_BYTES_MAX];
     struct block_price price;
     uint32_t have = engine_memory_read_code(
         engine, pc, code, bytes + lookahead(engine, pc + bytes));
@@ -189,7 +178,7 @@ static struct block_price price_bytes(struct engine *engine, uint64_t pc,
     if (have < bytes) /* cannot be: the block has been fetched */
         bytes = have;
     price = price_content(engine, mode, code, bytes);
-    price.traps = !block_traps_fit(engine, pc, code, bytes, have, mode, start);
+    price.traps = !block_traps_fit(engine, pc, code, bytes, have, mode);
     return price;
 }
 
@@ -204,11 +193,11 @@ static struct block_price price_anywhere(struct engine *engine, uint64_t pc,
     if (!engine_memory_code(engine, pc, &key.start))
         return (struct block_price){0};
     if ((pc & PAGE_MASK) + bytes > PAGE_BYTES)
-        return price_bytes(engine, pc, bytes, mode, key.start);
+        return price_bytes(engine, pc, bytes, mode);
     key.version = code_pages_version(engine->mmu.arena->code, key.start);
     if (price_cache_far_find(engine->pool->far, &key, &price))
         return price;
-    price = price_bytes(engine, pc, bytes, mode, key.start);
+    price = price_bytes(engine, pc, bytes, mode);
     price_cache_far_add(engine->pool->far, &key, &price);
     return price;
 }
@@ -301,7 +290,6 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
 {
     if (engine->blocks_to_unmask > 0 && --engine->blocks_to_unmask == 0) {
         engine->nmi_masked = false;
-        engine_update_attention(engine);
     }
     if (engine->scratch.active) {
         run_scratch_block(engine, pc, bytes);
@@ -437,15 +425,15 @@ void engine_block_trap(struct engine *engine)
     bool fits = true;
 
     for (uint32_t steps = 0; steps < PAGE_BYTES && fits; steps++) {
-        uint8_t code[INSTRUCTION_BYTES_MAX];
+        uint8_t code[CODE_INSTRUCTION_BYTES_MAX];
         uint32_t have = engine_memory_read_code(engine, pc, code, sizeof(code));
-        uint32_t length = length_at(engine, mode, code, have);
+        uint32_t length = length_at(mode, code, have);
 
         fits = have != 0 && trap_instruction(engine, pc, code, length, mode);
         if (engine_block_needs_trap(code, length, mode))
             break;
         pc += length;
     }
-    if (!fits)
+    if (!fits && !engine_step_piece(engine))
         engine_step_instruction(engine);
 }

@@ -203,8 +203,8 @@ static void on_msr(struct engine *engine)
         on_rdmsr(engine, length);
 }
 
-/* The NMI handler's IRET ends the masking, whether or not it faults. The
- * instruction itself is the next block; the one after it is unmasked. */
+/* The NMI handler's IRET ends the masking once an instruction has been executed
+ * from here on: itself, or the first of its fault's handler. */
 static void on_iret(struct engine *engine)
 {
     engine->blocks_to_unmask = 2;
@@ -399,17 +399,12 @@ static bool drop_upper_rip(struct engine *engine)
     return true;
 }
 
-/* As many bytes of code as are run from the scratch page at once. */
-#define STEP_BYTES_MAX 96u
-
 /* Unicorn translates a block before it runs any of it, so a page that cannot
  * be fetched is refused too early when it is the second of a block. True if
  * there are instructions to run first. */
 static bool run_up_to_page(struct engine *engine)
 {
     uint64_t pc = engine_image_pc(engine);
-    uint64_t room = PAGE_BYTES - (pc & PAGE_MASK);
-    uint32_t done = 0;
 
     if (engine->trouble.access != MMU_FETCH)
         return false;
@@ -417,25 +412,7 @@ static bool run_up_to_page(struct engine *engine)
         return true;
     if (engine->trouble.page.raw - gva_page(gva(pc)).raw != PAGE_BYTES)
         return false;
-    if (room > STEP_BYTES_MAX)
-        room = STEP_BYTES_MAX; /* the rest comes this way again */
-    while (done < room) {
-        uint8_t code[16];
-        uint64_t left = room - done;
-        uint32_t have = engine_memory_read_code(
-            engine, pc + done, code,
-            left < sizeof(code) ? (uint32_t)left : (uint32_t)sizeof(code));
-        uint32_t length = decode_length(engine->decoder,
-                                        engine_image_mode(engine), code, have);
-
-        if (length == 0)
-            break;
-        done += length;
-    }
-    if (done == 0)
-        return false;
-    engine_step_begin(engine, pc, done);
-    return true;
+    return engine_step_piece(engine); /* the rest comes this way again */
 }
 
 /* Unicorn loads before it stores; the processor checks the access of a
@@ -656,8 +633,8 @@ void engine_exit_trouble(struct engine *engine)
         engine->flush_wanted = true;
         break;
     case TROUBLE_DENSE_CODE:
-        if (!run_up_to_page(engine))
-            engine_step_piece(engine);
+        if (!run_up_to_page(engine) && !engine_step_piece(engine))
+            engine_step_instruction(engine);
         break;
     }
 }

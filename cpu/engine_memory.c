@@ -211,16 +211,30 @@ static bool fill_scratch(struct engine *engine, gva_t page, uc_tlb_entry *entry)
     return true;
 }
 
-/* Whether the page, which is CODE, is too much for Unicorn. */
+/* What Unicorn must not see of a page that is new CODE: see code_density.h. */
+static enum code_density examine(struct arena *arena, spa_t page)
+{
+    const uint8_t *bytes = arena->base + page.raw;
+    uint32_t at = 0;
+
+    if (code_density_is_high(bytes))
+        return CODE_DENSITY_HIGH;
+    while ((at = code_density_next_fatal(bytes, at)) < PAGE_BYTES) {
+        if (!code_pages_trap(arena->code, spa_add(page, at), bytes))
+            return CODE_DENSITY_HIGH;
+        at++;
+    }
+    return CODE_DENSITY_USUAL;
+}
+
+/* Whether the page, which is CODE, is to be run in pieces. */
 static bool is_dense(struct engine *engine, spa_t page)
 {
     struct arena *arena = engine->mmu.arena;
     enum code_density density = code_pages_density(arena->code, page);
 
     if (density == CODE_DENSITY_UNKNOWN) {
-        density = code_density_is_high(engine->decoder, arena->base + page.raw)
-                      ? CODE_DENSITY_HIGH
-                      : CODE_DENSITY_USUAL;
+        density = examine(arena, page);
         code_pages_set_density(arena->code, page, density);
     }
     return density == CODE_DENSITY_HIGH;
@@ -446,6 +460,27 @@ uint32_t engine_fetch(struct engine *engine, uint8_t bytes[16])
 {
     engine_image_load(engine);
     return engine_memory_read_code(engine, engine_image_pc(engine), bytes, 16);
+}
+
+bool engine_memory_may_fetch(struct engine *engine, gva_t page)
+{
+    struct mmu_context mmu = engine->mmu;
+    struct mmu_translation to;
+    enum mmu_result result;
+    bool overflow;
+
+    if ((mmu.efer & EFER_LMA) != 0 && !x86_canonical(page.raw))
+        return refuse(engine, TROUBLE_NON_CANONICAL, page, MMU_FETCH);
+    mmu.user = engine_cpl(engine) == 3;
+    result = translate(engine, &mmu, page, MMU_FETCH, &to,
+                       &engine->trouble.fault, &overflow);
+    if (result == MMU_PAGE_FAULT)
+        return refuse(engine, TROUBLE_PAGE_FAULT, page, MMU_FETCH);
+    if (result == MMU_SLAT_FAULT)
+        return refuse(engine, TROUBLE_SLAT, page, MMU_FETCH);
+    if (overflow)
+        engine->flush_wanted = true;
+    return true;
 }
 
 static void fault_of(enum mmu_result result, gva_t at,

@@ -333,6 +333,9 @@ void engine_memory_flush_all(struct engine *engine, bool keep_global);
 bool engine_memory_code(struct engine *engine, uint64_t pc, spa_t *at);
 uint32_t engine_memory_read_code(struct engine *engine, uint64_t pc,
                                  uint8_t *to, uint32_t bytes);
+/** Between blocks: whether code may be fetched from the page; if not,
+ *  engine->trouble says why. */
+bool engine_memory_may_fetch(struct engine *engine, gva_t page);
 /** Supervisor or user access from outside, CR2 and error code in `fault`. */
 bool engine_memory_access(struct engine *engine, gva_t at, void *buffer,
                           uint32_t bytes, bool write, bool user, bool implicit,
@@ -359,8 +362,9 @@ void engine_step_begin(struct engine *engine, uint64_t pc, uint32_t bytes);
 void engine_step_end(struct engine *engine);
 /** Executes the one instruction at the image's RIP that way. */
 void engine_step_instruction(struct engine *engine);
-/** The instructions from PC on, as many as suit, at least one. */
-void engine_step_piece(struct engine *engine);
+/** Executes instructions from the image's RIP on that way, as many as suit,
+ *  none beyond the page. False if the first one does not end in it. */
+bool engine_step_piece(struct engine *engine);
 
 /* engine_exit.c */
 void engine_exit_hook(uc_engine *uc, uint32_t number, void *context);

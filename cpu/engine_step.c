@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "cpu/code_shape.h"
 #include "cpu/engine_private.h"
 #include "sim/core/check.h"
 
@@ -60,14 +61,22 @@ void engine_step_end(struct engine *engine)
     engine_update_attention(engine);
 }
 
+/* An instruction that crosses into a page needs the right to fetch from it,
+ * for which the scratch page would not ask. */
 void engine_step_instruction(struct engine *engine)
 {
     uint64_t pc = engine_image_pc(engine);
     uint8_t code[16];
     uint32_t have = engine_fetch(engine, code);
     enum code_mode mode = engine_image_mode(engine);
-    uint32_t length = decode_length(engine->decoder, mode, code, have);
+    uint8_t length = code_shape(mode, code, have).length;
+    gva_t next = gva_add(gva_page(gva(pc)), PAGE_BYTES);
 
+    if ((length == 0 || (pc & PAGE_MASK) + length > PAGE_BYTES) &&
+        !engine_memory_may_fetch(engine, next)) {
+        engine_exit_trouble(engine);
+        return;
+    }
     if (engine_block_needs_trap(code, have, mode)) {
         engine_io_exit(engine);
         return;
@@ -75,29 +84,49 @@ void engine_step_instruction(struct engine *engine)
     engine_step_begin(engine, pc, length != 0 ? length : have);
 }
 
-/* So few that no piece is too much for Unicorn (cpu/code_density.h). */
-#define PIECE_INSTRUCTIONS 32u
+/* True if a fatal instruction begins at one of the instruction's own bytes,
+ * where a jump inside the piece could go. */
+static bool hides_fatal(const uint8_t *code, uint32_t length, uint32_t have)
+{
+    for (uint32_t i = 0; i < length; i++)
+        if (code_shape_is_fatal(CODE_64, code + i, have - i, true))
+            return true;
+    return false;
+}
 
-void engine_step_piece(struct engine *engine)
+/* So few that no piece is too much for Unicorn (cpu/code_density.h), and that
+ * a loop is not much slower for its being copied. */
+#define PIECE_BYTES_MAX 96u
+
+bool engine_step_piece(struct engine *engine)
 {
     uint64_t pc = engine_image_pc(engine);
     uint64_t room = PAGE_BYTES - (pc & PAGE_MASK);
     enum code_mode mode = engine_image_mode(engine);
+    uint8_t code[PIECE_BYTES_MAX];
+    uint32_t have = engine_memory_read_code(
+        engine, pc, code,
+        room < PIECE_BYTES_MAX ? (uint32_t)room : PIECE_BYTES_MAX);
     uint32_t done = 0;
 
-    for (unsigned i = 0; i < PIECE_INSTRUCTIONS; i++) {
-        uint8_t code[16];
-        uint32_t have =
-            engine_memory_read_code(engine, pc + done, code, sizeof(code));
-        uint32_t length = decode_length(engine->decoder, mode, code, have);
+    while (done < have) {
+        struct code_shape shape = code_shape(mode, code + done, have - done);
 
-        if (length == 0 || done + length > room ||
-            engine_block_needs_trap(code, have, mode))
+        if (shape.length == 0 ||
+            engine_block_needs_trap(code + done, have - done, mode))
             break;
-        done += length;
+        if (hides_fatal(code + done, shape.length, have - done)) {
+            if (done == 0) /* alone, there is nothing that could jump to it */
+                done = shape.length;
+            break;
+        }
+        done += shape.length;
     }
-    if (done == 0)
-        engine_step_instruction(engine);
-    else
+    if (done != 0)
         engine_step_begin(engine, pc, done);
+    else if (engine_block_needs_trap(code, have, mode))
+        engine_io_exit(engine);
+    else
+        return false;
+    return true;
 }
