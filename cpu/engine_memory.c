@@ -400,6 +400,7 @@ uint64_t engine_memory_apic_read(uc_engine *uc, uint64_t offset, unsigned bytes,
     struct engine *engine = context;
 
     (void)uc;
+    engine_bill(engine, COST_APIC_ACCESS, 1);
     return engine->host->apic_read(engine->host->context, (uint32_t)offset,
                                    bytes);
 }
@@ -410,6 +411,7 @@ void engine_memory_apic_write(uc_engine *uc, uint64_t offset, unsigned bytes,
     struct engine *engine = context;
 
     (void)uc;
+    engine_bill(engine, COST_APIC_ACCESS, 1);
     engine->host->apic_write(engine->host->context, (uint32_t)offset, bytes,
                              (uint32_t)value);
     engine_update_attention(engine);

@@ -290,13 +290,12 @@ static enum engine_verdict vp_on_exit(void *context, const struct vm_exit *exit)
 }
 
 /* An access to the APIC page is no intercept: nothing has been settled, but
- * the guest's time has gone on. */
+ * the guest's time has gone on, and the access itself is on its bill. */
 static struct hv_context *vp_apic_context(struct hv_vp *vp)
 {
     struct hv_context *context = vp->hv->current;
 
     context->now = cycles_max(context->now, engine_now(vp->engine));
-    cost_note(context->bill, COST_APIC_ACCESS, 1);
     return context;
 }
 
