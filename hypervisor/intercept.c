@@ -167,9 +167,26 @@ static enum engine_verdict handle_pause(struct hv_context *context,
     return intercept_done(context, exit);
 }
 
+/* A store of the guest's to an overlay page that it may only read (TLFS,
+ * "Establishing the Hypercall Interface"). One by a page walk or by the
+ * delivery of an event is undefined there, and goes to the parent. */
+static bool is_overlay_store(const struct hv_context *context,
+                             const struct vm_exit *exit)
+{
+    struct gpa_mapping mapping;
+
+    return exit->u.gpa.write && !exit->u.gpa.in_walk &&
+           exit->instruction_bytes > 0 &&
+           gpa_space_find(&context->vp->partition->gpa, exit->u.gpa.gpa,
+                          &mapping) &&
+           mapping.overlay && !mapping.writable;
+}
+
 static enum engine_verdict handle_gpa(struct hv_context *context,
                                       const struct vm_exit *exit)
 {
+    if (is_overlay_store(context, exit))
+        return intercept_gp(context);
     return intercept_to_parent(context, INTERCEPT_UNMAPPED_GPA, exit);
 }
 

@@ -14,6 +14,7 @@
 #include "workloads/runtime/cpu.h"
 #include "workloads/runtime/hyperv.h"
 #include "workloads/runtime/memory.h"
+#include "workloads/runtime/paging.h"
 #include "workloads/runtime/report.h"
 #include "workloads/runtime/runtime.h"
 #include "workloads/selftest/probe.h"
@@ -180,6 +181,35 @@ static void run_hypercall_msr(void)
     check_written(HV_MSR_GUEST_OS_ID, identity, "GUEST_OS_ID");
     check_written(HV_MSR_HYPERCALL, page | HV_PAGE_ENABLE, "HYPERCALL again");
     selftest_equal(code[0], 0x0f, "page again");
+}
+
+extern const char interface_store[];
+__asm__(".pushsection .text\n"
+        "interface_store: movq $0, (%rbx)\n"
+        "int $0x81\n"
+        ".popsection");
+
+/* The guest may not write the pages that tell it something, whatever its own
+ * tables say: #GP, and the page stays. */
+static void run_read_only_pages(void)
+{
+    static const uint64_t window = UINT64_C(0x0000400000000000);
+    const uint64_t pages[] = {(uintptr_t)hyperv_hypercall_page,
+                              (uintptr_t)hyperv_tsc_page()};
+
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        const volatile uint64_t *page = (const volatile uint64_t *)pages[i];
+        struct probe probe = probe_make(interface_store, 0);
+        uint64_t before = *page;
+
+        probe.frame.rbx = window + i * PAGE_BYTES;
+        paging_map(probe.frame.rbx, pages[i], PTE_PRESENT | PTE_WRITE);
+        probe_run(&probe, NULL);
+        selftest_equal(probe.frame.vector, TRAP_GP, "store: vector");
+        selftest_equal(probe.frame.rip, (uintptr_t)interface_store,
+                       "store: RIP");
+        selftest_equal(*page, before, "the page after it");
+    }
 }
 
 static uint64_t indices[CPU_COUNT_MAX];
@@ -352,6 +382,9 @@ void guest_main(void)
         {HV_PRIVILEGE_HYPERCALL_MSRS,
          0,
          {"interface.hypercall_msr", run_hypercall_msr}},
+        {HV_PRIVILEGE_HYPERCALL_MSRS | HV_PRIVILEGE_REFERENCE_TSC,
+         0,
+         {"interface.read_only_pages", run_read_only_pages}},
         {HV_PRIVILEGE_VP_INDEX, 0, {"interface.vp_index", run_vp_index}},
         {HV_PRIVILEGE_FREQUENCY_MSRS,
          0,
