@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_WORKLOADS_ATTACKS_RANDOM_H
+#define HVSIM_WORKLOADS_ATTACKS_RANDOM_H
+
+/**
+ * Code at random: blocks of instructions that a guest had better not execute,
+ * one after the other, on a processor that comes back from each by the first
+ * trap. random_code.c makes the blocks, random_entry.S comes back.
+ */
+
+/* A processor's area: its state, then stacks. Aligned to its size. */
+#define RANDOM_AREA_BYTES 0x8000
+#define RANDOM_AREA_STACK 0x6000 /* the top of the loop's; above: traps' */
+#define RANDOM_ENTRY_BYTES 16
+#define RANDOM_FILL 0xcc /* INT3: where there is no code, a block ends */
+
+/* Offsets in struct random_area, checked in random.c. */
+#define RANDOM_AREA_CR0 0x00
+#define RANDOM_AREA_CR3 0x08
+#define RANDOM_AREA_CR4 0x10
+#define RANDOM_AREA_GS 0x18
+#define RANDOM_AREA_CODE 0x20
+#define RANDOM_AREA_FLAGS 0x28
+#define RANDOM_AREA_GDT 0x30
+#define RANDOM_AREA_IDT 0x40
+#define RANDOM_AREA_REGISTERS 0x50
+
+#ifndef __ASSEMBLER__
+
+#include <stdint.h>
+
+#include "workloads/runtime/segments.h"
+
+#define RANDOM_REGISTER_COUNT 16
+#define RANDOM_VECTOR_COUNT 256
+
+struct random_area {
+    uint64_t cr0, cr3, cr4, gs; /* to go on with */
+    uint64_t code;              /* where the block starts */
+    uint64_t flags;             /* that it starts with */
+    struct segments_pointer gdt;
+    uint8_t reserved0[6];
+    struct segments_pointer idt;
+    uint8_t reserved1[6];
+    uint64_t registers[RANDOM_REGISTER_COUNT]; /* in the order of encodings */
+    uint64_t state;                            /* of the random numbers */
+    uint64_t blocks;                           /* executed so far */
+    uint64_t blocks_max;
+    uint64_t traps[RANDOM_VECTOR_COUNT]; /* by which blocks ended */
+    uint8_t *page;                       /* writable alias of the code */
+    uint64_t sandbox;                    /* the GVA of the code's page; more
+                                            pages follow, of all kinds */
+    uint64_t *entries;                   /* the PTEs of the sandbox */
+    uint32_t lethal_one_in;              /* 0: nothing that is known to be */
+    uint32_t index;                      /* of the processor */
+    uint32_t is_finished;                /* atomic */
+};
+
+/** The next number of the area's sequence. */
+uint64_t random_next(struct random_area *area);
+
+/** Writes the next block, and the registers and flags it starts with. */
+void random_code(struct random_area *area);
+
+#endif /* __ASSEMBLER__ */
+
+#endif
