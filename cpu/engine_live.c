@@ -85,16 +85,21 @@ void engine_live_find(uc_engine *uc, const uint8_t *image,
                       struct engine_layout *layout)
 {
     uint64_t handle = (uint64_t)(uintptr_t)uc;
+    uint32_t live;
 
+    /* Some pointer to what the heap has put before the processor finds its
+     * registers too, in this instance; the nearest is the processor's own. */
     for (uint32_t at = 0; at < HANDLE_BYTES_MAX; at += 8) {
         uint64_t processor = peek_pointer(handle + at);
         uint64_t regs = find_regs(processor, image + layout->regs);
 
         if (regs == 0 || !follows(uc, regs) || regs - processor < layout->regs)
             continue;
+        live = (uint32_t)(regs - processor) - layout->regs;
+        if (layout->live != 0 && layout->live <= live)
+            continue;
         layout->processor = at;
-        layout->live = (uint32_t)(regs - processor) - layout->regs;
-        return;
+        layout->live = live;
     }
 }
 

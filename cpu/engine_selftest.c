@@ -335,6 +335,7 @@ static const char *find_intercepts(struct engine_pool *pool,
         wrong = "it does not enter SVM guest mode";
     } else {
         memcpy(&word, engine.private_memory + 0xc, sizeof(word));
+        engine_image_load(&engine);
         probe.image = engine.image;
         probe.bytes = pool->layout.image_bytes;
         pool->layout.intercept = find_one(&probe, word, 8);

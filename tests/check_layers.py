@@ -32,8 +32,9 @@ LIBRARIES = {
 # It copies the loops of workloads/bench into guest memory: as bytes.
 BENCH = "tests/bench/"
 
-# It runs whole machines and asks them what no command shows.
-INSIDE = {"tests/machine/": "sim/machine"}
+# The one runs whole machines and asks them what no command shows, the other
+# puts engines into states that no caller can.
+INSIDE = {"tests/machine/": "sim/machine", "tests/cpu/": "cpu"}
 
 # They say what happened; what it costs is none of their business.
 FUNCTIONAL = ("cpu", "hypervisor", "vmbus", "partitions")
@@ -139,6 +140,7 @@ PLANTED = {
          '#include "perfcounters/pc_report.h"\n', None),
     "tests/machine/inside.c":
         ('#include "sim/machine/machine_private.h"\n', None),
+    "tests/cpu/inside.c": ('#include "cpu/engine_private.h"\n', None),
     "tests/machine/peeps.c": ('#include "hypervisor/vp_private.h"\n',
                               "is private to hypervisor"),
     "workloads/runtime/good.c": ('#include "runtime.h"\n', None),
@@ -155,7 +157,7 @@ PLANTED = {
                            "only cpu may use this library"),
     "partitions/peeps.c": ('#include "hypervisor/vp_private.h"\n',
                            "is private to hypervisor"),
-    "tests/cpu/peeps.c": ('#include "cpu/tlb_private.h"\n',
+    "tests/results/peeps.c": ('#include "cpu/tlb_private.h"\n',
                           "is private to cpu"),
     "cpu/relative.c": ('#include "engine.h"\n', "from the root of the tree"),
     "cpu/dear.c": ('int price_hlt = 1200;\n', "prices belong to sim/machine"),
