@@ -52,6 +52,17 @@ static enum vm_phase_result delete_vps(struct vm *vm,
     return check(vm, context, "delete a VP", status);
 }
 
+/* A partition that has not been initialized keeps what was deposited for it:
+ * only from a finalized one can that be withdrawn. Fails if it has nothing. */
+static enum vm_phase_result complete(struct vm *vm, struct hv_context *context)
+{
+    if (vm->partition.v && !vm->initialized)
+        vm->initialized =
+            winhv_initialize_partition(&vm->vmms->winhv, context,
+                                       vm->partition) == HV_STATUS_SUCCESS;
+    return PHASE_NEXT;
+}
+
 static enum vm_phase_result finalize(struct vm *vm, struct hv_context *context)
 {
     if (!vm->initialized)
@@ -116,6 +127,6 @@ static enum vm_phase_result reset_worker(struct vm *vm,
 }
 
 vm_phase_fn *const vmms_stop_phases[] = {
-    begin,       suspend_vps,  delete_vps, finalize, withdraw, delete_partition,
-    give_memory, reset_worker, NULL,
+    begin,    suspend_vps,      delete_vps,  complete,     finalize,
+    withdraw, delete_partition, give_memory, reset_worker, NULL,
 };

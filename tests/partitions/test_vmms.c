@@ -143,7 +143,7 @@ static void a_vm_in_no_state_for_it_is_left_alone(void **state)
 static void a_start_under_way_is_turned_back(void **state)
 {
     (void)state;
-    for (uint64_t off = 10000; off < 3 * MS; off += 50021) {
+    for (uint64_t off = 10000; off < 3 * MS; off += 5021) {
         build(2, 2, 10 * MS);
         for (uint32_t vp = 0; vp < 4; vp++)
             host.scripts[0].script[vp].count = 0;
