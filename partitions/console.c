@@ -4,9 +4,11 @@
 #include <string.h>
 
 #define PREFIX "hvsim: "
+/* What is longer is console text: it could not be kept as a result
+ * (sim/machine/results.h), and a guest's typing error must not fail a run. */
 #define NAME_BYTES_MAX 64
-#define UNIT_BYTES_MAX 32
-#define INTEGER_DIGITS_MAX 19
+#define UNIT_BYTES_MAX 16
+#define INTEGER_DIGITS_MAX 18
 #define FRACTION_DIGITS_MAX 9
 
 void console_init(struct console *console,

@@ -25,7 +25,8 @@
 struct console_listener {
     void *context; /* borrowed */
     void (*on_byte)(void *context, uint8_t byte);
-    /** `value` is a decimal number: -?[0-9]+(\.[0-9]{1,9})? */
+    /** `name` is 1 to 64 of [a-z0-9_.-], `unit` 1 to 16 of printable ASCII
+     *  without blanks, `value` decimal: -?[0-9]{1,18}(\.[0-9]{1,9})? */
     void (*on_result)(void *context, const char *name, const char *value,
                       const char *unit);
     void (*on_done)(void *context);
