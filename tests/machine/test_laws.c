@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "hypervisor/intercept.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/rng.h"
@@ -50,7 +51,7 @@ static uint32_t some_time(struct rng *rng, unsigned bits_most)
 static void add_something(struct script *script, struct rng *rng,
                           uint32_t vp_count)
 {
-    switch (rng_below(rng, 12)) {
+    switch (rng_below(rng, 14)) {
     case 0:
     case 1:
     case 2:
@@ -80,6 +81,12 @@ static void add_something(struct script *script, struct rng *rng,
         break;
     case 10:
         script_add(script, SCRIPT_CALL, CALL_LONG_SPIN_WAIT, 1000, 0);
+        break;
+    case 11:
+        script_add(script, SCRIPT_PAUSE, 0, 0, 0);
+        break;
+    case 12:
+        script_add(script, SCRIPT_CR8, 0, 0, 0);
         break;
     default:
         script_add(script, SCRIPT_CLI, 0, 0, 0);
@@ -178,8 +185,67 @@ static void compare_vp(const struct results *results, enum pc_object_id object,
 
     assert_true(dispatches == rate(seen->dispatches, elapsed_ns));
     assert_true(migrations == rate(seen->migrations, elapsed_ns));
+    assert_true(fake_results_total(results, object, instance,
+                                   "Virtual Interrupts/sec") ==
+                rate(seen->interrupts, elapsed_ns));
     if (seen->dispatches > 0)
         assert_true(wait == (double)seen->waited / (double)seen->dispatches);
+}
+
+/* Each exit is counted in its class, and the classes of a VM's VP count
+ * nothing else but interrupts, which are no exits. */
+static void compare_exits(const struct results *results, const char *instance,
+                          const struct laws_vp *seen, uint64_t elapsed_ns)
+{
+    static const struct {
+        const char *counter;
+        enum pc_intercept class;
+    } classes[] = {
+        {"Hypercalls/sec", PC_INTERCEPT_HYPERCALL},
+        {"Control Register Accesses/sec", PC_INTERCEPT_CONTROL_REGISTER},
+        {"IO Instructions/sec", PC_INTERCEPT_IO},
+        {"HLT Instructions/sec", PC_INTERCEPT_HLT},
+        {"CPUID Instructions/sec", PC_INTERCEPT_CPUID},
+        {"MSR Accesses/sec", PC_INTERCEPT_MSR},
+        {"Nested Page Fault Intercepts/sec", PC_INTERCEPT_NESTED_PAGE_FAULT},
+        {"Other Intercepts/sec", PC_INTERCEPT_OTHER},
+    };
+
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        uint64_t exits = 0;
+
+        for (unsigned kind = 0; kind < VM_EXIT_KIND_COUNT; kind++) {
+            if (intercept_class((enum vm_exit_kind)kind) == classes[i].class)
+                exits += seen->exits[kind];
+        }
+        assert_true(fake_results_total(results, PC_OBJECT_VP, instance,
+                                       classes[i].counter) ==
+                    rate(exits, elapsed_ns));
+    }
+}
+
+static void compare_lps(const struct results *results, const struct laws *laws,
+                        uint64_t elapsed_ns)
+{
+    double sent = 0, received = 0;
+
+    for (uint32_t i = 0; i < laws->lp_count; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "Hv LP %u", (unsigned)i);
+        assert_true(fake_results_total(results, PC_OBJECT_LP, name,
+                                       "Context Switches/sec") ==
+                    rate(laws->lps[i].switches, elapsed_ns));
+        assert_true(fake_results_total(results, PC_OBJECT_LP, name,
+                                       "C1 Transitions/sec") ==
+                    rate(laws->lps[i].idles, elapsed_ns));
+        sent += fake_results_total(results, PC_OBJECT_LP, name,
+                                   "Inter-Processor Interrupts Sent/sec");
+        received += fake_results_total(results, PC_OBJECT_LP, name,
+                                       "Inter-Processor Interrupts/sec");
+    }
+    /* Sums of quotients: equal but for their roundings. */
+    assert_true(sent - received < 1e-3 && received - sent < 1e-3);
 }
 
 /* The counters, which are fed elsewhere, show what the trace tells. */
@@ -205,8 +271,11 @@ static void compare_counters(const struct script_host *host,
                      (unsigned)vp);
             compare_vp(&host->results, PC_OBJECT_VP, instance,
                        laws_vp(laws, id, vp), elapsed);
+            compare_exits(&host->results, instance, laws_vp(laws, id, vp),
+                          elapsed);
         }
     }
+    compare_lps(&host->results, laws, elapsed);
 }
 
 /* Builds and runs the machine of `seed`; a guest may fail, the machine not. */
@@ -246,6 +315,75 @@ static void every_machine_keeps_the_laws(void **state)
     }
     print_message("%" PRIu64 " dispatches\n", dispatches);
     assert_true(dispatches > 0);
+}
+
+/* What somebody asks of VMMS while the machine runs. */
+struct order {
+    struct machine *machine;
+    uint32_t vm;
+    bool start;
+    struct event event;
+};
+
+static void carry_out(void *context, cycles_t now)
+{
+    const struct order *order = context;
+
+    if (order->start)
+        vmms_start(order->machine->vmms, order->vm, now);
+    else
+        vmms_turn_off(order->machine->vmms, order->vm, now);
+}
+
+#define ORDERS 12
+
+static void give_orders(struct order orders[ORDERS], struct machine *machine,
+                        const struct script_config *config, struct rng *rng)
+{
+    for (unsigned i = 0; i < ORDERS; i++) {
+        struct order *order = &orders[i];
+
+        *order = (struct order){
+            .machine = machine,
+            .vm = (uint32_t)rng_below(rng, config->vm_count),
+            .start = rng_below(rng, 3) == 0,
+            .event = {.kind = EVENT_TIMELINE,
+                      .name = "order",
+                      .fire = carry_out,
+                      .context = order},
+        };
+        event_schedule(machine->events, &order->event,
+                       cycles(rng_below(rng, config->duration_ns)));
+    }
+}
+
+static void vms_that_come_and_go_break_no_law(void **state)
+{
+    unsigned gone = 0;
+
+    (void)state;
+    for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
+        static struct script_config config;
+        static struct laws laws;
+        static struct order orders[ORDERS];
+        struct rng rng = rng_from_seed(seed);
+        struct script_host host;
+        enum sim_status status;
+
+        make_config(&config, &rng);
+        script_host_create(&host, &config);
+        give_orders(orders, host.machine, &config, &rng);
+        status = script_host_run(&host);
+        if (status != SIM_OK && !strstr(host.error.message, "triple fault"))
+            fail_msg("seed %" PRIu64 ": %s", seed, host.error.message);
+        judge(&host, &config, &laws);
+        if (laws.broken[0])
+            fail_msg("seed %" PRIu64 ": %s", seed, laws.broken);
+        for (uint32_t vm = 0; vm < config.vm_count; vm++)
+            gone += vmms_state(host.machine->vmms, vm) == VM_OFF;
+        script_host_destroy(&host);
+    }
+    assert_true(gone > 0);
 }
 
 static void equal_seeds_have_equal_traces(void **state)
@@ -392,6 +530,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_machine_keeps_the_laws),
+        cmocka_unit_test(vms_that_come_and_go_break_no_law),
         cmocka_unit_test(equal_seeds_have_equal_traces),
         cmocka_unit_test(busy_vps_get_equal_time),
         cmocka_unit_test(a_machine_without_prices_reaches_its_end),

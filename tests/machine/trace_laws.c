@@ -8,11 +8,13 @@
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
+_Static_assert(VM_EXIT_KIND_COUNT <= LAWS_EXIT_KINDS, "a count for each");
+
 void laws_begin(struct laws *laws)
 {
     CHECK(laws->lp_count <= LAWS_LPS_MAX);
     for (uint32_t i = 0; i < LAWS_LPS_MAX; i++)
-        laws->lps[i] = (struct laws_lp){.vp = -1};
+        laws->lps[i] = (struct laws_lp){.vp = -1, .last_vp = -1};
     for (uint32_t i = 0; i < LAWS_PARTITIONS_MAX * LAWS_VPS_MAX; i++)
         laws->vps[i] = (struct laws_vp){.lp = -1, .last_lp = -1};
     laws->records = 0;
@@ -124,7 +126,8 @@ static void see_dispatch(struct laws *laws, const struct trace_record *r)
     vp->waited_most = r->detail > vp->waited_most ? r->detail : vp->waited_most;
     vp->lp = vp->last_lp = (int)r->lp;
     vp->dispatched_at = r->time.v;
-    lp->vp = index;
+    lp->switches += lp->last_vp != index;
+    lp->vp = lp->last_vp = index;
 }
 
 static void see_undispatch(struct laws *laws, const struct trace_record *r)
@@ -149,6 +152,7 @@ static void see_idle(struct laws *laws, const struct trace_record *r)
 {
     struct laws_lp *lp = &laws->lps[r->lp];
 
+    lp->idles++;
     if (lp->vp >= 0)
         broken(laws, r, "an LP idles with a VP on it");
     if (lp->idle)
@@ -172,6 +176,12 @@ static void see_state(struct laws *laws, const struct trace_record *r)
 /* Guest code is seen to execute only by a VP that is on that LP. */
 static void see_execution(struct laws *laws, const struct trace_record *r)
 {
+    struct laws_vp *vp = &laws->vps[vp_at(r)];
+
+    if (r->kind == TRACE_INTERRUPT)
+        vp->interrupts++;
+    else
+        vp->exits[r->detail & (LAWS_EXIT_KINDS - 1)]++;
     if (laws->lps[r->lp].vp != vp_at(r))
         broken(laws, r, "a VP executes that is not on the LP");
 }

@@ -13,9 +13,10 @@
 #include "sim/core/trace.h"
 
 #define LAWS_LPS_MAX 16
-#define LAWS_PARTITIONS_MAX 16
+#define LAWS_PARTITIONS_MAX 64
 #define LAWS_VPS_MAX 8
 #define LAWS_IDLE_REMEMBERED 32
+#define LAWS_EXIT_KINDS 32 /* enum vm_exit_kind */
 
 struct laws_lp {
     uint64_t last; /* time of its last record */
@@ -26,6 +27,8 @@ struct laws_lp {
     uint64_t idle_from[LAWS_IDLE_REMEMBERED], idle_to[LAWS_IDLE_REMEMBERED];
     unsigned idle_count;
     uint64_t ran; /* between dispatch and undispatch */
+    int last_vp;  /* who was there last; -1: nobody */
+    uint64_t switches, idles;
 };
 
 struct laws_vp {
@@ -35,6 +38,7 @@ struct laws_vp {
     unsigned state;
     uint64_t ready_since, left_at, dispatched_at;
     uint64_t dispatches, migrations, waited, ran, waited_most;
+    uint64_t interrupts, exits[LAWS_EXIT_KINDS];
 };
 
 struct laws {
