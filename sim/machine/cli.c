@@ -63,8 +63,8 @@ static const struct cli_option no_options[] = {
 static const struct cli_command commands[] = {
     {"run", "FILE", 1, 1, "run a scenario and write its results",
      "FILE is a scenario in YAML; - is standard input. Interrupting a run\n"
-     "(Ctrl-C) ends it after the current sample interval; what has been\n"
-     "simulated until then is kept.",
+     "(Ctrl-C) ends it early, and keeps what has been simulated until then;\n"
+     "doing so again kills it.",
      run_options, cli_run},
     {"check", "FILE...", 1, SIZE_MAX, "say whether scenarios are valid", NULL,
      check_options, cli_check},

@@ -157,8 +157,8 @@ static const struct results_view descriptions[] = {
     {"run",
      "name, scenario_yaml, seed, version, engine_version, profile, sim_ns, "
      "host_ns, trace_hash",
-     "the run itself, with every parameter of its scenario; an interrupted run "
-     "has no trace_hash; host_ns alone differs between equal runs"},
+     "the run itself, with every parameter of its scenario; a run that "
+     "was killed has no trace_hash; host_ns alone differs between equal runs"},
     {"image", "name, bytes, hash",
      "a guest program that VMs ran: its size, and a hash (XXH64) that tells "
      "it from others of its name"},

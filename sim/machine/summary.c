@@ -212,7 +212,8 @@ static void print_vps(struct summary *summary)
  * busiest; in percent of one LP. The number of all VMs comes last. */
 static const char vm_query[] =
     "WITH run_share AS ("
-    "  SELECT " SUMMARY_VM_OF_INSTANCE " AS vm, sum(value) AS share"
+    "  SELECT " SUMMARY_VM_OF_INSTANCE " AS vm, sum(value) AS share,"
+    "    count(DISTINCT instance) AS vp_count"
     "  FROM perf_total WHERE object = " SUMMARY_VP
     "    AND instance <> '_Total' AND counter = '% Total Run Time'"
     "  GROUP BY vm),"
@@ -222,7 +223,7 @@ static const char vm_query[] =
     "    AND instance <> '_Total' AND counter = '% Total Run Time'"
     "  GROUP BY vm, time_ns),"
     " peak AS (SELECT vm, max(share) AS share FROM interval_share GROUP BY vm)"
-    " SELECT vm, run_share.share, peak.share,"
+    " SELECT vm, run_share.share, peak.share, vp_count,"
     "  (SELECT count(*) FROM run_share)"
     " FROM run_share LEFT JOIN peak USING (vm)"
     " ORDER BY run_share.share DESC, vm COLLATE by_number LIMIT ?1";
@@ -233,6 +234,7 @@ struct vm_figures {
     double believed; /* what it said last, in percent */
     double share;    /* of one LP, over the run, in percent */
     double peak;     /* the same in its busiest interval */
+    int vp_count;
 };
 
 static void read_belief(struct summary *summary, struct vm_figures *vm)
@@ -265,9 +267,10 @@ static unsigned read_vms(struct summary *summary, struct vm_figures *vms,
             .name = strdup(summary_text(row, 0)),
             .share = sqlite3_column_double(row, 1),
             .peak = sqlite3_column_double(row, 2),
+            .vp_count = sqlite3_column_int(row, 3),
         };
         CHECK(vm->name != NULL);
-        *total = sqlite3_column_int(row, 3);
+        *total = sqlite3_column_int(row, 4);
         read_belief(summary, vm);
     }
     sqlite3_finalize(row);
@@ -302,13 +305,18 @@ static void print_vm_table(struct summary *summary,
 
 static void print_sentence(struct summary *summary, const struct vm_figures *vm)
 {
+    bool one = vm->vp_count == 1;
+    char vps[32] = "its VP was";
+
+    if (!one)
+        snprintf(vps, sizeof(vps), "its %d VPs were", vm->vp_count);
     fprintf(summary->out,
-            "\"%s\" believes that it was %.2f %% busy. The host saw "
-            "its VPs take\n%.2f %% of one LP over the run and %.2f %% in "
-            "their busiest interval, which is\n%.2f %% and %.2f %% of this "
-            "host.\n",
-            vm->name, vm->believed, vm->share, vm->peak,
-            vm->share / summary->lp_count, vm->peak / summary->lp_count);
+            "\"%s\" believes that %s %.2f %% busy. The host saw %s take\n"
+            "%.2f %% of one LP over the run and %.2f %% in the busiest "
+            "interval, which is\n%.2f %% and %.2f %% of this host.\n",
+            vm->name, vps, vm->believed, one ? "it" : "them", vm->share,
+            vm->peak, vm->share / summary->lp_count,
+            vm->peak / summary->lp_count);
 }
 
 static void print_vms(struct summary *summary)
