@@ -136,6 +136,9 @@ static void make_config(struct script_config *config, struct rng *rng)
     config->interval_ns = between(rng, 100000, 5000000);
     config->duration_ns = between(rng, 5000000, 30000000);
     config->timing = timings[rng_below(rng, 4)];
+    /* Where each thing takes a cycle, much happens in little time. */
+    if (strcmp(config->timing, "unit") == 0)
+        config->duration_ns /= 8;
     config->vm_count = (uint32_t)between(rng, 1, SCRIPT_VMS_MAX);
     for (uint32_t i = 0; i < config->vm_count; i++) {
         struct script_vm *vm = &config->vms[i];
