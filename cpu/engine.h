@@ -265,13 +265,6 @@ struct engine_walks {
 };
 struct engine_walks engine_walks(const struct engine *engine);
 
-/**
- * Reads guest virtual memory as the current code would (supervisor if
- * `implicit`), without side effects beyond accessed bits. False on a fault.
- */
-bool engine_read_virtual(struct engine *engine, gva_t from, void *to,
-                         uint32_t bytes);
-
 /** The instruction bytes at RIP, up to 16; returns how many were readable. */
 uint32_t engine_fetch(struct engine *engine, uint8_t bytes[16]);
 

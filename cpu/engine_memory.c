@@ -557,15 +557,3 @@ bool engine_memory_access(struct engine *engine, gva_t at, void *buffer,
     }
     return true;
 }
-
-bool engine_read_virtual(struct engine *engine, gva_t from, void *to,
-                         uint32_t bytes)
-{
-    struct cpu_event fault;
-
-    if ((engine->mmu.efer & EFER_LMA) != 0 &&
-        (!x86_canonical(from.raw) || !x86_canonical(from.raw + bytes)))
-        return false;
-    return engine_memory_access(engine, from, to, bytes, false,
-                                engine_cpl(engine) == 3, false, &fault);
-}

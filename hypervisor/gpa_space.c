@@ -100,18 +100,18 @@ static void share(struct gpa_space *space, uint64_t entry, bool large, bool on)
 }
 
 /* A mapping of RAM came or went; entries that are not present count nothing. */
-static void account(struct gpa_space *space, uint64_t old, uint64_t new,
+static void account(struct gpa_space *space, uint64_t before, uint64_t after,
                     bool large)
 {
     uint64_t *pages = large ? &space->pages_2m : &space->pages_4k;
 
-    if (new &SLAT_P) {
+    if (after & SLAT_P) {
         ++*pages;
-        share(space, new, large, true);
+        share(space, after, large, true);
     }
-    if (old & SLAT_P) {
+    if (before & SLAT_P) {
         --*pages;
-        share(space, old, large, false);
+        share(space, before, large, false);
     }
 }
 

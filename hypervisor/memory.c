@@ -127,7 +127,8 @@ enum sim_status memory_create(struct hv_memory **out,
 
 no_memory:
     memory_free(memory);
-    return sim_fail(error, SIM_NO_MEMORY, "no memory for the page tables");
+    return sim_fail(error, SIM_NO_MEMORY,
+                    "no memory to keep track of the simulated host's");
 }
 
 void memory_free(struct hv_memory *memory)

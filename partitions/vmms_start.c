@@ -110,7 +110,8 @@ static enum vm_phase_result take_memory(struct vm *vm,
                                 &vm->blocks[vm->blocks_taken]))
         return vmms_fail(vm, context,
                          "not enough memory: %" PRIu64 " of %" PRIu64
-                         " MiB could be had",
+                         " MiB could be had, since the hypervisor keeps some "
+                         "of each node",
                          vm->blocks_taken * 2, vm->block_count * 2);
     arena_zero_pages(context->hv->arena, vm->blocks[vm->blocks_taken],
                      PAGES_PER_BLOCK);

@@ -439,16 +439,6 @@ struct engine_walks engine_walks(const struct engine *engine)
     return (struct engine_walks){0};
 }
 
-bool engine_read_virtual(struct engine *engine, gva_t from, void *to,
-                         uint32_t bytes)
-{
-    (void)engine;
-    (void)from;
-    (void)to;
-    (void)bytes;
-    return false;
-}
-
 uint32_t engine_fetch(struct engine *engine, uint8_t bytes[16])
 {
     (void)engine;
