@@ -16,7 +16,7 @@ bool lp_dispatch(struct hv_context *context)
 
     cost_note(context->bill, COST_SCHEDULE, 1);
     cost_note(context->bill, COST_VMENTRY, 1);
-    if (lp->vp != lp->last_vp) {
+    if (lp->vp->number + 1 != lp->last_vp) {
         cost_note(context->bill, COST_VP_SWITCH, 1);
         pc_lp_add(&lp->counters, PC_LP_CONTEXT_SWITCHES, 1);
     }
@@ -59,7 +59,7 @@ void lp_start(struct hv_context *context)
     hypervisor_trace(context, TRACE_DISPATCH,
                      cycles_sub(lp->now, vp->sched.ready_since).v);
     vp->sched.lp = lp;
-    lp->last_vp = vp;
+    lp->last_vp = vp->number + 1;
     lp->dispatched_at = lp->now;
     vp_set_state(context, vp, VP_RUNNING);
 }

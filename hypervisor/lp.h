@@ -18,9 +18,9 @@ struct hv_lp {
     struct hv_vp *vp;   /* running here; NULL while idle */
     cycles_t slice_end; /* of the running VP */
     cycles_t dispatched_at;
-    cycles_t free_since;   /* when the VP before left */
-    struct hv_vp *last_vp; /* ran here before; compared only, never used: it
-                              may be gone */
+    cycles_t free_since; /* when the VP before left */
+    uint32_t last_vp;    /* 1 + number of the VP that ran here before, which
+                            may be gone; 0: none */
     struct pc_lp counters;
 };
 
