@@ -150,15 +150,22 @@ bool root_memory_give_block(struct root_memory *rm, spa_t block)
                           block);
 }
 
+uint64_t root_memory_node_free_bytes(const struct root_memory *rm,
+                                     uint32_t node)
+{
+    CHECK(node < rm->node_count);
+
+    const struct node_memory *of = &rm->nodes[node];
+
+    return of->end - of->next + of->blocks.count * BLOCK_BYTES +
+           of->pages.count * PAGE_BYTES;
+}
+
 uint64_t root_memory_free_bytes(const struct root_memory *rm)
 {
     uint64_t bytes = 0;
 
-    for (uint32_t i = 0; i < rm->node_count; i++) {
-        const struct node_memory *node = &rm->nodes[i];
-
-        bytes += node->end - node->next + node->blocks.count * BLOCK_BYTES +
-                 node->pages.count * PAGE_BYTES;
-    }
+    for (uint32_t i = 0; i < rm->node_count; i++)
+        bytes += root_memory_node_free_bytes(rm, i);
     return bytes;
 }

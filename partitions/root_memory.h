@@ -33,5 +33,7 @@ bool root_memory_give_page(struct root_memory *rm, spa_t page);
 bool root_memory_give_block(struct root_memory *rm, spa_t block);
 
 uint64_t root_memory_free_bytes(const struct root_memory *rm);
+uint64_t root_memory_node_free_bytes(const struct root_memory *rm,
+                                     uint32_t node);
 
 #endif

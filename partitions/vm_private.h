@@ -24,6 +24,7 @@ struct vm {
     struct root_work thread; /* starts or stops it */
     unsigned phase;          /* of that work */
     uint64_t progress;       /* within the phase */
+    uint32_t node;           /* that it prefers */
     /* What there is of it: all that stopping has to take back. */
     partition_id_t partition; /* 0: none */
     bool initialized;         /* the partition */

@@ -285,7 +285,7 @@ bool vmms_deposit(struct vm *vm, struct hv_context *context)
     uint32_t done = 0;
 
     while (taken < DEPOSIT_PAGES &&
-           root_memory_take_page(memory, vm->config.node, &pages[taken]))
+           root_memory_take_page(memory, vm->node, &pages[taken]))
         taken++;
     if (taken > 0)
         winhv_deposit_memory(&vmms->winhv, context, to, pages, taken, &done);

@@ -11,8 +11,10 @@
  *                     |  \--------------turn off-------^   |
  *                     \--what fails is reported--------^   \--> FAILED
  *
- * Whichever way a VM was left, all memory that it had is the root's again. One
- * that failed is not started again.
+ * A VM prefers the NUMA node that has the most memory left when it is started:
+ * from there comes its memory, as far as it goes, and there its VPs run if they
+ * can. Whichever way a VM was left, all memory that it had is the root's again.
+ * One that failed is not started again.
  */
 
 #include "partitions/guest_loader.h"
@@ -25,7 +27,6 @@ struct vm_config {
     const char *name;  /* borrowed */
     uint32_t vp_count; /* 1 .. 64 */
     uint64_t memory_bytes;
-    uint32_t node;                 /* preferred NUMA node */
     uint64_t weight, reserve, cap; /* TLFS scheduling properties */
     uint64_t privileges;
     struct guest_image image; /* borrowed parts */

@@ -45,9 +45,44 @@ static enum vm_phase_result after_each(struct vm *vm,
     return result == PHASE_FAILED ? PHASE_FAILED : PHASE_REPEAT;
 }
 
+/* What the VMs under way have chosen the node for, and not taken yet. */
+static uint64_t promised_bytes(const struct vmms *vmms, uint32_t node)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < vmms->vm_count; i++) {
+        const struct vm *vm = vmms->vms[i];
+
+        if (vm->state == VM_STARTING && vm->phase > 0 && vm->node == node)
+            bytes +=
+                (vm->block_count - vm->blocks_taken) * ROOT_MEMORY_BLOCK_BYTES;
+    }
+    return bytes;
+}
+
+/* The node with the most memory left; the first one of equals. */
+static uint32_t choose_node(const struct vmms *vmms)
+{
+    const struct root *root = vmms->root;
+    uint64_t most = 0;
+    uint32_t best = 0;
+
+    for (uint32_t node = 0; node < root->hv->node_count; node++) {
+        uint64_t bytes = root_memory_node_free_bytes(root->memory, node);
+        uint64_t promised = promised_bytes(vmms, node);
+        uint64_t left = bytes > promised ? bytes - promised : 0;
+
+        if (left > most) {
+            most = left;
+            best = node;
+        }
+    }
+    return best;
+}
+
 static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
 {
-    (void)vm;
+    vm->node = choose_node(vm->vmms);
     cost_note(context->bill, COST_VMMS_OPERATION, 1);
     return PHASE_NEXT;
 }
@@ -106,7 +141,7 @@ static enum vm_phase_result take_memory(struct vm *vm,
 {
     if (vm->blocks_taken == vm->block_count)
         return PHASE_NEXT;
-    if (!root_memory_take_block(vm->vmms->root->memory, vm->config.node,
+    if (!root_memory_take_block(vm->vmms->root->memory, vm->node,
                                 &vm->blocks[vm->blocks_taken]))
         return vmms_fail(vm, context,
                          "not enough memory: %" PRIu64 " of %" PRIu64
@@ -162,7 +197,7 @@ static enum vm_phase_result create_vps(struct vm *vm,
     if (vm->vps_created == vm->config.vp_count)
         return PHASE_NEXT;
     status = winhv_create_vp(&vm->vmms->winhv, context, vm->partition,
-                             vm->vps_created, vm->config.node);
+                             vm->vps_created, vm->node);
     vm->vps_created += status == HV_STATUS_SUCCESS;
     return after_each(vm, context, "create a VP", status);
 }

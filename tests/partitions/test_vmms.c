@@ -11,6 +11,7 @@
 
 #include "hypervisor/memory.h"
 #include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
 #include "tests/partitions/vm_host.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -333,6 +334,51 @@ static void vms_are_started_side_by_side(void **state)
     nothing_is_left();
 }
 
+static void build_two_nodes(void)
+{
+    script_config_init(&config);
+    config.nodes = 2;
+    config.lps = config.root_vps = 2;
+    config.duration_ns = 60 * MS;
+    config.node_memory_bytes = 32 * MIB;
+    vm_host_create(&host, &config);
+}
+
+static void vms_are_spread_over_the_nodes(void **state)
+{
+    unsigned on_second = 0;
+
+    (void)state;
+    build_two_nodes();
+    for (uint32_t vm = 0; vm < VM_HOST_VMS_MAX; vm++) {
+        add_printer(vm, "spread");
+        vm_host_order(&host, 1, vm, true);
+    }
+    vm_host_run(&host);
+    for (uint32_t i = 0; i < host.root.machine->hv->partition_count; i++) {
+        const struct hv_partition *p = host.root.machine->hv->partitions[i];
+
+        if (p != host.root.machine->hv->root)
+            on_second += p->vps[0]->node;
+    }
+    assert_int_equal(on_second, 2);
+}
+
+static void a_vm_may_take_memory_of_several_nodes(void **state)
+{
+    (void)state;
+    build_two_nodes();
+    add_printer(0, "small");
+    vm_host_add(&host, 1, 40 * MIB);
+    vm_host_order(&host, 1, 0, true);
+    vm_host_order(&host, 20 * MS, 1, true);
+    vm_host_order(&host, 50 * MS, 1, false);
+    vm_host_order(&host, 50 * MS, 0, false);
+    vm_host_run(&host);
+    assert_string_equal(host.states[1], "starting running stopping off ");
+    nothing_is_left();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +403,9 @@ int main(void)
         cmocka_unit_test_teardown(
             a_triple_fault_while_the_vm_starts_turns_it_off_too, destroy),
         cmocka_unit_test_teardown(vms_are_started_side_by_side, destroy),
+        cmocka_unit_test_teardown(vms_are_spread_over_the_nodes, destroy),
+        cmocka_unit_test_teardown(a_vm_may_take_memory_of_several_nodes,
+                                  destroy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
