@@ -62,6 +62,7 @@ enum sim_status engine_create(struct engine **out, struct engine_pool *pool,
     };
     engine->tlb = tlb_create(TLB_PAGES_MAX);
     engine->refills_until_flush = ENGINE_REFILLS_MIN;
+    engine->sample_every = ENGINE_SAMPLE_EVERY;
     if (!engine->tlb || !price_cache_near_init(&engine->near) ||
         !engine_pool_join(pool, engine)) {
         engine_free(engine);
@@ -98,7 +99,7 @@ void engine_reset(struct engine *engine)
     engine_image_reset(engine);
     engine->nmi_masked = false;
     engine->nmi_pending = false;
-    engine->blocks_to_unmask = 0;
+    engine->unmasking_nmi = false;
     if (engine->intercept_pause)
         engine_image_intercept(engine, INTERCEPT_BIT(SVM_EXIT_PAUSE), 0);
     x86_reset(&state);
@@ -132,7 +133,7 @@ void engine_update_attention(struct engine *engine)
 {
     if (engine->window_wanted || engine->nmi_pending ||
         engine->debug_trap_pending || engine->scratch.active ||
-        engine->flush_wanted || engine->blocks_to_unmask > 0)
+        engine->flush_wanted || engine->unmasking_nmi)
         engine->attention = 0;
     else
         engine->attention =

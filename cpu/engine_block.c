@@ -26,9 +26,6 @@
 /* Unicorn ends a block that has come to 4064 bytes, wherever in a page. */
 #define BLOCK_BYTES_MAX PAGE_BYTES
 
-/* Often enough to find a loop soon, too seldom to be felt. */
-#define LOOP_SAMPLE_SUBCYCLES (10000u * SUBCYCLES_PER_CYCLE)
-
 bool engine_block_needs_trap(const uint8_t *code, uint32_t bytes,
                              enum code_mode mode)
 {
@@ -272,7 +269,7 @@ static void look_for_loop(struct engine *engine, uint64_t pc, uint32_t bytes)
 {
     const struct near_price *last = engine->block;
 
-    engine->sample_at = engine->clock + LOOP_SAMPLE_SUBCYCLES;
+    engine->sample_at = engine->clock + engine->sample_every;
     if (last && last->key == near_key(&engine->near, pc, bytes) &&
         last != &engine->near.loop)
         price_cache_near_loop(&engine->near, last);
@@ -288,7 +285,8 @@ static bool stop_wanted(const struct engine *engine)
 /* True if the block at `pc` is not to be treated as usual. */
 static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
 {
-    if (engine->blocks_to_unmask > 0 && --engine->blocks_to_unmask == 0) {
+    if (engine->unmasking_nmi && engine->instructions > engine->iret_at) {
+        engine->unmasking_nmi = false;
         engine->nmi_masked = false;
     }
     if (engine->scratch.active) {

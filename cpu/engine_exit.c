@@ -207,7 +207,8 @@ static void on_msr(struct engine *engine)
  * from here on: itself, or the first of its fault's handler. */
 static void on_iret(struct engine *engine)
 {
-    engine->blocks_to_unmask = 2;
+    engine->unmasking_nmi = true;
+    engine->iret_at = engine->instructions;
     engine_image_intercept(engine, 0, INTERCEPT_BIT(SVM_EXIT_IRET));
     engine_update_attention(engine);
 }

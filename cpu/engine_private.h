@@ -53,6 +53,9 @@
 /* UC_HOOK_INTR numbers an SVM exit 0x100 + its exit code. */
 #define SVM_INTNO 0x100u
 
+/** Often enough to find a loop soon, too seldom to be felt. */
+#define ENGINE_SAMPLE_EVERY (10000u * SUBCYCLES_PER_CYCLE)
+
 /** See note_refill() in engine_memory.c. */
 #define ENGINE_REFILLS_MIN 512u
 
@@ -150,6 +153,7 @@ struct engine {
     /* Hot: all that a block touches. Times in subcycles. */
     uint64_t clock;
     uint64_t attention; /* look up when clock reaches it; 0: at once */
+    uint64_t sample_every;
     uint64_t sample_at; /* the clock when to look around: for loops, and whether
                            the host wants to stop */
     uint64_t instructions;
@@ -215,7 +219,8 @@ struct engine {
     uint64_t dr[8];
     bool nmi_masked;
     bool nmi_pending;
-    uint8_t blocks_to_unmask; /* until NMIs are taken again, after IRET */
+    bool unmasking_nmi; /* NMIs are taken again when IRET has been executed: */
+    uint64_t iret_at;   /* `instructions` before it */
     bool debug_trap_pending;
     bool event_pending;  /* its delivery met a second-level fault */
     bool event_reported; /* which the host has seen */

@@ -3,7 +3,9 @@
 /*
  * Random bytes run as code, at every privilege level and in several modes: a
  * guest can do nothing that the engine does not survive, and what it does is
- * the same each time. HVSIM_RANDOM_ROUNDS asks for more rounds than ctest's.
+ * the same each time, also when it is stopped between any two blocks and what
+ * Unicorn remembers is thrown away. HVSIM_RANDOM_ROUNDS asks for more rounds
+ * than ctest's.
  */
 
 #include <setjmp.h>
@@ -14,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "cpu/engine_private.h"
 #include "tests/cpu/engine_fixture.h"
 
 SNIPPET(handlers);
@@ -36,6 +39,13 @@ struct outcome {
     uint64_t instructions, elapsed, memory;
 };
 
+/* One run of the same code: what it draws, and how it is disturbed. */
+struct trial {
+    uint64_t random;
+    uint64_t disturbance; /* random too; 0: none */
+    uint64_t stops;
+};
+
 /* xorshift*: the same numbers everywhere. */
 static uint64_t next(uint64_t *state)
 {
@@ -48,6 +58,7 @@ static uint64_t next(uint64_t *state)
 static enum engine_verdict survive(struct fixture *f,
                                    const struct vm_exit *exit)
 {
+    struct trial *trial = f->extra;
     uint32_t value = 0x55;
     bool more = false;
 
@@ -79,7 +90,7 @@ static enum engine_verdict survive(struct fixture *f,
         break;
     }
     engine_skip_instruction(f->engine, exit);
-    return next(f->extra) % 8 ? ENGINE_RESUME : ENGINE_STOP;
+    return next(&trial->random) % 8 ? ENGINE_RESUME : ENGINE_STOP;
 }
 
 static void write_random_code(struct fixture *f, uint64_t *random)
@@ -145,8 +156,43 @@ static void set_random_state(struct fixture *f, enum mode mode,
     engine_set_state(f->engine, &s);
 }
 
-static void run_round(struct fixture *f, uint64_t *random)
+/* Asked before every block. */
+static bool stop_now_and_then(void *fixture)
 {
+    struct fixture *f = fixture;
+    struct trial *trial = f->extra;
+
+    if (next(&trial->disturbance) % 4 != 0)
+        return false;
+    trial->stops++;
+    return true;
+}
+
+/* As often as it is stopped for no reason, it goes on. What is on the bill is
+ * never paid here, so it is taken off the time that is left. */
+static enum vm_exit_kind run_to_exit(struct fixture *f, uint64_t cycles)
+{
+    struct trial *trial = f->extra;
+    uint64_t end = f->elapsed + cycles;
+    enum vm_exit_kind kind;
+    uint64_t stops;
+
+    do {
+        stops = trial->stops;
+        if (trial->disturbance != 0 && next(&trial->disturbance) % 4 == 0)
+            f->engine->flush_wanted = true;
+        if (trial->disturbance != 0 && next(&trial->disturbance) % 16 == 0)
+            f->engine->flush_code_wanted = true;
+        kind = fixture_run(f, end > f->elapsed ? end - f->elapsed : 0);
+        end -= f->engine->billed / SUBCYCLES_PER_CYCLE;
+    } while (stops != trial->stops);
+    return kind;
+}
+
+static void run_round(struct fixture *f, struct trial *trial)
+{
+    uint64_t *random = &trial->random;
+
     LOAD_SNIPPET(f, HANDLERS, handlers);
     write_random_code(f, random);
     set_random_state(f, (enum mode)(next(random) % MODE_COUNT), random);
@@ -157,46 +203,75 @@ static void run_round(struct fixture *f, uint64_t *random)
         if (engine_interruptible(f->engine))
             engine_inject_interrupt(f->engine,
                                     (uint8_t)(0x20 + next(random) % 32));
-        if (fixture_run(f, next(random) % 2000) == VM_EXIT_SHUTDOWN)
+        if (run_to_exit(f, next(random) % 2000) == VM_EXIT_SHUTDOWN)
             break;
     }
 }
 
-static void run_all(struct outcome *out, unsigned rounds)
+static struct outcome run_all(unsigned rounds, uint64_t disturbance)
 {
-    uint64_t random = UINT64_C(88172645463325252);
+    struct trial trial = {
+        .random = UINT64_C(88172645463325252),
+        .disturbance = disturbance,
+    };
+    struct outcome outcome;
     struct fixture f;
 
     fixture_open(&f);
     f.on_exit = survive;
-    f.extra = &random;
+    f.extra = &trial;
+    if (disturbance != 0) {
+        f.host.stop_wanted = stop_now_and_then;
+        f.engine->sample_every = 0;
+    }
     for (unsigned i = 0; i < rounds; i++)
-        run_round(&f, &random);
-    out->instructions = engine_instructions(f.engine);
-    out->elapsed = f.elapsed;
-    out->memory = fixture_memory_hash(&f);
+        run_round(&f, &trial);
+    assert_true(disturbance == 0 || trial.stops > rounds);
+    outcome = (struct outcome){
+        .instructions = engine_instructions(f.engine),
+        .elapsed = f.elapsed,
+        .memory = fixture_memory_hash(&f),
+    };
     fixture_close(&f);
+    return outcome;
+}
+
+static unsigned rounds_wanted(void)
+{
+    const char *wanted = getenv("HVSIM_RANDOM_ROUNDS");
+
+    return wanted ? (unsigned)atoi(wanted) : ROUNDS;
+}
+
+static void assert_equal(struct outcome a, struct outcome b)
+{
+    assert_true(a.instructions > 0);
+    assert_int_equal(a.instructions, b.instructions);
+    assert_int_equal(a.elapsed, b.elapsed);
+    assert_int_equal(a.memory, b.memory);
 }
 
 static void random_code_is_survived_and_runs_the_same_again(void **state)
 {
-    const char *wanted = getenv("HVSIM_RANDOM_ROUNDS");
-    unsigned rounds = wanted ? (unsigned)atoi(wanted) : ROUNDS;
-    struct outcome first, second;
+    unsigned rounds = rounds_wanted();
 
     (void)state;
-    run_all(&first, rounds);
-    run_all(&second, rounds);
-    assert_true(first.instructions > 0);
-    assert_int_equal(first.instructions, second.instructions);
-    assert_int_equal(first.elapsed, second.elapsed);
-    assert_int_equal(first.memory, second.memory);
+    assert_equal(run_all(rounds, 0), run_all(rounds, 0));
+}
+
+static void stopping_between_blocks_changes_nothing(void **state)
+{
+    unsigned rounds = rounds_wanted();
+
+    (void)state;
+    assert_equal(run_all(rounds, 0), run_all(rounds, 0x9e3779b97f4a7c15));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_code_is_survived_and_runs_the_same_again),
+        cmocka_unit_test(stopping_between_blocks_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
