@@ -48,9 +48,9 @@ endfunction()
 #
 # A cmocka program and the ctest of the same name. SOURCES defaults to
 # <name>.c, TIMEOUT to 120 s. The label "memory" is for tests that also run
-# under MemorySanitizer (the preset of that name). Tests know where the tree and the build lie as
-# the string literals HVSIM_SOURCE_DIR and HVSIM_BUILD_DIR, and may write into
-# their working directory, which is theirs alone.
+# under MemorySanitizer (the preset of that name). Tests know where the tree and
+# the build lie as the string literals HVSIM_SOURCE_DIR and HVSIM_BUILD_DIR, and
+# may write into their working directory, which is theirs alone.
 function(hvsim_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LINKS;LABELS")
     hvsim_refuse_unparsed(hvsim_test ${name} ${arg_UNPARSED_ARGUMENTS})
@@ -59,6 +59,10 @@ function(hvsim_test name)
     endif()
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 120)
+    endif()
+    # A sanitizer makes a program several times slower.
+    if(sanitizers)
+        math(EXPR arg_TIMEOUT "5 * ${arg_TIMEOUT}")
     endif()
     hvsim_resolve_links(links ${arg_LINKS})
 
