@@ -67,7 +67,7 @@ struct machine {
     cycles_t boundary;               /* the next sample or the end */
     struct run_overshoot *overshoot; /* owns, by LP */
     struct event sample, end;
-    cycles_t now; /* of the last event or step: never goes back */
+    cycles_t now;  /* of the last event or step: never goes back */
     bool stopping; /* has been asked to end before its time */
     bool ended;
     enum sim_status status;

@@ -83,8 +83,8 @@ static uint32_t next_fatal(const char *code, size_t bytes, uint32_t at,
     return code_density_next_fatal(page, from);
 }
 
-static void fatal_instructions_are_found_from_each_of_their_prefixes(
-    void **state)
+static void
+fatal_instructions_are_found_from_each_of_their_prefixes(void **state)
 {
     (void)state;
     assert_int_equal(next_fatal("\xf0\x0f\xa3\xc0", 4, 100, 0), 100);
