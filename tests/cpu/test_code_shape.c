@@ -110,8 +110,8 @@ static void only_sure_ends_end_a_block(void **state)
     assert_true(shape_of(CODE_64, "\xc3", 1).ends_block);
     assert_true(shape_of(CODE_64, "\xf3\xc3", 2).ends_block);
     assert_true(shape_of(CODE_64, "\x0f\x84", 2).ends_block);
-    assert_false(
-        shape_of(CODE_64, "\xf4", 1).ends_block); /* may be intercepted */
+    /* HLT may be intercepted. */
+    assert_false(shape_of(CODE_64, "\xf4", 1).ends_block);
     assert_false(shape_of(CODE_64, "\x0f\x0b", 2).ends_block);
 }
 
