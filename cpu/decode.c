@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "cpu/code_shape.h"
 #include "cpu/decode_private.h"
 #include "sim/core/check.h"
 
@@ -269,17 +270,22 @@ uint32_t decode_block(struct decoder *decoder, enum code_mode mode,
                       const uint8_t *code, uint32_t bytes,
                       struct cost_bill *bill)
 {
-    uint32_t count = 0;
+    uint32_t at = 0, count = 0;
 
-    for (uint32_t at = 0; at < bytes; at += decoder->insn->size, count++) {
+    while (at < bytes) {
+        uint8_t length = code_shape(mode, code + at, bytes - at).length;
         struct decode_prefixes prefixes;
 
-        if (!decode_next(decoder, mode, code + at, bytes - at)) {
+        count++;
+        if (decode_next(decoder, mode, code + at, bytes - at)) {
+            decode_read_prefixes(mode, code + at, bytes - at, &prefixes);
+            bill_instruction(decoder->insn, &prefixes, bill);
+        } else {
             cost_note(bill, COST_INSN_SYSTEM, 1);
-            return count + 1;
         }
-        decode_read_prefixes(mode, code + at, bytes - at, &prefixes);
-        bill_instruction(decoder->insn, &prefixes, bill);
+        if (length == 0)
+            break;
+        at += length;
     }
     return count;
 }

@@ -27,8 +27,9 @@ void decode_free(struct decoder *decoder);
  * returns how many instructions there are. Each has one class, and one
  * INSN_LOAD or INSN_STORE for each item of memory it surely reads or writes,
  * the stack's included; a string instruction is billed as one iteration. So
- * the bill of a block is the sum of its instructions'. Bytes that do not
- * decode count as one INSN_SYSTEM and end the block.
+ * the bill of a block is the sum of its instructions'. They are those that
+ * Unicorn executes (code_shape.h), also where Capstone has another view; what
+ * Capstone does not know counts as one INSN_SYSTEM.
  *
  * RDTSC, SYSCALL, SYSENTER, INVLPG and INT n count as INSN_ALU here: the
  * engine bills what they do by kinds of their own.

@@ -276,6 +276,7 @@ static void execute(struct engine *engine)
         engine->flush_code_wanted = false;
     }
     engine->block = NULL;
+    engine->scratch.entered = false;
     engine->pool->running = engine;
     (void)uc_emu_start(uc, rip, 0, 0, 0);
     engine->pool->running = NULL;
@@ -304,6 +305,8 @@ enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *run)
                 engine_exit_trouble(engine);
             else if (engine->stop == STOP_TRAPS)
                 engine_block_trap(engine);
+            else if (engine->stop == STOP_BOUNDARY)
+                engine_step_end(engine);
         }
         if (is_stuck(engine, before)) {
             why = VM_EXIT_LIMIT;

@@ -247,7 +247,7 @@ static bool window_is_open(struct engine *engine)
 }
 
 /* The instructions in the scratch page are those of its real page; what else
- * is there stops them. */
+ * is there stops them. There may be a loop, which goes on till the limit. */
 static void run_scratch_block(struct engine *engine, uint64_t pc,
                               uint32_t bytes)
 {
@@ -255,6 +255,11 @@ static void run_scratch_block(struct engine *engine, uint64_t pc,
     bool traps;
 
     engine->block = NULL;
+    if (scratch->entered && engine->clock + engine->billed >= engine->limit) {
+        stop_before(engine, STOP_BOUNDARY);
+        return;
+    }
+    engine->scratch.entered = true;
     if (pc < scratch->start.raw || pc >= scratch->end.raw)
         return;
     if (bytes > scratch->end.raw - pc)
@@ -397,7 +402,8 @@ void engine_block_charge(struct engine *engine, uint64_t pc, uint32_t bytes)
     engine->instructions += price->instructions;
 }
 
-/* Puts a trap at the instruction; false if the copy cannot serve it. */
+/* Puts a trap at the instruction; false if the copy cannot serve it, or has
+ * not: one that runs into a page not yet looked at may come here with it. */
 static bool trap_instruction(struct engine *engine, uint64_t pc,
                              const uint8_t *code, uint32_t bytes,
                              enum code_mode mode)
@@ -410,7 +416,7 @@ static bool trap_instruction(struct engine *engine, uint64_t pc,
     if (!engine_memory_code(engine, pc, &at) ||
         !code_pages_is_code(arena->code, at))
         return false;
-    return code_pages_is_trap(arena->code, at) ||
+    return !code_pages_is_trap(arena->code, at) &&
            code_pages_trap(arena->code, at, arena->base + spa_page(at).raw);
 }
 

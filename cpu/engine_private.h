@@ -134,6 +134,7 @@ struct engine_scratch {
     gva_t page;  /* the page the scratch pages stand for, and its next */
     gva_t start; /* the bytes copied */
     gva_t end;
+    bool entered; /* in this stay in Unicorn, a block has been run */
 };
 
 /** MSRs that are processor state and that Unicorn is not asked about. */
