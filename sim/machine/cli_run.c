@@ -306,9 +306,12 @@ static enum sim_status print_console(sqlite3 *db, const char *path,
     if (code == SQLITE_OK && vm)
         sqlite3_bind_text(query, 1, vm, -1, SQLITE_STATIC);
     while (code == SQLITE_OK && sqlite3_step(query) == SQLITE_ROW) {
-        if (!vm)
-            printf("%s: ", text_column(query, 0));
-        printf("%s\n", text_column(query, 1));
+        if (!vm) {
+            text_print(stdout, text_column(query, 0));
+            printf(": ");
+        }
+        text_print(stdout, text_column(query, 1));
+        printf("\n");
         found = true;
     }
     code = sqlite3_finalize(query);

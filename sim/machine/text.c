@@ -35,10 +35,11 @@ size_t text_decode(const char *text, size_t bytes, uint32_t *character)
     return length;
 }
 
-/** Control characters, those of Unicode's second block of them too. */
+/** Control characters, those of Unicode's second block of them too; a tab does
+ *  no harm. */
 static bool is_control(uint32_t c)
 {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0);
+    return (c < 0x20 && c != '\t') || (c >= 0x7f && c < 0xa0);
 }
 
 size_t text_next(const char **text, char piece[static TEXT_PIECE_BYTES])

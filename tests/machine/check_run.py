@@ -143,6 +143,13 @@ class Run(unittest.TestCase):
         done = subprocess.run([HVSIM, "console", "small.db"], cwd=self.path,
                               capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, ": \n"))
+        self.rows("DROP VIEW console")
+        self.rows("CREATE VIEW console AS SELECT 'vm' AS vm,"
+                  " char(27) || '[2J' AS line")
+        done = subprocess.run([HVSIM, "console", "small.db"], cwd=self.path,
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout),
+                         (0, "vm: \\x1b[2J\n"))
 
     def test_an_output_folder_must_exist(self):
         self.write_scenario()

@@ -35,7 +35,7 @@ static void what_can_be_shown_is_printed_as_it_is(void **state)
 static void what_a_terminal_would_act_on_is_written_out(void **state)
 {
     (void)state;
-    assert_prints("\x1b[2J\r\n\t\x7f", "\\x1b[2J\\x0d\\x0a\\x09\\x7f");
+    assert_prints("\x1b[2J\r\n\t\x7f", "\\x1b[2J\\x0d\\x0a\t\\x7f");
     assert_prints("\xc2\x9b"
                   "31m",
                   "\\xc2\\x9b31m");        /* CSI as U+009B */
