@@ -169,9 +169,7 @@ static uint8_t skip_modrm(struct reader *r, bool address)
     }
     if (mod == 1)
         r->at += 1;
-    else if (mod == 2)
-        r->at += short_address ? 2 : 4;
-    else if (short_address ? rm == 6 : rm == 5)
+    else if (mod == 2 || rm == (short_address ? 6 : 5))
         r->at += short_address ? 2 : 4;
     return modrm;
 }

@@ -23,7 +23,7 @@
 #define HANDLE_BYTES_MAX 0x1000u
 #define PIECES (DISTANCE_MAX / PAGE_BYTES)
 
-#define REGS_BYTES (8 * X86_GPR_COUNT)
+#define REGS_BYTES ((size_t)8 * X86_GPR_COUNT)
 
 /* How many bytes from `address` on, up to `bytes`, could be read. */
 static size_t peek(uint64_t address, void *to, size_t bytes)
@@ -63,7 +63,7 @@ static bool follows(uc_engine *uc, uint64_t regs)
 
     for (unsigned i = 0; same && i < 2; i++)
         same = uc_reg_write(uc, UC_X86_REG_R9, &sentinels[i]) == UC_ERR_OK &&
-               peek_pointer(regs + 8 * X86_R9) == sentinels[i];
+               peek_pointer(regs + UINT64_C(8) * X86_R9) == sentinels[i];
     return uc_reg_write(uc, UC_X86_REG_R9, &before) == UC_ERR_OK && same;
 }
 

@@ -54,7 +54,7 @@
 #define SVM_INTNO 0x100u
 
 /** Often enough to find a loop soon, too seldom to be felt. */
-#define ENGINE_SAMPLE_EVERY (10000u * SUBCYCLES_PER_CYCLE)
+#define ENGINE_SAMPLE_EVERY (UINT64_C(10000) * SUBCYCLES_PER_CYCLE)
 
 /** See note_refill() in engine_memory.c. */
 #define ENGINE_REFILLS_MIN 512u
