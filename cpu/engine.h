@@ -132,6 +132,11 @@ MUST_USE enum sim_status engine_pool_create(struct engine_pool **out,
                                             struct sim_error *error);
 void engine_pool_free(struct engine_pool *pool);
 
+/** Engines made from now on work on a copy of Unicorn's state, as they do where
+ *  the state itself is not found: slower, and no different. For tests. False
+ *  if they would have done so anyway. */
+bool engine_pool_use_copies(struct engine_pool *pool);
+
 /** "unicorn 2.1.1, capstone 5.0.7": written to `buffer`. */
 void engine_version(char *buffer, size_t bytes);
 

@@ -122,6 +122,14 @@ void engine_pool_free(struct engine_pool *pool)
     free(pool);
 }
 
+bool engine_pool_use_copies(struct engine_pool *pool)
+{
+    bool found = pool->layout.live != 0;
+
+    pool->layout.live = 0;
+    return found;
+}
+
 static bool make_room(struct engine_pool *pool)
 {
     unsigned capacity = pool->engine_capacity ? 2u * pool->engine_capacity : 8u;
