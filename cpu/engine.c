@@ -133,7 +133,8 @@ void engine_update_attention(struct engine *engine)
 {
     if (engine->window_wanted || engine->nmi_pending ||
         engine->debug_trap_pending || engine->scratch.active ||
-        engine->flush_wanted || engine->unmasking_nmi)
+        engine->flush_wanted || engine->unmasking_nmi ||
+        engine->trail.recording)
         engine->attention = 0;
     else
         engine->attention =
@@ -314,6 +315,7 @@ enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *run)
         }
     }
     bring_up_to_date(engine);
+    engine_foresee_stay_ended(engine);
     engine->stop = STOP_NONE;
     engine->run = NULL;
     return why;

@@ -155,6 +155,10 @@ struct engine_run {
     struct cost_bill *bill; /* borrowed: costs beside the code's own */
 };
 
+/** The engine will run soon: has the host's caches fetch what it touched when
+ *  it ran before. Changes nothing that can be seen but time. */
+void engine_foresee(const struct engine *engine);
+
 /**
  * Executes guest code until the limit, a stop, or an interrupt window.
  * Returns the reason. `now` is brought up to date (guest cycles spent since)

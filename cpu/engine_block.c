@@ -318,8 +318,10 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
 
 /* All that is not the usual: kept out of the hook, so that the hook needs no
  * stack frame. */
-static __attribute__((noinline)) void
-run_unusual_block(struct engine *engine, uint64_t pc, uint32_t bytes)
+static __attribute__((noinline)) void run_unusual_block(struct engine *engine,
+                                                        uint64_t pc,
+                                                        uint32_t bytes,
+                                                        const void *code)
 {
     const struct near_price *price;
     bool traps;
@@ -336,6 +338,7 @@ run_unusual_block(struct engine *engine, uint64_t pc, uint32_t bytes)
         stop_before(engine, STOP_TRAPS);
         return;
     }
+    engine_foresee_note_block(engine, price, code);
     engine->block = price;
     engine->clock += price->subcycles;
     engine->instructions += price->instructions;
@@ -367,7 +370,7 @@ void engine_block_hook(uc_engine *uc, uint64_t pc, uint32_t bytes,
     return;
 
 unusual:
-    run_unusual_block(engine, pc, bytes);
+    run_unusual_block(engine, pc, bytes, __builtin_return_address(0));
 }
 
 void engine_block_cut(struct engine *engine, uint64_t pc)

@@ -117,6 +117,7 @@ static enum mmu_result translate(struct engine *engine,
 
     *overflow = false;
     if (known && mmu_allows(mmu, known, access)) {
+        engine_foresee_note(engine, known);
         *to = *known;
         return MMU_OK;
     }
@@ -437,6 +438,8 @@ bool engine_memory_code(struct engine *engine, uint64_t pc, spa_t *at)
         known = &to;
     }
     *at = spa_add(known->spa, pc & PAGE_MASK);
+    engine_foresee_note(engine, known);
+    engine_foresee_note(engine, engine->mmu.arena->base + at->raw);
     return true;
 }
 
@@ -521,6 +524,7 @@ static enum mmu_result access_page(struct engine *engine,
     if (overflow)
         engine->flush_wanted = true;
     where = spa_add(to.spa, at.raw & PAGE_MASK);
+    engine_foresee_note(engine, engine->mmu.arena->base + where.raw);
     if (write)
         arena_write(engine->mmu.arena, where, buffer, bytes);
     else

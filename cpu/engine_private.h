@@ -9,6 +9,7 @@
  *   engine_pool.c      what engines share, and how code pages reach them
  *   engine_setup.c     making a Unicorn instance that sits in SVM guest mode
  *   engine_selftest.c  finding the context layout; proving the quirks
+ *   engine_foresee.c   what a stay will touch
  *   engine_image.c     architectural state in Unicorn's context image
  *   engine_live.c      where Unicorn keeps that state itself
  *   engine_memory.c    the TLB fill hook; virtual memory from outside
@@ -150,6 +151,17 @@ struct fetched_page {
     uint64_t what; /* SPA page number, and version above */
 };
 
+/** The host's cache lines that a stay touched, see engine_foresee.c. */
+#define TRAIL_LINES_MAX 256u
+
+struct engine_trail {
+    bool recording;
+    uint8_t stays;  /* to go until the next recording */
+    uint8_t blocks; /* recorded */
+    uint16_t count;
+    const char *lines[TRAIL_LINES_MAX];
+};
+
 struct engine {
     /* Hot: all that a block touches. Times in subcycles. */
     uint64_t clock;
@@ -231,7 +243,18 @@ struct engine {
     bool window_wanted;
     bool intercept_pause;
     uint32_t intercepted_vectors;
+    struct engine_trail trail; /* large and cold: the last */
 };
+
+/* engine_foresee.c */
+/** Notes the line at `touched` if this stay is recorded. */
+void engine_foresee_note(struct engine *engine, const void *touched);
+/** A block was executed: its price, and where Unicorn's code for it calls the
+ *  block hook. */
+void engine_foresee_note_block(struct engine *engine, const void *price,
+                               const void *code);
+/** engine_run() is about to return. */
+void engine_foresee_stay_ended(struct engine *engine);
 
 /* engine_image.c */
 

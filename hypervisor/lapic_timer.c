@@ -176,6 +176,13 @@ static void fire(void *context, cycles_t now)
         vp_interrupt(&expiry, vp, (uint8_t)(lvt & LVT_VECTOR));
 }
 
+static void foresee(const void *context)
+{
+    const struct lapic *lapic = context;
+
+    vp_foresee(lapic->vp);
+}
+
 void lapic_timer_init(struct lapic *lapic)
 {
     lapic->timer = (struct event){
@@ -183,6 +190,7 @@ void lapic_timer_init(struct lapic *lapic)
         .name = "apic-timer",
         .fire = fire,
         .context = lapic,
+        .foresee = foresee,
     };
 }
 

@@ -155,6 +155,13 @@ static void fire(void *context, cycles_t now)
     expire(&expiry, timer);
 }
 
+static void foresee(const void *context)
+{
+    const struct stimer *timer = context;
+
+    vp_foresee(timer->vp);
+}
+
 static void start(struct hv_context *context, struct stimer *timer)
 {
     reftime_t now = reftime_now(timer->vp->partition, context->now);
@@ -180,7 +187,8 @@ void stimer_init(struct stimer *timer, struct hv_vp *vp, uint8_t index)
         .event = {.kind = EVENT_TIMER,
                   .name = "synthetic-timer",
                   .fire = fire,
-                  .context = timer},
+                  .context = timer,
+                  .foresee = foresee},
     };
 }
 

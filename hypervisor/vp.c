@@ -259,6 +259,18 @@ void vp_prepare_entry(struct hv_context *context, struct hv_vp *vp)
     ops->request_window(vp->runner.context, waiting);
 }
 
+#define HOST_LINE_BYTES 64u
+
+void vp_foresee(const struct hv_vp *vp)
+{
+    const char *bytes = (const char *)vp;
+
+    for (size_t at = 0; at < sizeof(*vp); at += HOST_LINE_BYTES)
+        __builtin_prefetch(bytes + at, 1, 2);
+    if (vp->engine)
+        engine_foresee(vp->engine);
+}
+
 struct hv_vp *vp_find(struct hv_partition *partition, vp_index_t index)
 {
     if (index.v >= PARTITION_VP_COUNT_MAX)

@@ -157,6 +157,9 @@ void vp_halt(struct hv_context *context, struct hv_vp *vp);
  *  taken, or asks for an interrupt window. */
 void vp_prepare_entry(struct hv_context *context, struct hv_vp *vp);
 
+/** The VP will run soon: see engine_foresee(). */
+void vp_foresee(const struct hv_vp *vp);
+
 const char *vp_state_name(enum vp_state state);
 
 /** The VP of that index, or NULL. */

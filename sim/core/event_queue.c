@@ -148,6 +148,14 @@ cycles_t event_queue_next(const struct event_queue *queue)
     return queue->count ? queue->heap[0]->due : CYCLES_NEVER;
 }
 
+static void foresee_next(const struct event_queue *queue)
+{
+    const struct event *next = queue->count ? queue->heap[0] : NULL;
+
+    if (next && next->foresee)
+        next->foresee(next->context);
+}
+
 void event_queue_fire_next(struct event_queue *queue)
 {
     CHECK(queue->count > 0);
@@ -155,5 +163,6 @@ void event_queue_fire_next(struct event_queue *queue)
     struct event *event = queue->heap[0];
 
     event_cancel(queue, event);
+    foresee_next(queue);
     event->fire(event->context, event->due);
 }

@@ -32,6 +32,10 @@ struct event {
     /** Called with the event no longer queued, so it may schedule itself. */
     void (*fire)(void *context, cycles_t now);
     void *context; /* borrowed */
+    /** NULL, or called when this is next, before the event ahead of it fires,
+     *  and perhaps again: to let the host's caches fetch what fire() will need
+     *  while there is something else to do. Must not change anything. */
+    void (*foresee)(const void *context);
     /* Private to event_queue.c below. */
     cycles_t due;
     uint64_t sequence;

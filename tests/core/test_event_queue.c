@@ -18,6 +18,8 @@ struct log {
     size_t count;
     const struct event *fired[EVENT_COUNT];
     cycles_t at[EVENT_COUNT];
+    const struct event *foreseen; /* the last */
+    size_t fired_before;          /* when that was */
 };
 
 /** An event that reports to a log when it fires. */
@@ -136,6 +138,37 @@ struct periodic {
     struct event_queue *queue;
     unsigned fired;
 };
+
+static void note_foreseen(const void *context)
+{
+    const struct probe *probe = context;
+    struct log *log = probe->log;
+
+    log->foreseen = &probe->event;
+    log->fired_before = log->count;
+}
+
+static void what_fires_next_is_foreseen_before_the_first_fires(void **state)
+{
+    struct event_queue *queue = event_queue_create();
+    struct log log = {0};
+    struct probe probes[3];
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        probe_init(&probes[i], EVENT_TIMER, &log);
+        probes[i].event.foresee = note_foreseen;
+        event_schedule(queue, &probes[i].event, cycles(30 - 10 * i));
+    }
+    event_queue_fire_next(queue);
+    assert_ptr_equal(log.fired[0], &probes[2].event);
+    assert_ptr_equal(log.foreseen, &probes[1].event);
+    assert_int_equal(log.fired_before, 0);
+    fire_all(queue);
+    assert_ptr_equal(log.foreseen, &probes[0].event);
+    assert_int_equal(log.fired_before, 1);
+    event_queue_free(queue);
+}
 
 static void periodic_fire(void *context, cycles_t now)
 {
@@ -273,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_rescheduled_event_moves_behind_its_equals),
         cmocka_unit_test(
             a_cancelled_event_does_not_fire_and_may_be_cancelled_again),
+        cmocka_unit_test(what_fires_next_is_foreseen_before_the_first_fires),
         cmocka_unit_test(an_event_may_schedule_itself_while_it_fires),
         cmocka_unit_test(any_program_fires_in_the_order_of_a_sorted_list),
     };

@@ -285,6 +285,11 @@ void hypervisor_trace(const struct hv_context *context, enum trace_kind kind,
 
 /* hypervisor/vp.h */
 
+void vp_foresee(const struct hv_vp *vp)
+{
+    (void)vp;
+}
+
 void vp_interrupt(struct hv_context *context, struct hv_vp *vp, uint8_t vector)
 {
     (void)context;
