@@ -270,15 +270,18 @@ uint32_t decode_block(struct decoder *decoder, enum code_mode mode,
                       const uint8_t *code, uint32_t bytes,
                       struct cost_bill *bill)
 {
-    uint32_t at = 0, count = 0;
+    uint32_t count = 0;
+    uint32_t at = 0;
 
     while (at < bytes) {
         uint8_t length = code_shape(mode, code + at, bytes - at).length;
+        /* No more of them, or the bill would depend on what comes behind. */
+        uint32_t own = length > 0 ? length : bytes - at;
         struct decode_prefixes prefixes;
 
         count++;
-        if (decode_next(decoder, mode, code + at, bytes - at)) {
-            decode_read_prefixes(mode, code + at, bytes - at, &prefixes);
+        if (decode_next(decoder, mode, code + at, own)) {
+            decode_read_prefixes(mode, code + at, own, &prefixes);
             bill_instruction(decoder->insn, &prefixes, bill);
         } else {
             cost_note(bill, COST_INSN_SYSTEM, 1);

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "cpu/code_shape.h"
 #include "cpu/decode.h"
 #include "sim/core/check.h"
 
@@ -58,7 +59,7 @@ static void check_io(const struct x86_state *cpu, const uint8_t *code,
     CHECK(length == 0 || io.length == length);
 }
 
-/* Cuts the block at every instruction. */
+/* Cuts the block at every instruction that Unicorn executes. */
 static void check_sum(struct decoder *decoder, enum code_mode mode,
                       const uint8_t *code, uint32_t bytes)
 {
@@ -68,9 +69,9 @@ static void check_sum(struct decoder *decoder, enum code_mode mode,
     uint32_t at = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t length = decode_length(decoder, mode, code + at, bytes - at);
+        uint32_t length = code_shape(mode, code + at, bytes - at).length;
 
-        CHECK(length <= 15 && length <= bytes - at);
+        CHECK(length <= CODE_INSTRUCTION_BYTES_MAX && length <= bytes - at);
         CHECK(length > 0 || i + 1 == count);
         CHECK(decode_block(decoder, mode, code + at,
                            length > 0 ? length : bytes - at, &sum) == 1);
