@@ -232,6 +232,16 @@ static void begin_run(struct engine *engine, struct engine_run *run)
     engine->stop = STOP_NONE;
 }
 
+/* Guest code can keep the host busy for long without taking time of its own:
+ * the question that the block hook asks now and then would come too late. */
+static bool stop_wanted(const struct engine *engine)
+{
+    const struct engine_host *host = engine->host;
+
+    return !engine->scratch.active && host->stop_wanted &&
+           host->stop_wanted(host->context);
+}
+
 /* What is due before the next guest instruction. True: come back with *why. */
 static bool due(struct engine *engine, enum vm_exit_kind *why)
 {
@@ -251,6 +261,10 @@ static bool due(struct engine *engine, enum vm_exit_kind *why)
     if (engine->clock + engine->billed >= engine->limit &&
         !engine->scratch.active) {
         *why = VM_EXIT_LIMIT;
+        return true;
+    }
+    if (stop_wanted(engine)) {
+        *why = VM_EXIT_STOPPED;
         return true;
     }
     if (engine->window_wanted && engine_interruptible(engine)) {
@@ -292,6 +306,17 @@ static bool is_stuck(struct engine *engine, uint64_t before)
     return ++engine->stuck > STUCK_MAX;
 }
 
+/* False if the next instruction is one to be stepped and has been dealt with
+ * as an intercept. */
+static bool step_more(struct engine *engine)
+{
+    if (engine->steps_left == 0 || engine->scratch.active)
+        return true;
+    engine->steps_left--;
+    engine_step_instruction(engine);
+    return engine->scratch.active;
+}
+
 enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *run)
 {
     enum vm_exit_kind why = VM_EXIT_LIMIT;
@@ -300,7 +325,7 @@ enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *run)
     while (!due(engine, &why)) {
         uint64_t before = engine->clock + engine->billed;
 
-        if (engine_event_pending(engine)) {
+        if (engine_event_pending(engine) && step_more(engine)) {
             execute(engine);
             if (engine->trouble.kind != TROUBLE_NONE)
                 engine_exit_trouble(engine);

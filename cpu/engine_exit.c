@@ -328,7 +328,8 @@ void engine_exit_hook(uc_engine *uc, uint32_t number, void *context)
     engine->block = NULL;
     if (!ends_step(engine, code, pc))
         dispatch(engine, code);
-    if (engine->stop != STOP_NONE || engine->shut_down || engine->event_pending)
+    if (engine->stop != STOP_NONE || engine->shut_down ||
+        engine->event_pending || engine->steps_left > 0)
         (void)uc_emu_stop(uc);
     engine_image_commit(engine);
     if (engine->flush_wanted)
@@ -585,6 +586,28 @@ static bool lies_in(struct engine *engine, uint64_t pc, spa_t page)
     return engine_memory_code(engine, pc, &at) && spa_page(at).raw == page.raw;
 }
 
+/* A store to its own page less than this many instructions after the last one
+ * is one of a series; so many instructions are stepped at most for one. */
+#define STEPS_FREE 32u
+#define STEPS_MAX 256u
+
+/* After a store to its own page, code is translated again from there on, as
+ * far as a block goes. Where one such store follows the other, that would be
+ * done for each: so the instructions in between are stepped, the more the
+ * longer it goes on. */
+static void plan_steps(struct engine *engine)
+{
+    uint64_t since = engine->instructions - engine->own_store_at;
+
+    engine->steps_planned = since > 2 * engine->steps_planned + STEPS_FREE
+                                ? 0
+                                : 2 * engine->steps_planned + 1;
+    if (engine->steps_planned > STEPS_MAX)
+        engine->steps_planned = STEPS_MAX;
+    engine->steps_left = engine->steps_planned;
+    engine->own_store_at = engine->instructions;
+}
+
 /* A block that runs into the page it stores to would be translated anew for
  * ever: the whole next page counts as its own. */
 static void store_to_code(struct engine *engine)
@@ -595,8 +618,10 @@ static void store_to_code(struct engine *engine)
                lies_in(engine, (pc & ~PAGE_MASK) + PAGE_BYTES, page);
 
     code_pages_to_data(engine->mmu.arena->code, page);
-    if (own && !engine->scratch.active)
+    if (own && !engine->scratch.active) {
+        plan_steps(engine);
         engine_step_instruction(engine);
+    }
 }
 
 void engine_exit_trouble(struct engine *engine)

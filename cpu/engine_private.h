@@ -225,7 +225,11 @@ struct engine {
     struct engine_trouble trouble;
     enum engine_stop stop;
     struct engine_scratch scratch;
-    uint32_t stuck; /* returns from Unicorn in a row without progress */
+    /* Code that stores to its own page: engine_exit.c, plan_steps(). */
+    uint32_t steps_planned;
+    uint32_t steps_left;
+    uint64_t own_store_at; /* by `instructions` */
+    uint32_t stuck;        /* returns from Unicorn in a row without progress */
 
     struct engine_features features;
     struct engine_msrs msrs;
