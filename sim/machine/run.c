@@ -161,9 +161,10 @@ static uint32_t run_price_block(void *host, const struct cost_bill *bill)
     struct cost_total total = cost_model_price(&m->cost, bill);
     uint64_t price = total.guest_subcycles + total.hypervisor_subcycles;
 
-    /* Code that takes no time at all would never reach the end of the run. */
+    /* Code that takes no time at all would never reach the end of the run, and
+     * a guest that waits for a time would take hours to get there by less. */
     if (price == 0)
-        return 1;
+        return SUBCYCLES_PER_CYCLE;
     return price < UINT32_MAX ? (uint32_t)price : UINT32_MAX;
 }
 

@@ -107,12 +107,13 @@ class Counters(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
         self.path = pathlib.Path(self.folder.name)
 
-    def run_scenario(self, duration, nodes, vms, env=None):
+    def run_scenario(self, duration, nodes, vms, env=None, timing="table"):
         """Returns (simulated seconds, {(object, instance, counter): value},
         exit code)."""
         text = (f"hvsim: 1\nname: c\nduration: {duration}\n"
                 f"host: {{nodes: [{', '.join(nodes)}]}}\n"
-                "root: {vps: 1, memory: 128MiB}\nvms:\n")
+                "root: {vps: 1, memory: 128MiB}\n"
+                f"hypervisor: {{timing: {timing}}}\nvms:\n")
         for name, vps, workload in vms:
             text += (f"  - {{name: {name}, vps: {vps}, memory: 64MiB,"
                      f" guest: {{workload: {workload}}}}}\n")
@@ -181,6 +182,15 @@ class Counters(unittest.TestCase):
                           ("% Guest Run Time", "% Hypervisor Run Time",
                            "% Idle Time")]
                 self.assertAlmostEqual(sum(shares), 100, 9)
+
+    def test_a_busy_guest_is_busy_whatever_the_prices(self):
+        for timing in ("null", "unit", "table"):
+            _, values, code = self.run_scenario(
+                "20ms", ["{lps: 2, memory: 1GiB}"],
+                [("busy", 1, "heavy-load")], timing=timing)
+            self.assertEqual(code, 0)
+            self.assertGreater(values[VP, "busy:Hv VP 0", "% Guest Run Time"],
+                               50, timing)
 
     def test_every_counter_is_moved_by_some_run(self):
         moved, seen = set(), set()
