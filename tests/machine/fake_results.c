@@ -35,12 +35,36 @@ double fake_results_total(const struct results *results,
     abort();
 }
 
+static double value_of(const struct pc_row *row, const char *counter)
+{
+    int at = pc_counters_find(row->object, counter);
+
+    CHECK(at >= 0);
+    return row->values[at];
+}
+
+static void look_at_row(struct results *results, const struct pc_row *row)
+{
+    if (row->object == PC_OBJECT_LP) {
+        double error = value_of(row, "% Guest Run Time") +
+                       value_of(row, "% Hypervisor Run Time") +
+                       value_of(row, "% Idle Time") - 100;
+
+        error = error < 0 ? -error : error;
+        if (error > results->lp_error)
+            results->lp_error = error;
+    } else if (value_of(row, "% Total Run Time") > results->vp_most) {
+        results->vp_most = value_of(row, "% Total Run Time");
+    }
+}
+
 enum sim_status results_put_sample(struct results *results,
                                    const struct pc_sample *sample,
                                    struct sim_error *error)
 {
-    (void)sample;
     (void)error;
+    for (size_t i = 0; i < sample->row_count; i++)
+        look_at_row(results, &sample->rows[i]);
     results->samples++;
     return SIM_OK;
 }

@@ -21,6 +21,9 @@ struct results {
     struct fake_row *totals; /* owns */
     size_t total_count;
     unsigned samples, commits;
+    /* Of all samples: how far from 100 an LP's shares were in all, and the
+     * most that a VP ran. */
+    double lp_error, vp_most;
     unsigned images;        /* recorded */
     unsigned reports;       /* of guests */
     unsigned console_lines; /* of all VMs */

@@ -312,6 +312,9 @@ static void every_machine_keeps_the_laws(void **state)
         if (laws.broken[0])
             fail_msg("seed %" PRIu64 ": %s", seed, laws.broken);
         compare_counters(&host, &config, &laws);
+        /* In each interval, and not just in all; quotients are rounded. */
+        assert_true(host.results.lp_error < 1e-9);
+        assert_true(host.results.vp_most < 100 + 1e-9);
         for (unsigned i = 0; i < LAWS_PARTITIONS_MAX * LAWS_VPS_MAX; i++)
             dispatches += laws.vps[i].dispatches;
         script_host_destroy(&host);
@@ -384,6 +387,8 @@ static void vms_that_come_and_go_break_no_law(void **state)
             fail_msg("seed %" PRIu64 ": %s", seed, laws.broken);
         for (uint32_t vm = 0; vm < config.vm_count; vm++)
             gone += vmms_state(host.machine->vmms, vm) == VM_OFF;
+        assert_true(host.results.lp_error < 1e-9);
+        assert_true(host.results.vp_most < 100 + 1e-9);
         script_host_destroy(&host);
     }
     assert_true(gone > 0);
