@@ -12,7 +12,7 @@
  */
 #include "cpu/engine_private.h"
 
-#define LINE_BYTES 64u
+#define LINE_BYTES ((size_t)64)
 
 /* A stay that is recorded takes the slow way through the block hook, so that
  * few are, and of long ones only the beginning. */
