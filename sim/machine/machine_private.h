@@ -24,6 +24,8 @@ struct machine_vm {
     char *command_line; /* owns */
     bool finished;      /* done, failed or off */
     struct console_log console;
+    uint64_t console_kept; /* bytes; more than the limit: it is closed */
+    uint32_t results_kept; /* likewise */
 };
 
 /** A guest image, read once however many VMs start from it. */

@@ -143,17 +143,70 @@ static void note(struct machine *m, enum sim_status status,
         machine_note_failure(m, status, "%s", error->message);
 }
 
-static void on_result(void *context, uint32_t vm_number, const char *name,
-                      const char *value, const char *unit)
+/*
+ * A guest may talk for ever, and what it says is kept in a file: so there is
+ * an end to what is kept of one VM (workloads/README.md says so to guests).
+ * The line that tells of it comes on top. A console line counts with what
+ * keeping it takes besides its text, or empty lines would be free.
+ */
+#define RESULTS_KEPT_MAX 4096
+#define CONSOLE_KEPT_BYTES_MAX (UINT64_C(8) << 20)
+#define CONSOLE_LINE_EXTRA_BYTES 128
+
+#define RESULTS_END                                                            \
+    "hvsim: 4096 results are kept of a VM; there are no more from here on"
+#define CONSOLE_END                                                            \
+    "hvsim: 8 MiB are kept of a console; there is no more from here on"
+
+static cycles_t vm_now(const struct machine *m)
 {
-    struct machine *m = context;
+    return m->stepping ? m->stepping->now : m->now;
+}
+
+static void keep_line(struct machine_vm *vm, const char *line)
+{
+    struct machine *m = vm->machine;
     struct sim_error error;
 
     if (m->results)
         note(m,
-             results_put_result(m->results, m->vms[vm_number].name, name, value,
-                                unit, &error),
+             results_put_console(m->results, vm->name,
+                                 clock_to_ns(m->clock, vm_now(m)), line,
+                                 &error),
              &error);
+}
+
+static void put_console_line(struct machine_vm *vm)
+{
+    const char *line = console_log_line(&vm->console);
+    bool is_open = vm->console_kept <= CONSOLE_KEPT_BYTES_MAX;
+
+    if (is_open)
+        vm->console_kept += strlen(line) + CONSOLE_LINE_EXTRA_BYTES;
+    if (vm->console_kept <= CONSOLE_KEPT_BYTES_MAX)
+        keep_line(vm, line);
+    else if (is_open)
+        keep_line(vm, CONSOLE_END);
+    console_log_clear(&vm->console);
+}
+
+static void on_result(void *context, uint32_t vm_number, const char *name,
+                      const char *value, const char *unit)
+{
+    struct machine *m = context;
+    struct machine_vm *vm = &m->vms[vm_number];
+    struct sim_error error;
+
+    if (vm->results_kept > RESULTS_KEPT_MAX)
+        return;
+    vm->results_kept++;
+    if (vm->results_kept > RESULTS_KEPT_MAX)
+        keep_line(vm, RESULTS_END);
+    else if (m->results)
+        note(
+            m,
+            results_put_result(m->results, vm->name, name, value, unit, &error),
+            &error);
 }
 
 static void on_done(void *context, uint32_t vm_number)
@@ -172,25 +225,6 @@ static void on_fail(void *context, uint32_t vm_number, const char *why)
     /* One that is being turned off because of it finishes when it is off. */
     if (vmms_state(m->vmms, vm_number) != VM_STOPPING)
         vm_finish(&m->vms[vm_number]);
-}
-
-static cycles_t vm_now(const struct machine *m)
-{
-    return m->stepping ? m->stepping->now : m->now;
-}
-
-static void put_console_line(struct machine_vm *vm)
-{
-    struct machine *m = vm->machine;
-    struct sim_error error;
-
-    if (m->results)
-        note(m,
-             results_put_console(m->results, vm->name,
-                                 clock_to_ns(m->clock, vm_now(m)),
-                                 console_log_line(&vm->console), &error),
-             &error);
-    console_log_clear(&vm->console);
 }
 
 static void on_console(void *context, uint32_t vm_number, uint8_t byte)

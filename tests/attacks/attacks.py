@@ -69,6 +69,7 @@ ATTACKS = {
     "strings": Attack(),
     "ports": Attack(),
     "long-line": Attack(RUNS_ON, duration=SHORT),
+    "empty-lines": Attack(args={"count": "5000"}),
     "noise": Attack(),
     "results": Attack(args={"count": "100"}),
     "done": Attack("done"),

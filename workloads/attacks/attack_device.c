@@ -115,6 +115,21 @@ static void run_long_line(void)
     put("\n");
 }
 
+/* Lines without text; argument `count`. */
+static void run_empty_lines(void)
+{
+    uint64_t lines = args_number("count", 70000);
+    char *text = memory_pages(1);
+
+    memset(text, '\n', PAGE_BYTES);
+    while (lines > 0) {
+        uint64_t some = lines < PAGE_BYTES ? lines : PAGE_BYTES;
+
+        outs(text, some);
+        lines -= some;
+    }
+}
+
 /* Bytes that a terminal would act on, and that no text has. */
 static void run_noise(void)
 {
@@ -182,6 +197,7 @@ const struct attack_case attack_device_cases[] = {
     {"strings", run_strings},
     {"ports", run_ports},
     {"long-line", run_long_line},
+    {"empty-lines", run_empty_lines},
     {"noise", run_noise},
     {"results", run_results},
     {"false-results", run_false_results},
