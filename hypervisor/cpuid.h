@@ -17,6 +17,7 @@ struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;
 };
 
+/** What CPUID reads on `vp`, EAX being `leaf` and ECX `subleaf`. */
 struct cpuid_result cpuid_query(const struct hv_vp *vp, uint32_t leaf,
                                 uint32_t subleaf);
 

@@ -99,6 +99,12 @@ struct hv_context {
     struct cost_bill *bill;
 };
 
+/**
+ * Builds the hypervisor of a host, with its root partition, and gives it to
+ * the caller. `config` is borrowed for the call, `host` is copied; events and
+ * trace outlive it. SIM_BAD_SCENARIO, SIM_NO_MEMORY, or SIM_UNAVAILABLE if the
+ * emulator library is not fit.
+ */
 MUST_USE enum sim_status
 hypervisor_create(struct hypervisor **out, const struct hv_config *config,
                   const struct hv_host *host, struct event_queue *events,

@@ -77,6 +77,7 @@ bool lapic_has_pending(const struct lapic *lapic);
 /** Moves the deliverable vector (CHECKed to exist) from IRR to ISR. */
 uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic);
 
+/** Ends the highest vector in service, if there is one. */
 void lapic_eoi(struct hv_context *context, struct lapic *lapic);
 
 /** False while IA32_APIC_BASE has turned it off as a whole. */

@@ -131,6 +131,8 @@ enum hv_status partition_finalize(struct hv_context *context,
 enum hv_status partition_delete(struct hv_context *context,
                                 struct hv_partition *partition);
 
+/** A property by its code. INVALID_PARTITION_STATE unless active,
+ *  UNKNOWN_PROPERTY; to set, also PROPERTY_VALUE_OUT_OF_RANGE. */
 enum hv_status partition_get_property(struct hv_partition *partition,
                                       uint32_t code, uint64_t *value);
 enum hv_status partition_set_property(struct hv_context *context,

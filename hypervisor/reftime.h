@@ -10,6 +10,7 @@
 
 #include "hypervisor/hypervisor.h"
 
+/** 0 before the partition was created: an LP's clock may be behind that. */
 reftime_t reftime_now(const struct hv_partition *partition, cycles_t now);
 
 /** The cycle at which the partition's reference time reaches `time`. */

@@ -79,6 +79,8 @@ struct hv_sched {
 /** The policy of that name, or NULL. */
 const struct hv_sched_ops *sched_find(const char *name);
 
+/** Makes `sched` a scheduler by that policy, for the LPs that `hv` has. False
+ *  if out of memory. */
 bool sched_init(struct hv_sched *sched, const struct hv_sched_ops *ops,
                 struct hv_sched_params params, struct hypervisor *hv);
 void sched_fini(struct hv_sched *sched);

@@ -25,7 +25,9 @@ struct stimer {
     struct event event;
 };
 
+/** Stopped, all registers 0. Queues no event yet. */
 void stimer_init(struct stimer *timer, struct hv_vp *vp, uint8_t index);
+/** Stops it; before the VP goes away. */
 void stimer_fini(struct stimer *timer);
 
 /** A VP reset: stops it and clears its registers. */

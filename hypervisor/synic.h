@@ -45,7 +45,9 @@ struct synic {
     struct event retry; /* while messages wait; see synic_rescan() */
 };
 
+/** Disabled, all SINTs masked. */
 void synic_init(struct synic *synic, struct hv_vp *vp);
+/** The same for one that has been used: gives pages back, drops messages. */
 void synic_reset(struct hv_context *context, struct synic *synic);
 /** Gives its pages back and drops what is queued; before the VP goes away. */
 void synic_fini(struct synic *synic);

@@ -140,6 +140,7 @@ struct hv_context vp_event_context(struct hv_vp *vp, cycles_t now);
  *  LP's clock allows. */
 void vp_interrupt(struct hv_context *context, struct hv_vp *vp, uint8_t vector);
 
+/** Makes an NMI pending, which also wakes the VP. */
 void vp_nmi(struct hv_context *context, struct hv_vp *vp);
 
 /** INIT and start-up IPIs (SDM 3A, "MP Initialization"). */

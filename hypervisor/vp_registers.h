@@ -92,6 +92,7 @@ struct vp_registers {
     bool changed;
 };
 
+/** Begins; the VP does not run before vp_registers_close(). */
 void vp_registers_open(struct vp_registers *registers,
                        struct hv_context *context, struct hv_vp *vp);
 

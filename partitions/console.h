@@ -39,6 +39,7 @@ struct console {
     size_t line_bytes; /* more than fit: the line is not a report */
 };
 
+/** `listener` is copied; what it points to is borrowed. */
 void console_init(struct console *console,
                   const struct console_listener *listener);
 

@@ -48,6 +48,8 @@ struct vmms_listener {
     void (*on_fail)(void *context, uint32_t vm_number, const char *why);
 };
 
+/** Takes over the messages that `root` gets. `root` outlives the service;
+ *  `listener` is copied. SIM_NO_MEMORY. */
 MUST_USE enum sim_status vmms_create(struct vmms **out, struct root *root,
                                      const struct vmms_listener *listener,
                                      struct sim_error *error);

@@ -6,7 +6,7 @@
  * WinHv: typed wrappers of the hypercalls that the root makes (TLFS, by the
  * calls' names). Each fills a page of the root's memory, makes the call on the
  * root VP of the context and reads the result: the hypervisor sees what it
- * would see from any guest. Owned by VMMS.
+ * would see from any guest. An enum hv_status is the call's own. Owned by VMMS.
  *
  * Time passes in a call: context->now is later when it returns.
  */
@@ -20,6 +20,7 @@ struct winhv {
     spa_t input, output; /* pages of the root's, at GPA = SPA */
 };
 
+/** Takes the pages for parameters out of the root's memory. */
 MUST_USE enum sim_status winhv_init(struct winhv *winhv, struct root *root,
                                     struct sim_error *error);
 
@@ -39,9 +40,10 @@ enum hv_status winhv_set_property(struct winhv *winhv,
                                   struct hv_context *context, partition_id_t id,
                                   uint32_t code, uint64_t value);
 
+#define WINHV_LIST_MAX 256 /* pages in one call */
+
 /** Deposits `count` pages, at most WINHV_LIST_MAX. *done receives how many
  *  were taken, also on failure: they are the hypervisor's then. */
-#define WINHV_LIST_MAX 256
 enum hv_status winhv_deposit_memory(struct winhv *winhv,
                                     struct hv_context *context,
                                     partition_id_t id, const spa_t *pages,
@@ -76,8 +78,9 @@ struct winhv_register {
     uint64_t value[2];
 };
 
-/** Sets registers in order, at most WINHV_REGISTERS_MAX in one call. */
-#define WINHV_REGISTERS_MAX 64
+#define WINHV_REGISTERS_MAX 64 /* in one call */
+
+/** Sets registers in order, at most WINHV_REGISTERS_MAX of them. */
 enum hv_status winhv_set_registers(struct winhv *winhv,
                                    struct hv_context *context,
                                    partition_id_t id, uint32_t vp_index,

@@ -23,8 +23,10 @@ struct console_log {
 /** True when a line is complete: by a line feed, or because it is full. */
 bool console_log_add(struct console_log *log, uint8_t byte);
 
+/** The line as far as it has come; valid until something is added. */
 const char *console_log_line(const struct console_log *log);
 bool console_log_is_empty(const struct console_log *log);
+/** Begins the next line. */
 void console_log_clear(struct console_log *log);
 
 #endif

@@ -54,6 +54,7 @@ MUST_USE enum sim_status cost_model_init(struct cost_model *model,
                                          const char *profile,
                                          struct sim_error *error);
 
+/** Pure: the same bill always costs the same. */
 struct cost_total cost_model_price(const struct cost_model *model,
                                    const struct cost_bill *bill);
 
