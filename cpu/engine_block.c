@@ -316,6 +316,14 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
     return false;
 }
 
+/* What has a price has been translated, and counted, before. */
+static bool is_new(const struct engine *engine, uint64_t pc, uint32_t bytes)
+{
+    uint64_t key = near_key(&engine->near, pc, bytes);
+
+    return near_slot(&engine->near, key)->key != key;
+}
+
 /* All that is not the usual: kept out of the hook, so that the hook needs no
  * stack frame. */
 static __attribute__((noinline)) void run_unusual_block(struct engine *engine,
@@ -329,7 +337,7 @@ static __attribute__((noinline)) void run_unusual_block(struct engine *engine,
     if (engine->clock >= engine->attention && attend(engine, pc, bytes))
         return;
     CHECK(bytes > 0 && bytes < BLOCK_BYTES_MAX);
-    if (engine_count_code(engine, bytes)) {
+    if (is_new(engine, pc, bytes) && engine_count_code(engine, bytes)) {
         stop_before(engine, STOP_BOUNDARY);
         return;
     }

@@ -397,7 +397,7 @@ static const struct vp_runner_ops engine_runner_ops = {
     .startup = vp_engine_startup,
 };
 
-#define TRANSLATION_BYTES_LEAST (UINT64_C(2) << 20)
+#define TRANSLATION_BYTES_LEAST (UINT64_C(1) << 20)
 #define TRANSLATION_BYTES_MOST (UINT64_C(32) << 20)
 #define GUEST_BYTES_PER_TRANSLATION_BYTE 16
 
