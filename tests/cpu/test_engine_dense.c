@@ -57,39 +57,39 @@ static const struct vm_exit *run(struct fixture *f)
 
 /* Lines. */
 
-struct leak {
+struct sample {
     const char *code;
     unsigned bytes;
 };
 
-#define LEAK(code)                                                             \
+#define SAMPLE(code)                                                           \
     {                                                                          \
         (code), sizeof(code) - 1                                               \
     }
 
 /* One of each kind that code_shape.c knows and that has no effect on others. */
-static const struct leak leaks[] = {
-    LEAK("\xd8\xd0"),                 /* FCOM */
-    LEAK("\xdc\xd0"),                 /* an alias of it */
-    LEAK("\xd9\x04\x25\0\0\2\0"),     /* FLD */
-    LEAK("\x9c"),                     /* PUSHF */
-    LEAK("\x8e\xe8"),                 /* MOV GS */
-    LEAK("\x0f\x00\xc8"),             /* STR */
-    LEAK("\x0f\x01\xe0"),             /* SMSW */
-    LEAK("\x0f\x08"),                 /* INVD */
-    LEAK("\x0f\x20\xe0"),             /* MOV RAX, CR4 */
-    LEAK("\x0f\x21\xc0"),             /* MOV RAX, DR0 */
-    LEAK("\x0f\x70\xc0\x1b"),         /* PSHUFW */
-    LEAK("\x66\x0f\x70\xc0\x1b"),     /* PSHUFD */
-    LEAK("\xf2\x0f\x78\xc1\1\2"),     /* INSERTQ */
-    LEAK("\x0f\xc6\xc0\x1b"),         /* SHUFPS */
-    LEAK("\xf2\x0f\x38\xf0\xc0"),     /* CRC32 */
-    LEAK("\x66\x0f\x3a\x21\xc0\x0f"), /* INSERTPS */
-    LEAK("\x66\x0f\x3a\x0f\xc1\1"),   /* PALIGNR */
+static const struct sample leaks[] = {
+    SAMPLE("\xd8\xd0"),                 /* FCOM */
+    SAMPLE("\xdc\xd0"),                 /* an alias of it */
+    SAMPLE("\xd9\x04\x25\0\0\2\0"),     /* FLD */
+    SAMPLE("\x9c"),                     /* PUSHF */
+    SAMPLE("\x8e\xe8"),                 /* MOV GS */
+    SAMPLE("\x0f\x00\xc8"),             /* STR */
+    SAMPLE("\x0f\x01\xe0"),             /* SMSW */
+    SAMPLE("\x0f\x08"),                 /* INVD */
+    SAMPLE("\x0f\x20\xe0"),             /* MOV RAX, CR4 */
+    SAMPLE("\x0f\x21\xc0"),             /* MOV RAX, DR0 */
+    SAMPLE("\x0f\x70\xc0\x1b"),         /* PSHUFW */
+    SAMPLE("\x66\x0f\x70\xc0\x1b"),     /* PSHUFD */
+    SAMPLE("\xf2\x0f\x78\xc1\1\2"),     /* INSERTQ */
+    SAMPLE("\x0f\xc6\xc0\x1b"),         /* SHUFPS */
+    SAMPLE("\xf2\x0f\x38\xf0\xc0"),     /* CRC32 */
+    SAMPLE("\x66\x0f\x3a\x21\xc0\x0f"), /* INSERTPS */
+    SAMPLE("\x66\x0f\x3a\x0f\xc1\1"),   /* PALIGNR */
 };
 
 /* `count` times the code, `apart` NOPs between, from LINE on. */
-static uint64_t write_line(struct fixture *f, const struct leak *leak,
+static uint64_t write_line(struct fixture *f, const struct sample *sample,
                            unsigned count, unsigned apart)
 {
     uint8_t line[LINE_BYTES];
@@ -97,21 +97,22 @@ static uint64_t write_line(struct fixture *f, const struct leak *leak,
 
     memset(line, NOP, sizeof(line));
     for (unsigned i = 0; i < count; i++) {
-        memcpy(line + at, leak->code, leak->bytes);
-        at += leak->bytes + apart;
+        memcpy(line + at, sample->code, sample->bytes);
+        at += sample->bytes + apart;
     }
     line[at] = HLT;
     fixture_write(f, LINE, line, sizeof(line));
     return LINE + at;
 }
 
-static void run_line(const struct leak *leak, unsigned count, unsigned apart)
+static void run_line(const struct sample *sample, unsigned count,
+                     unsigned apart)
 {
     uint64_t end;
     struct fixture f;
 
     open_at_line(&f);
-    end = write_line(&f, leak, count, apart);
+    end = write_line(&f, sample, count, apart);
     engine_set_gpr(f.engine, X86_RAX, 0);
     assert_int_equal(run(&f)->kind, VM_EXIT_HLT);
     assert_int_equal(engine_rip(f.engine), end);
@@ -195,14 +196,14 @@ static void a_loop_in_a_dense_page_comes_back_at_the_limit(void **state)
 
 /* Instructions that abort Unicorn. */
 
-static const struct leak fatal[] = {
-    LEAK("\xf0\x0f\xa3\xc0"),
-    LEAK("\xf0\x0f\xab\xd8"),
-    LEAK("\xf0\x48\x0f\xb3\xc8"),
-    LEAK("\x66\xf0\x0f\xbb\xff"),
-    LEAK("\xf0\x0f\xba\xe0\1"),
-    LEAK("\xf0\x41\x0f\xba\xff\1"),
-    LEAK("\x64\xf0\x66\xf0\x49\x0f\xba\xf0\1"),
+static const struct sample fatal[] = {
+    SAMPLE("\xf0\x0f\xa3\xc0"),
+    SAMPLE("\xf0\x0f\xab\xd8"),
+    SAMPLE("\xf0\x48\x0f\xb3\xc8"),
+    SAMPLE("\x66\xf0\x0f\xbb\xff"),
+    SAMPLE("\xf0\x0f\xba\xe0\1"),
+    SAMPLE("\xf0\x41\x0f\xba\xff\1"),
+    SAMPLE("\x64\xf0\x66\xf0\x49\x0f\xba\xf0\1"),
 };
 
 static void expect_undefined(struct fixture *f, uint64_t at)
@@ -314,14 +315,14 @@ static unsigned random_instruction(uint64_t *random, unsigned heat,
     unsigned at = 0;
 
     if (next(random) % 100 < heat) {
-        const struct leak *leak =
+        const struct sample *sample =
             &leaks[next(random) % (sizeof(leaks) / sizeof(leaks[0]))];
 
-        memcpy(code, leak->code, leak->bytes);
-        return leak->bytes;
+        memcpy(code, sample->code, sample->bytes);
+        return sample->bytes;
     }
     if (next(random) % 64 == 0) {
-        const struct leak *one =
+        const struct sample *one =
             &fatal[next(random) % (sizeof(fatal) / sizeof(fatal[0]))];
 
         memcpy(code, one->code, one->bytes);
