@@ -204,7 +204,7 @@ void vp_nmi(struct hv_context *context, struct hv_vp *vp)
     vp_notice(context, vp);
 }
 
-void vp_init(struct hv_context *context, struct hv_vp *vp)
+static void vp_start_over(struct hv_context *context, struct hv_vp *vp)
 {
     vp->shut_down = false;
     lapic_reset(context, &vp->lapic);
@@ -219,13 +219,42 @@ void vp_init(struct hv_context *context, struct hv_vp *vp)
     vp_reconsider(context, vp);
 }
 
+/* A shutdown is no instruction that would end. */
+void vp_init(struct hv_context *context, struct hv_vp *vp)
+{
+    if (!vp->intercept_suspend || vp->shut_down) {
+        vp_start_over(context, vp);
+        return;
+    }
+    vp->init_held = true;
+    vp->startup_held = -1;
+}
+
 void vp_startup(struct hv_context *context, struct hv_vp *vp, uint8_t vector)
 {
+    if (vp->init_held) {
+        if (vp->startup_held < 0)
+            vp->startup_held = vector;
+        return;
+    }
     if (!vp->wait_for_sipi || !vp->runner.ops->startup)
         return;
     vp->runner.ops->startup(vp->runner.context, vector);
     vp->wait_for_sipi = false;
     vp_reconsider(context, vp);
+}
+
+void vp_end_intercept(struct hv_context *context, struct hv_vp *vp)
+{
+    vp->intercept_suspend = false;
+    if (!vp->init_held) {
+        vp_reconsider(context, vp);
+        return;
+    }
+    vp->init_held = false;
+    vp_start_over(context, vp);
+    if (vp->startup_held >= 0)
+        vp_startup(context, vp, (uint8_t)vp->startup_held);
 }
 
 void vp_halt(struct hv_context *context, struct hv_vp *vp)

@@ -92,6 +92,8 @@ struct hv_vp {
     bool halted;        /* likewise */
     bool shut_down;     /* triple fault: only INIT gets it out of this */
     bool nmi_pending;   /* wakes a halted VP; the engine delivers it */
+    bool init_held;     /* INIT has come within an intercept, */
+    int startup_held;   /* and then the SIPI of this vector; -1: none */
     uint64_t pending_interruption; /* HvX64RegisterPendingInterruption: what
                                       its parent injects at the next entry */
     cycles_t state_since;
@@ -143,9 +145,13 @@ void vp_interrupt(struct hv_context *context, struct hv_vp *vp, uint8_t vector);
 /** Makes an NMI pending, which also wakes the VP. */
 void vp_nmi(struct hv_context *context, struct hv_vp *vp);
 
-/** INIT and start-up IPIs (SDM 3A, "MP Initialization"). */
+/** INIT and start-up IPIs (SDM 3A, "MP Initialization"). They come between two
+ *  instructions: while the parent is at one, they are held. */
 void vp_init(struct hv_context *context, struct hv_vp *vp);
 void vp_startup(struct hv_context *context, struct hv_vp *vp, uint8_t vector);
+
+/** The parent is done with the VP's intercept (InterceptSuspend is cleared). */
+void vp_end_intercept(struct hv_context *context, struct hv_vp *vp);
 
 /** Something that lets interrupts through has changed (EOI, TPR): asks the
  *  runner for a window if one is deliverable now. */

@@ -357,8 +357,10 @@ SETTER(set_intercept_suspend)
     UNUSED_ROW;
     if (value->low != 0)
         return HV_STATUS_INVALID_REGISTER_VALUE;
-    registers->vp->intercept_suspend = false;
-    vp_reconsider(registers->context, registers->vp);
+    /* What was set before is of the intercept; the end of this may start the
+     * processor over. */
+    vp_registers_close(registers);
+    vp_end_intercept(registers->context, registers->vp);
     return HV_STATUS_SUCCESS;
 }
 
