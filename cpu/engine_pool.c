@@ -19,8 +19,6 @@ void engine_forget_blocks(struct engine *engine, spa_t page)
           UC_ERR_OK);
     engine->window_open = false;
     engine->flush_wanted = true;
-    /* All of it may be translated again, and its prices are known. */
-    (void)engine_count_code(engine, PAGE_BYTES);
 }
 
 bool engine_count_code(struct engine *engine, uint32_t bytes)
@@ -36,18 +34,25 @@ bool engine_count_code(struct engine *engine, uint32_t bytes)
     return true;
 }
 
+/* All of a guest's page may be translated again, and its prices are known. */
+static void forget_page(struct engine *engine, spa_t page)
+{
+    engine_forget_blocks(engine, page);
+    (void)engine_count_code(engine, PAGE_BYTES);
+}
+
 static void forget_blocks(void *context, uint16_t number, spa_t page)
 {
     struct engine_pool *pool = context;
 
     if (number != CODE_PAGES_EVERYBODY) {
         if (pool->engines[number - 1])
-            engine_forget_blocks(pool->engines[number - 1], page);
+            forget_page(pool->engines[number - 1], page);
         return;
     }
     for (uint16_t i = 0; i < pool->engine_count; i++)
         if (pool->engines[i])
-            engine_forget_blocks(pool->engines[i], page);
+            forget_page(pool->engines[i], page);
 }
 
 /* The running engine flushes at once: it may use the mapping in its next

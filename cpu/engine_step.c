@@ -54,6 +54,8 @@ void engine_step_end(struct engine *engine)
         return;
     memset(scratch_bytes(engine) + (scratch->start.raw & PAGE_MASK), INT3,
            scratch->end.raw - scratch->start.raw);
+    (void)engine_count_code(engine,
+                            (uint32_t)(scratch->end.raw - scratch->start.raw));
     scratch->active = false;
     engine->loading_segment = false;
     engine_forget_blocks(engine, spa(PRIVATE_SCRATCH));
