@@ -26,7 +26,8 @@ struct vmwp_string {
     uint64_t index;      /* RSI or RDI */
     uint64_t count;      /* RCX */
     bool repeated, done, faulted;
-    uint64_t fault_address;
+    uint8_t fault_vector;
+    uint64_t fault_address; /* of a page fault */
     uint32_t error_code;
 };
 

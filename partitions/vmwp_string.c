@@ -2,9 +2,9 @@
 /**
  * INS and OUTS on an emulated device: the worker process carries out the
  * instruction itself, element by element, reaching the guest's memory by
- * HvCallTranslateVirtualAddress and HvCallReadGpa or HvCallWriteGpa. A page
- * fault on the way is handed to the guest, with the registers where the
- * instruction has got to, so that it goes on from there.
+ * HvCallTranslateVirtualAddress and HvCallReadGpa or HvCallWriteGpa. A fault
+ * on the way is handed to the guest, with the registers where the instruction
+ * has got to, so that it goes on from there.
  */
 #include "cpu/x86.h"
 #include "hypervisor/hypercall_abi.h"
@@ -124,8 +124,19 @@ static void note_fault(struct vmwp_vp *vp, uint64_t at, bool write,
     if (result == HV_TRANSLATE_INVALID_PAGE_TABLE_FLAGS)
         error_code |= PF_PRESENT | PF_RESERVED;
     vp->string.faulted = true;
+    vp->string.fault_vector = X86_VECTOR_PF;
     vp->string.fault_address = at;
     vp->string.error_code = error_code;
+}
+
+/* An address that 64-bit code cannot have, in whatever segment but SS. */
+static void note_bad_address(struct vmwp_vp *vp)
+{
+    bool stack = !vmwp_io_is_in(vp) && read_prefixes(vp).segment == X86_SS;
+
+    vp->string.faulted = true;
+    vp->string.fault_vector = stack ? X86_VECTOR_SS : X86_VECTOR_GP;
+    vp->string.error_code = 0;
 }
 
 /* Translates one byte's address; notes the guest's fault if it has one. */
@@ -133,10 +144,14 @@ static bool reach(struct vmwp_vp *vp, struct hv_context *context, uint64_t at,
                   bool write, gpa_t *out)
 {
     gpa_t page;
-    uint32_t result =
-        winhv_translate(vp->vmwp->winhv, context, vp->vmwp->partition,
-                        vp->index, gva(at), write, &page);
+    uint32_t result;
 
+    if (is_64bit(vp) && !x86_canonical(at)) {
+        note_bad_address(vp);
+        return false;
+    }
+    result = winhv_translate(vp->vmwp->winhv, context, vp->vmwp->partition,
+                             vp->index, gva(at), write, &page);
     if (result != HV_TRANSLATE_SUCCESS) {
         note_fault(vp, at, write, result);
         return false;
@@ -237,15 +252,16 @@ void vmwp_string_resume(struct vmwp_vp *vp, struct hv_context *context)
                                      {s->index, 0}};
     r[n++] = (struct winhv_register){HV_REGISTER_RAX + X86_RCX, {s->count, 0}};
     if (s->faulted) {
-        uint64_t event = HV_INTERRUPTION_PENDING |
-                         HV_INTERRUPTION_TYPE_EXCEPTION
-                             << HV_INTERRUPTION_TYPE_SHIFT |
-                         HV_INTERRUPTION_HAS_ERROR_CODE |
-                         X86_VECTOR_PF << HV_INTERRUPTION_VECTOR_SHIFT;
+        uint64_t event =
+            HV_INTERRUPTION_PENDING |
+            HV_INTERRUPTION_TYPE_EXCEPTION << HV_INTERRUPTION_TYPE_SHIFT |
+            HV_INTERRUPTION_HAS_ERROR_CODE |
+            (uint64_t)s->fault_vector << HV_INTERRUPTION_VECTOR_SHIFT;
 
         event |= (uint64_t)s->error_code << HV_INTERRUPTION_ERROR_CODE_SHIFT;
-        r[n++] =
-            (struct winhv_register){HV_REGISTER_CR2, {s->fault_address, 0}};
+        if (s->fault_vector == X86_VECTOR_PF)
+            r[n++] =
+                (struct winhv_register){HV_REGISTER_CR2, {s->fault_address, 0}};
         r[n++] = (struct winhv_register){HV_REGISTER_PENDING_INTERRUPTION,
                                          {event, 0}};
     } else {

@@ -55,18 +55,23 @@ static void the_vp_goes_on(void)
     assert_int_equal(host.state.rip, RIP + 2);
 }
 
-static void the_vp_takes_a_page_fault(uint64_t address, uint32_t error_code)
+static void the_vp_takes(uint8_t vector, uint32_t error_code)
 {
     uint64_t event = host.vp->pending_interruption;
 
     assert_null(host.stopped);
     assert_false(host.vp->intercept_suspend);
     assert_int_equal(host.state.rip, RIP);
-    assert_int_equal(host.state.cr2, address);
     assert_true(vp_registers_interruption_valid(event));
     assert_int_equal(event & 0xffff, 0x17); /* exception with an error code */
-    assert_int_equal(event >> 16 & 0xffff, X86_VECTOR_PF);
+    assert_int_equal(event >> 16 & 0xffff, vector);
     assert_int_equal(event >> 32, error_code);
+}
+
+static void the_vp_takes_a_page_fault(uint64_t address, uint32_t error_code)
+{
+    the_vp_takes(X86_VECTOR_PF, error_code);
+    assert_int_equal(host.state.cr2, address);
 }
 
 static uint64_t rax_after_in(uint16_t port, uint8_t bytes)
@@ -309,6 +314,27 @@ static void a_fault_by_reserved_bits_says_so(void **state)
     the_vp_takes_a_page_fault(0x10000, PF_PRESENT | PF_RESERVED);
 }
 
+/* Which is no page fault, and leaves CR2 alone. */
+static void an_address_that_is_not_canonical_is_a_protection_fault(void **state)
+{
+    struct vmwp_host_message *message;
+
+    (void)state;
+    host.state.cr2 = 0x1234;
+    string(false, COM1, 1, UINT64_C(1) << 47, 1);
+    vmwp_host_run(&host);
+    the_vp_takes(X86_VECTOR_GP, 0);
+    assert_int_equal(host.state.cr2, 0x1234);
+    assert_string_equal(host.console, "");
+    vmwp_host_destroy(&host);
+
+    vmwp_host_create(&host);
+    message = string(false, COM1, 1, UINT64_C(1) << 47, 1);
+    message->fetched[0] = 0x36; /* in the stack segment it has its own */
+    vmwp_host_run(&host);
+    the_vp_takes(X86_VECTOR_SS, 0);
+}
+
 /* 32-bit registers, which a write extends by zeros; the index wraps. */
 static void the_prefix_makes_addresses_in_64bit_code_32_bits_wide(void **state)
 {
@@ -462,6 +488,7 @@ int main(void)
         ON_HOST(ins_that_faults_has_not_read_the_device),
         ON_HOST(a_fault_in_user_mode_says_so),
         ON_HOST(a_fault_by_reserved_bits_says_so),
+        ON_HOST(an_address_that_is_not_canonical_is_a_protection_fault),
         ON_HOST(the_prefix_makes_addresses_in_64bit_code_32_bits_wide),
         ON_HOST(real_mode_addresses_wrap_in_their_segment),
         ON_HOST(a_segment_prefix_counts_for_outs_alone),
