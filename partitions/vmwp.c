@@ -144,8 +144,8 @@ static const char *vmwp_fatal(const struct vmwp_vp *vp)
     }
 }
 
-/* The worker's thread. Each phase notes its price; its effect comes with the
- * next phase, when that price has been paid. */
+/* The worker's thread. Each phase notes its price, which is paid before the
+ * next one. */
 static enum root_step vmwp_serve(void *context, struct hv_context *hv_context)
 {
     struct vmwp_vp *vp = context;
