@@ -45,21 +45,26 @@ static void add_up(const uint8_t *page, unsigned sum[CODE_MODES])
 }
 
 /* From the end of the page backwards: what the straight line leaks that begins
- * at each byte. */
+ * at each byte, and whether it goes on into the next page. */
 static bool is_high_in(const uint8_t *page, enum code_mode mode)
 {
-    uint16_t line[PAGE_BYTES + 1] = {0};
+    uint16_t line[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX] = {0};
+    bool goes_on[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX];
 
+    memset(goes_on, true, sizeof(goes_on));
     for (uint32_t i = PAGE_BYTES; i-- > 0;) {
         struct code_shape shape =
             code_shape(mode, page + i, (uint32_t)PAGE_BYTES - i);
+        bool crosses;
 
         if (shape.length == 0)
             continue;
         line[i] = shape.leak;
+        goes_on[i] = !shape.ends_block && goes_on[i + shape.length];
         if (!shape.ends_block)
             line[i] = (uint16_t)(line[i] + line[i + shape.length]);
-        if (line[i] > CODE_DENSITY_LEAK_MAX)
+        crosses = goes_on[i] || i < CODE_INSTRUCTION_BYTES_MAX;
+        if (line[i] > CODE_DENSITY_LEAK_MAX / (crosses ? 2 : 1))
             return true;
     }
     return false;
@@ -71,7 +76,7 @@ bool code_density_is_high(const uint8_t page[PAGE_BYTES])
 
     add_up(page, sum);
     for (unsigned mode = 0; mode < CODE_MODES; mode++)
-        if (sum[mode] > CODE_DENSITY_LEAK_MAX &&
+        if (sum[mode] > CODE_DENSITY_LEAK_MAX / 2 &&
             is_high_in(page, (enum code_mode)mode))
             return true;
     return false;
