@@ -18,10 +18,10 @@ static enum root_step step_job(void *context, struct hv_context *hv_context)
     if (job->runs == 0 && job->step == 0)
         job->first_ns = hv_context->now.v;
     job->last_ns = hv_context->now.v;
-    job->last_vp = hv_context->vp->index.v;
     cost_note(hv_context->bill, job->pay, 1);
     if (job->body)
         job->body(job, hv_context, job->step);
+    job->last_vp = hv_context->vp->index.v;
     if (++job->step != job->steps)
         return ROOT_AGAIN;
     job->step = 0;

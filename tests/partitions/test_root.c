@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "hypervisor/vp.h"
+#include "sim/core/rng.h"
 #include "sim/machine/ledger.h"
 #include "tests/partitions/root_host.h"
 
@@ -362,6 +364,97 @@ static void when_all_are_busy_the_first_to_be_done_takes_a_thread(void **state)
     assert_int_equal(interrupts(ROOT_VECTOR_RESCHEDULE), 2);
 }
 
+#define CROWD 12
+
+/* Jobs that ask for each other at random, a limited number of times. */
+struct crowd {
+    struct rng rng;
+    struct root_job jobs[CROWD];
+    unsigned asks_left, sequence;
+    unsigned asked[CROWD], begun[CROWD]; /* in sequence; the last time */
+    int at[CROWD];                       /* the root VP under way; -1: none */
+};
+
+static bool crowd_is_dpc(size_t which)
+{
+    return which < CROWD / 3;
+}
+
+static void crowd_ask(struct crowd *crowd, struct hv_context *context,
+                      size_t which)
+{
+    crowd->asked[which] = ++crowd->sequence;
+    if (crowd_is_dpc(which))
+        root_job_queue(&crowd->jobs[which], context);
+    else
+        root_job_wake(&crowd->jobs[which], context);
+}
+
+static void crowd_step(struct root_job *job, struct hv_context *context,
+                       unsigned step)
+{
+    struct crowd *crowd = job->context;
+    size_t which = (size_t)(job - crowd->jobs);
+
+    if (step == 0) {
+        assert_int_equal(crowd->at[which], -1);
+        crowd->begun[which] = ++crowd->sequence;
+    }
+    crowd->at[which] = step + 1 < job->steps ? (int)context->vp->index.v : -1;
+    /* A DPC stays where it is; a thread may move between two steps. */
+    if (crowd_is_dpc(which) && step > 0)
+        assert_int_equal(job->last_vp, context->vp->index.v);
+    if (crowd->asks_left > 0 && rng_below(&crowd->rng, 4) > 0) {
+        crowd->asks_left--;
+        crowd_ask(crowd, context, rng_below(&crowd->rng, CROWD));
+    }
+}
+
+/* Each asking is answered by a run that begins after it, and no job runs twice
+ * at once. */
+static void no_asking_is_lost_and_no_work_runs_twice_at_once(void **state)
+{
+    static const enum cost_kind prices[] = {
+        COST_VDEV_ACCESS, COST_VMWP_DISPATCH, COST_VMMS_OPERATION};
+
+    unsigned asked = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        static struct crowd crowd;
+
+        crowd = (struct crowd){.rng = rng_from_seed(seed), .asks_left = 400};
+        script_config_init(&config);
+        config.lps = 4;
+        config.root_vps = (uint32_t)(1 + rng_below(&crowd.rng, 4));
+        config.duration_ns = 10000000000;
+        config.interval_ns = 1000000000;
+        root_host_create(&host, &config);
+        for (size_t i = 0; i < CROWD; i++) {
+            crowd.jobs[i] = root_job(
+                (char)('a' + i), (unsigned)(1 + rng_below(&crowd.rng, 5)),
+                prices[rng_below(&crowd.rng, 3)], crowd_step, &crowd);
+            crowd.at[i] = -1;
+            root_host_add(&host, &crowd.jobs[i]);
+        }
+        for (size_t i = 0; i < CROWD; i++) {
+            if (crowd_is_dpc(i))
+                continue;
+            crowd.asked[i] = ++crowd.sequence;
+            root_host_wake(&host, &crowd.jobs[i]);
+        }
+        root_host_run(&host);
+        for (size_t i = 0; i < CROWD; i++) {
+            assert_true(crowd.begun[i] >= crowd.asked[i]);
+            assert_int_equal(crowd.at[i], -1);
+        }
+        asked += 400 - crowd.asks_left;
+        if (seed < 60)
+            root_host_destroy(&host);
+    }
+    assert_true(asked > 60 * 200);
+}
+
 /* More messages than SINT 0 has slots for, from all LPs to one root VP. */
 static void messages_of_many_vps_are_all_served(void **state)
 {
@@ -419,6 +512,8 @@ int main(void)
         cmocka_unit_test_teardown(a_boost_does_not_starve_others, destroy),
         cmocka_unit_test_teardown(
             when_all_are_busy_the_first_to_be_done_takes_a_thread, destroy),
+        cmocka_unit_test_teardown(
+            no_asking_is_lost_and_no_work_runs_twice_at_once, destroy),
         cmocka_unit_test_teardown(messages_of_many_vps_are_all_served, destroy),
     };
 
