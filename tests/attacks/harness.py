@@ -21,7 +21,7 @@ VM = (
     "  - {{name: {name}, vps: {vps}, memory: 64MiB,"
     " guest: {{workload: {workload}, args: {{{args}}}}}}}\n"
 )
-SECONDS_MAX = 120
+SECONDS_MAX = 280
 # What a run may end by: all is well, or a guest failed. Nothing else is the
 # guests' to bring about.
 EXITS = (0, 1)
