@@ -105,7 +105,15 @@ static void bill_walk(struct engine *engine, const struct mmu_translation *to)
         engine_bill(engine, COST_SLAT_WALK_REF, to->slat_references);
 }
 
-/* From the architectural TLB if it allows the access, else by a walk. */
+static bool is_apic(const struct engine *engine, gpa_t page)
+{
+    return engine->apic_on && engine->apic_page.raw == page.raw;
+}
+
+/* From the architectural TLB if it allows the access, else by a walk. The
+ * APIC's page is a second-level fault, since nothing lies there; but the TLB
+ * holds it like any other, or it would be walked for again whenever Unicorn
+ * has forgotten it. */
 static enum mmu_result translate(struct engine *engine,
                                  const struct mmu_context *mmu, gva_t page,
                                  enum mmu_access access,
@@ -119,14 +127,25 @@ static enum mmu_result translate(struct engine *engine,
     if (known && mmu_allows(mmu, known, access)) {
         engine_foresee_note(engine, known);
         *to = *known;
-        return MMU_OK;
+        if (known->spa.raw != PRIVATE_APIC)
+            return MMU_OK;
+        *fault =
+            (struct mmu_fault){.gpa = known->gpa, .write = access == MMU_WRITE};
+        return MMU_SLAT_FAULT;
     }
     result = mmu_translate(mmu, page, access, to, fault);
-    if (result != MMU_OK)
+    if (result == MMU_SLAT_FAULT && !fault->in_walk && access != MMU_FETCH &&
+        is_apic(engine, gpa_page(fault->gpa))) {
+        to->spa = spa(PRIVATE_APIC);
+        to->executable = false;
+        to->slat_writable = true;
+        to->dirty = true;
+    } else if (result != MMU_OK) {
         return result;
+    }
     bill_walk(engine, to);
     *overflow = tlb_insert(engine->tlb, page, to);
-    return MMU_OK;
+    return result;
 }
 
 static bool refuse(struct engine *engine, enum trouble kind, gva_t page,
@@ -281,11 +300,6 @@ static void fill_apic(uc_tlb_entry *entry)
     entry->perms = UC_PROT_READ | UC_PROT_WRITE;
 }
 
-static bool is_apic(const struct engine *engine, gpa_t page)
-{
-    return engine->apic_on && engine->apic_page.raw == page.raw;
-}
-
 static bool is_descriptor(struct engine *engine, gva_t page,
                           enum mmu_access access)
 {
@@ -352,7 +366,11 @@ static bool fill_guest(struct engine *engine, gva_t page,
     if (result == MMU_SLAT_FAULT && !engine->trouble.fault.in_walk &&
         access != MMU_FETCH &&
         is_apic(engine, gpa_page(engine->trouble.fault.gpa))) {
+        if (overflow)
+            return refuse(engine, TROUBLE_FLUSH, page, access);
         fill_apic(entry);
+        if (tlb_mark(engine->tlb, page, engine->epoch))
+            note_refill(engine);
         return true;
     }
     if (result == MMU_SLAT_FAULT)
@@ -437,6 +455,8 @@ bool engine_memory_code(struct engine *engine, uint64_t pc, spa_t *at)
             return false;
         known = &to;
     }
+    if (known->spa.raw == PRIVATE_APIC)
+        return false;
     *at = spa_add(known->spa, pc & PAGE_MASK);
     engine_foresee_note(engine, known);
     engine_foresee_note(engine, engine->mmu.arena->base + at->raw);

@@ -245,6 +245,30 @@ static void the_apic_page_is_answered_by_the_host(void **state)
     assert_int_equal(engine_gpr(f->engine, X86_RAX), 0xc0ffee);
 }
 
+/* When Unicorn forgets its translations is nothing that a guest may notice:
+ * what it has not flushed itself stays, though its tables have changed. */
+static void the_apic_page_stays_in_the_tlb(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t walks;
+
+    LOAD_SNIPPET(f, GUEST_CODE, apic);
+    fixture_write64(f, 0x2000 + 8 * 3, 0x8007);
+    fixture_write64(f, 0x8000 + 8 * 0x1f7, 0xfee00000 | 0x87);
+    engine_set_apic_page(f->engine, true, gpa(0xfee00000));
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    walks = engine_walks(f->engine).count;
+
+    fixture_write64(f, 0x8000 + 8 * 0x1f7, 0);
+    LOAD_SNIPPET(f, GUEST_CODE, apic); /* which makes Unicorn forget */
+    f->apic[0x80 / 4] = 0;
+    engine_set_rip(f->engine, GUEST_CODE);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exits[1].kind, VM_EXIT_HLT);
+    assert_int_equal(f->apic[0x80 / 4], 0x77);
+    assert_int_equal(engine_walks(f->engine).count, walks);
+}
+
 static void the_time_stamp_is_simulated_time(void **state)
 {
     struct fixture *f = *state;
@@ -294,6 +318,7 @@ int main(void)
         IN_LONG_MODE(string_io_moves_one_element_at_an_exit),
         IN_LONG_MODE(a_page_that_the_second_level_lacks_is_the_hosts),
         IN_LONG_MODE(the_apic_page_is_answered_by_the_host),
+        IN_LONG_MODE(the_apic_page_stays_in_the_tlb),
         IN_LONG_MODE(the_time_stamp_is_simulated_time),
         IN_LONG_MODE(processor_msrs_are_checked_and_kept),
         IN_LONG_MODE(many_engines_fit_in_little_memory),
