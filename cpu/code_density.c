@@ -10,27 +10,6 @@
 
 #define CODE_MODES (CODE_64 + 1u)
 
-/* Whether code_shape_leak() has anything to say of an opcode that begins with
- * `byte`: a quick no for most. */
-static bool may_leak(uint8_t byte)
-{
-    switch (byte) {
-    case 0x07:
-    case 0x0f:
-    case 0x1f:
-    case 0x8e:
-    case 0x9c:
-    case 0xc4:
-    case 0xc5:
-    case 0xce:
-    case 0xd4:
-    case 0xd5:
-        return true;
-    default:
-        return (byte & 0xf8) == 0xd8;
-    }
-}
-
 /* What all bytes would leak if each were an opcode; no line leaks more. Nearly
  * all pages are known to be usual by that. */
 static void add_up(const uint8_t *page, unsigned sum[CODE_MODES])
@@ -39,7 +18,7 @@ static void add_up(const uint8_t *page, unsigned sum[CODE_MODES])
         /* for opcodes that the last bytes of the page could be */
         sum[mode] = (OPCODE_BYTES - 1) * CODE_SHAPE_LEAK_MAX;
     for (uint32_t i = 0; i + OPCODE_BYTES <= PAGE_BYTES; i++)
-        if (may_leak(page[i]))
+        if (code_shape_may_leak(page[i]))
             for (unsigned mode = 0; mode < CODE_MODES; mode++)
                 sum[mode] += code_shape_leak((enum code_mode)mode, page + i);
 }
@@ -48,13 +27,14 @@ static void add_up(const uint8_t *page, unsigned sum[CODE_MODES])
  * at each byte, and whether it goes on into the next page. */
 static bool is_high_in(const uint8_t *page, enum code_mode mode)
 {
+    struct code_shape shapes[PAGE_BYTES];
     uint16_t line[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX] = {0};
     bool goes_on[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX];
 
+    code_shape_page(mode, page, shapes);
     memset(goes_on, true, sizeof(goes_on));
     for (uint32_t i = PAGE_BYTES; i-- > 0;) {
-        struct code_shape shape =
-            code_shape(mode, page + i, (uint32_t)PAGE_BYTES - i);
+        struct code_shape shape = shapes[i];
         bool crosses;
 
         if (shape.length == 0)
