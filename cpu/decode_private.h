@@ -61,7 +61,7 @@ enum decode_size {
 };
 
 enum decode_class {
-    CLASS_BY_GROUP, /* see decode_kind() */
+    CLASS_BY_GROUP, /* see kind_by_group() in decode.c */
     CLASS_ALU,
     CLASS_MUL,
     CLASS_DIV,

@@ -62,7 +62,7 @@ struct pc_report *pc_report_create(struct sim_clock clock,
 void pc_report_free(struct pc_report *report);
 
 /**
- * Registers an instance. The cells are borrowed until pc_report_retire() or
+ * Registers an instance. The cells are borrowed until pc_report_retire_vp() or
  * the report's end; `vm_name` is copied and may be anything but must not hold
  * a ':', which would make the instance's name ambiguous.
  */
