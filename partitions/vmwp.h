@@ -25,6 +25,7 @@ struct vmwp_string {
     uint64_t base, mask; /* of the segment; of the address size */
     uint64_t index;      /* RSI or RDI */
     uint64_t count;      /* RCX */
+    uint32_t moved;      /* elements, at this intercept */
     bool repeated, done, faulted;
     uint8_t fault_vector;
     uint64_t fault_address; /* of a page fault */

@@ -215,6 +215,16 @@ static uint64_t narrow(const struct vmwp_string *s, uint64_t old,
     return kept | (value & s->mask);
 }
 
+/* A processor takes interrupts between the elements of a repeated instruction.
+ * So after some of them the VP gets its registers back as far as it has come,
+ * executes the instruction again, and its interrupts come before that. */
+#define ELEMENTS_AT_ONCE 64
+
+static bool is_over(const struct vmwp_string *s)
+{
+    return s->repeated ? (s->count & s->mask) == 0 : s->done;
+}
+
 bool vmwp_string_step(struct vmwp_vp *vp, struct hv_context *context)
 {
     struct vmwp_string *s = &vp->string;
@@ -223,7 +233,7 @@ bool vmwp_string_step(struct vmwp_vp *vp, struct hv_context *context)
     bool down = vmwp_field(vp, VMWP_RFLAGS, 8) & RFLAGS_DF;
     uint64_t at = s->base + (s->index & s->mask);
 
-    if (s->done || (s->repeated && (s->count & s->mask) == 0))
+    if (is_over(s) || s->moved == ELEMENTS_AT_ONCE)
         return false;
     if (!is_64bit(vp))
         at &= UINT32_MAX;
@@ -238,6 +248,7 @@ bool vmwp_string_step(struct vmwp_vp *vp, struct hv_context *context)
         s->count = narrow(s, s->count, s->count - 1);
     else
         s->done = true;
+    s->moved++;
     return true;
 }
 
@@ -264,7 +275,7 @@ void vmwp_string_resume(struct vmwp_vp *vp, struct hv_context *context)
                 (struct winhv_register){HV_REGISTER_CR2, {s->fault_address, 0}};
         r[n++] = (struct winhv_register){HV_REGISTER_PENDING_INTERRUPTION,
                                          {event, 0}};
-    } else {
+    } else if (is_over(s)) {
         uint64_t rip = vmwp_field(vp, VMWP_RIP, 8) +
                        (vmwp_field(vp, VMWP_LENGTH, 1) & 0x0f);
 

@@ -66,6 +66,7 @@ ATTACKS = {
     "timer-storm": Attack(RUNS_ON, duration=SHORT),
     "outs": Attack(RUNS_ON, duration=SHORT),
     "ins": Attack(RUNS_ON, duration=SHORT),
+    "outs-interrupted": Attack(),
     "strings": Attack(),
     "ports": Attack(),
     "long-line": Attack(RUNS_ON, duration=SHORT),

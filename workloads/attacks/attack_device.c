@@ -9,6 +9,7 @@
 #include "workloads/runtime/memory.h"
 #include "workloads/runtime/report.h"
 #include "workloads/runtime/string.h"
+#include "workloads/runtime/trap.h"
 #include "workloads/runtime/x86.h"
 
 #define COM1 0x3f8
@@ -27,6 +28,11 @@ static void ins(volatile void *to, uint64_t count)
     __asm__ volatile("rep insb" : "+D"(to), "+c"(count) : "d"(COM1) : "memory");
 }
 
+static void put(const char *text)
+{
+    outs(text, strlen(text));
+}
+
 /* 4 GiB in one instruction; the page after the last is not mapped. */
 static void run_outs(void)
 {
@@ -38,6 +44,33 @@ static void run_ins(void)
 {
     ins((void *)LARGE_PAGE_BYTES, MANY);
     report_fail("read 4 GiB into a smaller memory");
+}
+
+#define VECTOR_TIMER 0xa3
+static bool interrupted;
+
+/* Ends the instruction in the middle of its work. */
+static void cut_short(struct trap_frame *frame)
+{
+    interrupted = frame->rcx > 0;
+    frame->rcx = 0;
+    apic_eoi();
+}
+
+/* Interrupts are taken while a repeated instruction is at work, even if it
+ * would go on for hours. */
+static void run_outs_interrupted(void)
+{
+    trap_set_handler(VECTOR_TIMER, cut_short);
+    apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+    apic_write(APIC_TIMER_DIVIDE, APIC_DIVIDE_BY_1);
+    apic_write(APIC_TIMER_INITIAL, 100000);
+    x86_sti();
+    outs((void *)LARGE_PAGE_BYTES, MANY);
+    x86_cli();
+    put("\n");
+    if (!interrupted)
+        report_fail("no interrupt came while OUTS was at work");
 }
 
 /* To and from what cannot be reached, with counts that do not matter then. */
@@ -92,11 +125,6 @@ static void run_ports(void)
                 :
                 : "d"(port), "a"((uint32_t)attack_random()));
     }
-}
-
-static void put(const char *text)
-{
-    outs(text, strlen(text));
 }
 
 /* Argument `bytes`: how many, in one line. */
@@ -194,6 +222,7 @@ static void run_flood(void)
 const struct attack_case attack_device_cases[] = {
     {"outs", run_outs},
     {"ins", run_ins},
+    {"outs-interrupted", run_outs_interrupted},
     {"strings", run_strings},
     {"ports", run_ports},
     {"long-line", run_long_line},
