@@ -46,7 +46,7 @@ struct fixture {
     uint64_t exit_rip[EXITS_MAX];
     uint64_t exit_elapsed[EXITS_MAX];
     uint64_t elapsed; /* cycles taken so far */
-    /** Asked at each exit after it was recorded; NULL: see fixture.c. */
+    /** Asked at each exit after it was recorded; NULL: see engine_fixture.c. */
     enum engine_verdict (*on_exit)(struct fixture *fixture,
                                    const struct vm_exit *exit);
     uint32_t apic[1024];

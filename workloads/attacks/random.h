@@ -14,7 +14,7 @@
 #define RANDOM_ENTRY_BYTES 16
 #define RANDOM_FILL 0xcc /* INT3: where there is no code, a block ends */
 
-/* Offsets in struct random_area, checked in random.c. */
+/* Offsets in struct random_area, checked in random_main.c. */
 #define RANDOM_AREA_CR0 0x00
 #define RANDOM_AREA_CR3 0x08
 #define RANDOM_AREA_CR4 0x10
