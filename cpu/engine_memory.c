@@ -232,12 +232,13 @@ static bool fill_scratch(struct engine *engine, gva_t page, uc_tlb_entry *entry)
 }
 
 /* What Unicorn must not see of a page that is new CODE: see code_density.h. */
-static enum code_density examine(struct arena *arena, spa_t page)
+static enum code_density examine(struct engine *engine, spa_t page)
 {
+    struct arena *arena = engine->mmu.arena;
     const uint8_t *bytes = arena->base + page.raw;
     uint32_t at = 0;
 
-    if (code_density_is_high(bytes))
+    if (density_cache_ask(engine->pool->densities, bytes))
         return CODE_DENSITY_HIGH;
     while ((at = code_density_next_fatal(bytes, at)) < PAGE_BYTES) {
         if (!code_pages_trap(arena->code, spa_add(page, at), bytes))
@@ -254,7 +255,7 @@ static bool is_dense(struct engine *engine, spa_t page)
     enum code_density density = code_pages_density(arena->code, page);
 
     if (density == CODE_DENSITY_UNKNOWN) {
-        density = examine(arena, page);
+        density = examine(engine, page);
         code_pages_set_density(arena->code, page, density);
     }
     return density == CODE_DENSITY_HIGH;

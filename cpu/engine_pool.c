@@ -96,12 +96,13 @@ enum sim_status engine_pool_create(struct engine_pool **out,
     pool->arena = arena;
     pool->decoder = decode_create();
     pool->far = price_cache_far_create();
+    pool->densities = density_cache_create();
     if (!pool->decoder) {
         engine_pool_free(pool);
         return sim_fail(error, SIM_UNAVAILABLE,
                         "the disassembler library is missing or too old");
     }
-    if (!pool->far) {
+    if (!pool->far || !pool->densities) {
         engine_pool_free(pool);
         return sim_fail(error, SIM_NO_MEMORY, "not enough memory");
     }
@@ -122,6 +123,7 @@ void engine_pool_free(struct engine_pool *pool)
         CHECK(!pool->engines[i]);
     code_pages_attach(pool->arena->code, NULL, NULL);
     free(pool->engines);
+    density_cache_free(pool->densities);
     price_cache_far_free(pool->far);
     decode_free(pool->decoder);
     free(pool);

@@ -33,6 +33,7 @@
 
 #include "cpu/code_pages.h"
 #include "cpu/decode.h"
+#include "cpu/density_cache.h"
 #include "cpu/engine.h"
 #include "cpu/event.h"
 #include "cpu/price_cache.h"
@@ -93,10 +94,11 @@ struct engine_layout {
 struct engine_pool {
     struct arena *arena; /* borrowed */
     struct engine_layout layout;
-    struct decoder *decoder; /* owns */
-    struct far_prices *far;  /* owns */
-    struct engine **engines; /* by number - 1; owns the array only */
-    uint16_t engine_count;   /* of the array's slots that were ever used */
+    struct decoder *decoder;         /* owns */
+    struct far_prices *far;          /* owns */
+    struct density_cache *densities; /* owns */
+    struct engine **engines;         /* by number - 1; owns the array only */
+    uint16_t engine_count; /* of the array's slots that were ever used */
     uint16_t engine_capacity;
     struct engine *running; /* inside uc_emu_start(); NULL if none */
 };
