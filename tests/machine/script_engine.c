@@ -151,6 +151,7 @@ static bool execute_plainly(struct engine *engine, const struct script_op *op)
     case SCRIPT_PAUSE:
     case SCRIPT_TOUCH:
     case SCRIPT_TRIPLE_FAULT:
+    case SCRIPT_STUCK:
     default:
         return false;
     }
@@ -219,6 +220,7 @@ static struct vm_exit make_exit(struct engine *engine,
     case SCRIPT_SET:
     case SCRIPT_LOOP:
     case SCRIPT_TRIPLE_FAULT:
+    case SCRIPT_STUCK:
     default: /* what is no operation is the end too */
         exit.kind = VM_EXIT_SHUTDOWN;
         break;
@@ -237,6 +239,8 @@ enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *how)
         struct script_op op = fetch(engine);
         bool shadow = engine->state.interrupt_shadow;
 
+        if (op.code == SCRIPT_STUCK)
+            return VM_EXIT_LIMIT;
         engine->operations++;
         if (!execute_plainly(engine, &op)) {
             struct vm_exit exit = make_exit(engine, &op);

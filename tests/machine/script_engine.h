@@ -42,6 +42,7 @@ enum script_code {
     SCRIPT_PAUSE, /* as an intercept */
     SCRIPT_TOUCH, /* memory that is not there */
     SCRIPT_TRIPLE_FAULT,
+    SCRIPT_STUCK, /* nothing, for ever: what an engine cannot execute */
 };
 
 struct script_op {
