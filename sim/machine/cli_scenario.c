@@ -7,6 +7,7 @@
 
 #include "sim/machine/cli_private.h"
 #include "sim/machine/document.h"
+#include "sim/machine/machine.h"
 #include "sim/machine/scenario_schema.h"
 #include "sim/machine/text.h"
 #include "sim/machine/units.h"
@@ -104,6 +105,11 @@ out:
     return status;
 }
 
+static void print_file(FILE *out, const char *file)
+{
+    text_print(out, strcmp(file, "-") == 0 ? "<stdin>" : file);
+}
+
 /** "1 VM", "2 VMs" */
 static void print_count(uint32_t count, const char *what, const char *then)
 {
@@ -118,12 +124,27 @@ static void print_valid(const char *file, const struct scenario *scenario)
     units_print(UNITS_DURATION, scenario->duration_ns, duration);
     for (size_t i = 0; i < scenario->vm_count; i++)
         vps += scenario->vms[i].count * scenario->vms[i].vps;
-    text_print(stdout, strcmp(file, "-") == 0 ? "<stdin>" : file);
+    print_file(stdout, file);
     printf(": valid: %s: ", scenario->name);
     print_count(scenario_lp_count(scenario), "LP", ", ");
     print_count(scenario_vm_total(scenario), "VM", " with ");
     print_count(vps, "VP", ", ");
     printf("%s\n", duration);
+}
+
+/** A scenario may be meant for another machine, so this makes it no less
+ *  valid. */
+static void note_missing_guests(const char *file,
+                                const struct scenario *scenario)
+{
+    struct sim_error error;
+
+    if (machine_images_check(scenario, &error) == SIM_OK)
+        return;
+    print_file(stderr, file);
+    fputs(": note: ", stderr);
+    text_print(stderr, error.message);
+    fputc('\n', stderr);
 }
 
 static enum sim_status check_file(const struct cli_invocation *invocation,
@@ -145,6 +166,7 @@ static enum sim_status check_file(const struct cli_invocation *invocation,
         free(yaml);
     } else if (!cli_given(invocation, CLI_QUIET, NULL)) {
         print_valid(file, scenario);
+        note_missing_guests(file, scenario);
     }
     scenario_free(scenario);
     return status;

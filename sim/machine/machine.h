@@ -41,6 +41,11 @@ MUST_USE enum sim_status machine_run(struct machine *machine,
                                      const struct machine_run_options *options,
                                      struct sim_error *error);
 
+/** Whether there is a guest program for each VM of `scenario`. SIM_NO_INPUT
+ *  names the first that is not there. */
+MUST_USE enum sim_status machine_images_check(const struct scenario *scenario,
+                                              struct sim_error *error);
+
 uint64_t machine_now_ns(const struct machine *machine); /* simulated */
 uint64_t machine_trace_hash(const struct machine *machine);
 

@@ -157,6 +157,36 @@ static enum sim_status make_image(const char *workload,
     return status;
 }
 
+static enum sim_status check_image(const char *folder, const char *workload,
+                                   struct sim_error *error)
+{
+    enum sim_status status = SIM_OK;
+    char *path = NULL;
+
+    if (asprintf(&path, "%s/%s", folder, workload) < 0)
+        return out_of_memory(error);
+    if (access(path, R_OK) != 0)
+        status = refuse(folder, workload, errno, error);
+    free(path);
+    return status;
+}
+
+enum sim_status machine_images_check(const struct scenario *scenario,
+                                     struct sim_error *error)
+{
+    char *folder = workload_folder();
+    enum sim_status status = folder ? SIM_OK : out_of_memory(error);
+
+    for (size_t i = 0; i < scenario->vm_count && status == SIM_OK; i++) {
+        const struct scenario_vm *vm = &scenario->vms[i];
+
+        if (check_image(folder, vm->guest.workload, error) != SIM_OK)
+            status = sim_prefix(error, "VM \"%s\"", vm->name);
+    }
+    free(folder);
+    return status;
+}
+
 enum sim_status machine_images_find(struct machine *m, const char *workload,
                                     const struct machine_image **out,
                                     struct sim_error *error)

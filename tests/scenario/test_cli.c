@@ -220,8 +220,10 @@ static void check_accepts_what_is_valid(void **state)
     assert_outcome("check --quiet a.yaml", 0, "", "");
     write_text("one.yaml", "hvsim: 1\nname: one\nhost: {nodes: [{lps: 1}]}\n"
                            "vms: [{name: v, guest: {workload: w}}]\n");
-    assert_outcome("check one.yaml", 0,
-                   "one.yaml: valid: one: 1 LP, 1 VM with 1 VP, 2s\n", "");
+    assert_says("check one.yaml", 0,
+                "one.yaml: valid: one: 1 LP, 1 VM with 1 VP, 2s\n",
+                "one.yaml: note: VM \"v\": there is no guest program \"w\": ");
+    assert_outcome("check --quiet one.yaml", 0, "", "");
     assert_says("check --resolved --seed 9 --set duration=3s a.yaml", 0,
                 "name: \"a\"\nseed: 9\nduration: 3s\nhost:\n", "");
 }
