@@ -5,8 +5,6 @@
 #include "hypervisor/vp_registers.h"
 
 #define FIRST_INTERRUPT_VECTOR 16
-#define XAPIC_BROADCAST 0xffu
-#define X2APIC_BROADCAST 0xffffffffu
 
 enum hv_status hc_vp_create(struct hv_context *context, struct hc_call *call)
 {
@@ -107,79 +105,27 @@ enum hv_status hc_vp_set_registers(struct hv_context *context,
     return status;
 }
 
-/* Which vectors go with which type (TLFS, "Virtual Interrupt Control"). The
- * types of the legacy PIC and SMI do not exist here, as there is neither; and
- * whoever routes by logical destination or priority has an IOAPIC, which is
- * the only one to need it. */
+/* Which vectors and flags go with which type (TLFS, "Virtual Interrupt
+ * Control"). SMI and remote read do not exist here. */
 static bool interrupt_valid(const struct hv_input_assert_interrupt *input)
 {
-    bool level = input->flags == HV_INTERRUPT_LEVEL_TRIGGERED;
+    const uint32_t known = HV_INTERRUPT_LEVEL_TRIGGERED | HV_INTERRUPT_LOGICAL;
+    bool edge = (input->flags & HV_INTERRUPT_LEVEL_TRIGGERED) == 0;
 
+    if ((input->flags & ~known) != 0 || input->destination > UINT32_MAX)
+        return false;
     switch (input->type) {
     case HV_INTERRUPT_FIXED:
-        return (input->flags == 0 || level) &&
-               input->vector >= FIRST_INTERRUPT_VECTOR && input->vector <= 255;
+    case HV_INTERRUPT_LOWEST_PRIORITY:
+        return input->vector >= FIRST_INTERRUPT_VECTOR && input->vector <= 255;
     case HV_INTERRUPT_NMI:
     case HV_INTERRUPT_INIT:
-        return input->flags == 0 && input->vector == 0;
+        return edge && input->vector == 0;
     case HV_INTERRUPT_SIPI:
-        return input->flags == 0 && input->vector <= 255;
+    case HV_INTERRUPT_EXTINT:
+        return edge && input->vector <= 255;
     default:
         return false;
-    }
-}
-
-static void assert_fixed(struct hv_context *context, struct hv_vp *vp,
-                         uint8_t vector, bool level)
-{
-    if (!level) {
-        vp_interrupt(context, vp, vector);
-        return;
-    }
-    cost_note(context->bill, COST_VIRTUAL_INTERRUPT, 1);
-    if (!lapic_set_irr(&vp->lapic, vector, true, false))
-        return;
-    vp_reconsider(context, vp);
-    vp_check_interrupts(vp);
-}
-
-static void assert_interrupt(struct hv_context *context, struct hv_vp *vp,
-                             const struct hv_input_assert_interrupt *input)
-{
-    uint8_t vector = (uint8_t)input->vector;
-
-    switch ((enum hv_interrupt_type)input->type) {
-    case HV_INTERRUPT_FIXED:
-        assert_fixed(context, vp, vector, input->flags != 0);
-        break;
-    case HV_INTERRUPT_NMI:
-        vp_nmi(context, vp);
-        break;
-    case HV_INTERRUPT_INIT:
-        vp_init(context, vp);
-        break;
-    case HV_INTERRUPT_SIPI:
-        vp_startup(context, vp, vector);
-        break;
-    case HV_INTERRUPT_LOWEST_PRIORITY:
-        break; /* refused before */
-    }
-}
-
-/* An address that no processor has is not an error: on the APIC bus nobody
- * would listen either. */
-static void assert_at_destination(struct hv_context *context,
-                                  struct hv_partition *partition,
-                                  const struct hv_input_assert_interrupt *input)
-{
-    bool all = input->destination == XAPIC_BROADCAST ||
-               input->destination == X2APIC_BROADCAST;
-
-    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
-        struct hv_vp *vp = partition->vps[i];
-
-        if (vp && vp->engine && (all || vp->apic_id == input->destination))
-            assert_interrupt(context, vp, input);
     }
 }
 
@@ -201,7 +147,34 @@ enum hv_status hc_vp_assert_interrupt(struct hv_context *context,
     status = hc_target_vtl(input->vtl);
     if (status != HV_STATUS_SUCCESS)
         return status;
-    assert_at_destination(context, partition, input);
+
+    const struct lapic_message message = {
+        .delivery = (enum lapic_delivery)input->type,
+        .logical = (input->flags & HV_INTERRUPT_LOGICAL) != 0,
+        .level = (input->flags & HV_INTERRUPT_LEVEL_TRIGGERED) != 0,
+        .destination = (uint32_t)input->destination,
+        .vector = (uint8_t)input->vector,
+    };
+
+    return lapic_deliver(context, partition, &message)
+               ? HV_STATUS_SUCCESS
+               : HV_STATUS_NOT_ACKNOWLEDGED;
+}
+
+/* Takes an ExtINT back that the VP has not taken: the 8259 has withdrawn it. */
+enum hv_status hc_vp_clear_interrupt(struct hv_context *context,
+                                     struct hc_call *call)
+{
+    const struct hv_input_clear_interrupt *input = call->input;
+    struct hv_vp *vp;
+    enum hv_status status = hc_target_vp(context, input->partition_id,
+                                         input->vp_index, false, 0, &vp);
+
+    if (status != HV_STATUS_SUCCESS)
+        return status;
+    if (!vp->external_pending)
+        return HV_STATUS_ACKNOWLEDGED;
+    vp->external_pending = false;
     return HV_STATUS_SUCCESS;
 }
 

@@ -152,6 +152,11 @@ static const struct hypercall_def hypercalls[HVCALL_CODE_END] = {
                           OUT(hv_output_write_gpa),
                           .counter = PC_VP_OTHER_HYPERCALLS,
                           .handler = hc_access_write},
+    [HVCALL_CLEAR_VIRTUAL_INTERRUPT] = {.name = "HvCallClearVirtualInterrupt",
+                                        IN(hv_input_clear_interrupt),
+                                        .counter =
+                                            PC_VP_VIRTUAL_INTERRUPT_HYPERCALLS,
+                                        .handler = hc_vp_clear_interrupt},
     [HVCALL_MAP_SPARSE_GPA_PAGES] = {.name = "HvCallMapSparseGpaPages",
                                      IN(hv_input_map_sparse_gpa_pages),
                                      .rep_input_bytes =

@@ -35,6 +35,7 @@ enum hypercall_code {
     HVCALL_TRANSLATE_VIRTUAL_ADDRESS = 0x0052,
     HVCALL_READ_GPA = 0x0053,
     HVCALL_WRITE_GPA = 0x0054,
+    HVCALL_CLEAR_VIRTUAL_INTERRUPT = 0x0056,
     HVCALL_MAP_SPARSE_GPA_PAGES = 0x006e,
     HVCALL_ASSERT_VIRTUAL_INTERRUPT = 0x0094,
     HVCALL_CODE_END, /* one more than the greatest code there is */
@@ -291,6 +292,7 @@ enum hv_interrupt_type {
     HV_INTERRUPT_NMI = 4,
     HV_INTERRUPT_INIT = 5,
     HV_INTERRUPT_SIPI = 6,
+    HV_INTERRUPT_EXTINT = 7,
 };
 
 #define HV_INTERRUPT_LEVEL_TRIGGERED 0x1u
@@ -304,6 +306,12 @@ struct hv_input_assert_interrupt {
     uint32_t vector;
     uint8_t vtl;
     uint8_t reserved[3];
+};
+
+struct hv_input_clear_interrupt {
+    uint64_t partition_id;
+    uint32_t vp_index;
+    uint32_t padding;
 };
 
 struct hv_input_long_spin_wait {

@@ -98,6 +98,7 @@ hc_handler hc_vp_delete;
 hc_handler hc_vp_get_registers;
 hc_handler hc_vp_set_registers;
 hc_handler hc_vp_assert_interrupt;
+hc_handler hc_vp_clear_interrupt;
 hc_handler hc_vp_notify_long_spin_wait;
 
 hc_handler hc_access_translate;

@@ -29,6 +29,7 @@ const char *intercept_name(enum vm_exit_kind kind);
 #define INTERCEPT_MSR 0x80010001u
 #define INTERCEPT_CPUID 0x80010002u
 #define INTERCEPT_EXCEPTION 0x80010003u
+#define INTERCEPT_APIC_EOI 0x80010004u /* no intercept: suspends nothing */
 
 /** HvInterceptType, as HvCallInstallIntercept takes it. */
 #define INTERCEPT_TYPE_IO_PORT 0u
@@ -58,6 +59,12 @@ struct vp_intercept {
     uint8_t payload[INTERCEPT_PAYLOAD_BYTES_MAX];
 };
 
+/** EOIs of level-triggered vectors that the parent has not been told of. */
+struct vp_eois {
+    struct vp_intercept message; /* the one that waits for room */
+    uint32_t vectors[8];         /* one message each */
+};
+
 /**
  * Suspends context->vp (intercept_suspend) and posts the message that
  * describes `exit` to the SynIC of a VP of the parent: the one that is pinned
@@ -67,6 +74,11 @@ struct vp_intercept {
  */
 void intercept_send(struct hv_context *context, uint32_t message_type,
                     const struct vm_exit *exit);
+
+/** Tells the parent of `vp` that a level-triggered interrupt has ended, as soon
+ *  as its SynIC has room. The VP goes on. */
+void intercept_send_eoi(struct hv_context *context, struct hv_vp *vp,
+                        uint8_t vector);
 
 /** The queue of `synic` may have room: sends what waits for it, in order. */
 void intercept_resend(struct hv_context *context, struct synic *synic);

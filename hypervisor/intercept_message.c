@@ -108,6 +108,11 @@ struct unsupported_message {
 
 #define UNSUPPORTED_TASK_SWITCH 2
 
+struct eoi_message {
+    uint32_t vp_index;
+    uint32_t vector;
+};
+
 union payload {
     struct header header;
     struct io_message io;
@@ -348,6 +353,45 @@ static bool post(struct hv_context *context, struct synic *synic,
                               intercept->payload, intercept->bytes);
 }
 
+/** The lowest vector in the map, or -1. */
+static int first_vector(const uint32_t map[8])
+{
+    for (int word = 0; word < 8; word++) {
+        if (map[word] != 0)
+            return word * 32 + __builtin_ctz(map[word]);
+    }
+    return -1;
+}
+
+static bool post_eois(struct hv_context *context, struct synic *synic,
+                      struct vp_eois *eois)
+{
+    struct vp_intercept *message = &eois->message;
+    int vector;
+
+    while ((vector = first_vector(eois->vectors)) >= 0) {
+        const struct eoi_message payload = {message->vp->index.v,
+                                            (uint32_t)vector};
+
+        message->bytes = sizeof(payload);
+        memcpy(message->payload, &payload, sizeof(payload));
+        if (!post(context, synic, message))
+            return false;
+        eois->vectors[vector / 32] &= ~(1u << (vector % 32));
+    }
+    return true;
+}
+
+/** Posts what has waited. A VP resumed in the meantime has no intercept to
+ *  report. */
+static bool post_waiting(struct hv_context *context, struct synic *synic,
+                         struct vp_intercept *intercept)
+{
+    if (intercept->type == INTERCEPT_APIC_EOI)
+        return post_eois(context, synic, &intercept->vp->eois);
+    return !intercept->vp->intercept_suspend || post(context, synic, intercept);
+}
+
 static void link_last(struct synic *synic, struct vp_intercept *intercept)
 {
     struct vp_intercept **end = &synic->senders;
@@ -382,8 +426,7 @@ void intercept_resend(struct hv_context *context, struct synic *synic)
 
         /* Off the list while it is posted: it does not wait for itself. */
         synic->senders = rest;
-        /* A VP resumed in the meantime has nothing to report. */
-        if (first->vp->intercept_suspend && !post(context, synic, first)) {
+        if (!post_waiting(context, synic, first)) {
             synic->senders = first;
             return;
         }
@@ -427,7 +470,27 @@ void intercept_send(struct hv_context *context, uint32_t message_type,
         link_last(&to->synic, intercept);
 }
 
+void intercept_send_eoi(struct hv_context *context, struct hv_vp *vp,
+                        uint8_t vector)
+{
+    struct vp_eois *eois = &vp->eois;
+    struct hv_vp *to = receiver(vp);
+
+    if (!to)
+        return;
+    cost_note(context->bill, COST_INTERCEPT_MESSAGE, 1);
+    count_message(vp, INTERCEPT_APIC_EOI);
+    eois->vectors[vector / 32] |= 1u << (vector % 32);
+    if (eois->message.at)
+        return; /* goes with those that wait */
+    eois->message.vp = vp;
+    eois->message.type = INTERCEPT_APIC_EOI;
+    if (to->synic.senders || !post_eois(context, &to->synic, eois))
+        link_last(&to->synic, &eois->message);
+}
+
 void intercept_forget(struct hv_vp *vp)
 {
     intercept_unlink(&vp->intercept);
+    intercept_unlink(&vp->eois.message);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "hypervisor/intercept.h"
 #include "hypervisor/lapic_private.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
@@ -180,6 +181,8 @@ void lapic_eoi(struct hv_context *context, struct lapic *lapic)
     if (vector < 0)
         return;
     clear_bit(lapic->isr, (uint8_t)vector);
+    if (test_bit(lapic->tmr, (uint8_t)vector))
+        intercept_send_eoi(context, vp, (uint8_t)vector);
     synic_eoi(context, &vp->synic, (uint8_t)vector);
     vp_check_interrupts(vp);
 }
@@ -191,6 +194,14 @@ void lapic_write_tpr(struct hv_context *context, struct lapic *lapic,
     pc_vp_add(&lapic->vp->counters, PC_VP_APIC_TPR, 1);
     lapic->tpr = value & 0xff;
     vp_check_interrupts(lapic->vp);
+}
+
+/** No firmware of ours runs: an APIC that software has not enabled is as
+ *  firmware leaves it, in virtual wire mode. */
+bool lapic_passes_external(const struct lapic *lapic)
+{
+    return !lapic_accepts(lapic) ||
+           (lapic->lvt[LVT_LINT0] & (LVT_MASKED | LVT_DELIVERY)) == LVT_EXTINT;
 }
 
 bool lapic_is_enabled(const struct lapic *lapic)

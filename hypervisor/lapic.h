@@ -13,6 +13,7 @@
 #include "sim/core/types.h"
 
 struct hv_context;
+struct hv_partition;
 struct hv_vp;
 
 struct lapic {
@@ -31,6 +32,27 @@ struct lapic {
     cycles_t timer_started; /* when that was */
     uint64_t timer_periods; /* expiries since, in periodic mode */
     struct event timer;
+};
+
+/** How a message of the APIC bus is delivered (SDM 3A, "Delivery Mode"); also
+ *  HV_INTERRUPT_TYPE of the hypercall interface. */
+enum lapic_delivery {
+    LAPIC_FIXED,
+    LAPIC_LOWEST,
+    LAPIC_SMI,
+    LAPIC_RESERVED,
+    LAPIC_NMI,
+    LAPIC_INIT,
+    LAPIC_STARTUP,
+    LAPIC_EXTINT,
+};
+
+struct lapic_message {
+    enum lapic_delivery delivery;
+    bool logical; /* how `destination` is meant */
+    bool level;   /* its EOI is reported to the parent */
+    uint32_t destination;
+    uint8_t vector;
 };
 
 /**
@@ -79,6 +101,17 @@ uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic);
 
 /** Ends the highest vector in service, if there is one. */
 void lapic_eoi(struct hv_context *context, struct lapic *lapic);
+
+/**
+ * Delivers a message that comes from none of the partition's VPs, as an IOAPIC
+ * sends them. An address that no VP has is no error: on the bus nobody would
+ * listen either. False if an ExtINT found that a VP has not taken the last one.
+ */
+bool lapic_deliver(struct hv_context *context, struct hv_partition *partition,
+                   const struct lapic_message *message);
+
+/** True if ExtINTs (of an 8259, at LINT0) get through to the processor. */
+bool lapic_passes_external(const struct lapic *lapic);
 
 /** False while IA32_APIC_BASE has turned it off as a whole. */
 bool lapic_is_enabled(const struct lapic *lapic);

@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inter-processor interrupts (SDM 3A, "Issuing Interprocessor Interrupts").
+ * Inter-processor interrupts (SDM 3A, "Issuing Interprocessor Interrupts"), and
+ * messages from outside, which are routed alike.
  *
  * Ordering. Targets are served by ascending VP index. Lowest-priority delivery
  * goes to the target with the lowest processor priority, among equals to the
  * lowest VP index; real processors leave the choice open.
  *
- * What this does not model: SMI (there is no SMM), remote read, and ExtINT.
+ * What this does not model: SMI (there is no SMM) and remote read.
  */
 #include "hypervisor/lapic_private.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
-
-enum delivery {
-    DELIVER_FIXED,
-    DELIVER_LOWEST,
-    DELIVER_SMI,
-    DELIVER_RESERVED,
-    DELIVER_NMI,
-    DELIVER_INIT,
-    DELIVER_STARTUP,
-    DELIVER_EXTINT,
-};
 
 enum shorthand {
     TO_DESTINATION,
@@ -35,13 +25,10 @@ enum shorthand {
 #define ICR_LEVEL (1u << 15)
 
 struct ipi {
-    const struct lapic *from;
-    enum delivery delivery;
+    const struct lapic *from; /* NULL: none of the partition's */
     enum shorthand shorthand;
-    bool logical;
     bool broadcast; /* the destination field is all ones */
-    uint32_t destination;
-    uint8_t vector;
+    struct lapic_message message;
 };
 
 uint32_t lapic_x2apic_ldr(uint32_t apic_id)
@@ -88,60 +75,69 @@ static bool is_target(const struct ipi *ipi, const struct lapic *to)
     }
     if (ipi->broadcast)
         return true;
-    if (!ipi->logical)
-        return to->vp->apic_id == ipi->destination;
-    return lapic_x2apic(to) ? matches_x2apic_logical(to, ipi->destination)
-                            : matches_xapic_logical(to, ipi->destination);
+
+    uint32_t destination = ipi->message.destination;
+
+    if (!ipi->message.logical)
+        return to->vp->apic_id == destination;
+    return lapic_x2apic(to) ? matches_x2apic_logical(to, destination)
+                            : matches_xapic_logical(to, destination);
 }
 
 /** Which combinations exist: SDM 3A, "Valid Combinations for the Pentium 4
  *  ICR". The others send nothing. */
 static bool is_valid(const struct ipi *ipi)
 {
-    switch (ipi->delivery) {
-    case DELIVER_FIXED:
+    switch (ipi->message.delivery) {
+    case LAPIC_FIXED:
         return true;
-    case DELIVER_LOWEST:
-    case DELIVER_NMI:
-    case DELIVER_INIT:
-    case DELIVER_STARTUP:
+    case LAPIC_LOWEST:
+    case LAPIC_NMI:
+    case LAPIC_INIT:
+    case LAPIC_STARTUP:
         return ipi->shorthand == TO_DESTINATION || ipi->shorthand == TO_OTHERS;
-    case DELIVER_SMI:
-    case DELIVER_RESERVED:
-    case DELIVER_EXTINT:
+    case LAPIC_SMI:
+    case LAPIC_RESERVED:
+    case LAPIC_EXTINT:
         return false;
     }
     return false;
 }
 
-static void deliver(struct hv_context *context, const struct ipi *ipi,
-                    struct hv_vp *vp)
+/** False: the VP has an ExtINT that it has not taken. */
+static bool deliver(struct hv_context *context,
+                    const struct lapic_message *message, struct hv_vp *vp)
 {
-    switch (ipi->delivery) {
-    case DELIVER_FIXED:
-    case DELIVER_LOWEST:
-        vp_interrupt(context, vp, ipi->vector);
+    switch (message->delivery) {
+    case LAPIC_FIXED:
+    case LAPIC_LOWEST:
+        if (message->level)
+            vp_interrupt_level(context, vp, message->vector);
+        else
+            vp_interrupt(context, vp, message->vector);
         break;
-    case DELIVER_NMI:
+    case LAPIC_NMI:
         vp_nmi(context, vp);
         break;
-    case DELIVER_INIT:
+    case LAPIC_INIT:
         vp_init(context, vp);
         break;
-    case DELIVER_STARTUP:
-        vp_startup(context, vp, ipi->vector);
+    case LAPIC_STARTUP:
+        vp_startup(context, vp, message->vector);
         break;
-    case DELIVER_SMI:
-    case DELIVER_RESERVED:
-    case DELIVER_EXTINT:
+    case LAPIC_EXTINT:
+        return vp_external_interrupt(context, vp, message->vector);
+    case LAPIC_SMI:
+    case LAPIC_RESERVED:
         break;
     }
+    return true;
 }
 
-/** The target of a lowest-priority IPI, or NULL. */
-static struct hv_vp *arbitrate(const struct ipi *ipi)
+/** The target of a lowest-priority message, or NULL. */
+static struct hv_vp *arbitrate(const struct hv_partition *partition,
+                               const struct ipi *ipi)
 {
-    struct hv_partition *partition = ipi->from->vp->partition;
     struct hv_vp *best = NULL;
 
     for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
@@ -155,16 +151,37 @@ static struct hv_vp *arbitrate(const struct ipi *ipi)
     return best;
 }
 
-static void deliver_to_all(struct hv_context *context, const struct ipi *ipi)
+static bool deliver_to_all(struct hv_context *context,
+                           struct hv_partition *partition,
+                           const struct ipi *ipi)
 {
-    struct hv_partition *partition = ipi->from->vp->partition;
+    bool delivered = true;
 
     for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
         struct hv_vp *vp = partition->vps[i];
 
         if (vp && is_target(ipi, &vp->lapic))
-            deliver(context, ipi, vp);
+            delivered &= deliver(context, &ipi->message, vp);
     }
+    return delivered;
+}
+
+bool lapic_deliver(struct hv_context *context, struct hv_partition *partition,
+                   const struct lapic_message *message)
+{
+    const struct ipi ipi = {
+        .shorthand = TO_DESTINATION,
+        .broadcast = message->destination == UINT32_MAX ||
+                     (!message->logical && message->destination == 0xff),
+        .message = *message,
+    };
+
+    if (message->delivery != LAPIC_LOWEST)
+        return deliver_to_all(context, partition, &ipi);
+
+    struct hv_vp *target = arbitrate(partition, &ipi);
+
+    return !target || deliver(context, message, target);
 }
 
 static struct ipi decode(const struct lapic *lapic, uint64_t icr)
@@ -175,46 +192,47 @@ static struct ipi decode(const struct lapic *lapic, uint64_t icr)
 
     return (struct ipi){
         .from = lapic,
-        .delivery = (enum delivery)(low >> 8 & 7),
         .shorthand = (enum shorthand)(low >> 18 & 3),
-        .logical = (low & ICR_LOGICAL) != 0,
         .broadcast = destination == (x2apic ? UINT32_MAX : 0xff),
-        .destination = destination,
-        .vector = (uint8_t)low,
+        .message = {.delivery = (enum lapic_delivery)(low >> 8 & 7),
+                    .logical = (low & ICR_LOGICAL) != 0,
+                    .destination = destination,
+                    .vector = (uint8_t)low},
     };
 }
 
 void lapic_send(struct hv_context *context, struct lapic *lapic, uint64_t icr)
 {
     struct ipi ipi = decode(lapic, icr);
+    enum lapic_delivery delivery = ipi.message.delivery;
     struct hv_vp *vp = lapic->vp;
 
     if (!lapic_enabled(lapic) || !is_valid(&ipi))
         return;
     /* "INIT level de-assert" has no effect since the Pentium 4. */
-    if (ipi.delivery == DELIVER_INIT && (icr & ICR_LEVEL) != 0 &&
+    if (delivery == LAPIC_INIT && (icr & ICR_LEVEL) != 0 &&
         (icr & ICR_ASSERT) == 0)
         return;
-    if ((ipi.delivery == DELIVER_FIXED || ipi.delivery == DELIVER_LOWEST) &&
-        ipi.vector < VECTOR_FIRST_LEGAL) {
+    if ((delivery == LAPIC_FIXED || delivery == LAPIC_LOWEST) &&
+        ipi.message.vector < VECTOR_FIRST_LEGAL) {
         if (lapic_error(lapic, ESR_SEND_ILLEGAL_VECTOR))
             vp_check_interrupts(vp);
         return;
     }
 
     pc_vp_add(&vp->counters, PC_VP_APIC_IPIS, 1);
-    hypervisor_trace(context, TRACE_IPI, ipi.vector);
-    if (ipi.delivery == DELIVER_LOWEST) {
-        struct hv_vp *target = arbitrate(&ipi);
+    hypervisor_trace(context, TRACE_IPI, ipi.message.vector);
+    if (delivery == LAPIC_LOWEST) {
+        struct hv_vp *target = arbitrate(vp->partition, &ipi);
 
         if (!target)
             return;
         if (target == vp)
             pc_vp_add(&vp->counters, PC_VP_APIC_SELF_IPIS, 1);
-        deliver(context, &ipi, target);
+        deliver(context, &ipi.message, target);
         return;
     }
     if (is_target(&ipi, lapic))
         pc_vp_add(&vp->counters, PC_VP_APIC_SELF_IPIS, 1);
-    deliver_to_all(context, &ipi);
+    deliver_to_all(context, vp->partition, &ipi);
 }

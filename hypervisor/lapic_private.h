@@ -29,6 +29,8 @@ enum lapic_lvt {
 };
 
 #define LVT_VECTOR 0x000ffu
+#define LVT_DELIVERY 0x00700u
+#define LVT_EXTINT 0x00700u
 #define LVT_MASKED 0x10000u
 
 /* SDM 3A, "Error Status Register" */

@@ -81,12 +81,23 @@ void vp_set_state(struct hv_context *context, struct hv_vp *vp,
     hypervisor_trace(&of_vp, TRACE_VP_STATE, to);
 }
 
+static bool vp_external_deliverable(const struct hv_vp *vp)
+{
+    return vp->external_pending && lapic_passes_external(&vp->lapic);
+}
+
+/* An interrupt waits for nothing but the runner's being interruptible. */
+static bool vp_deliverable(const struct hv_vp *vp)
+{
+    return lapic_deliverable(&vp->lapic) >= 0 || vp_external_deliverable(vp);
+}
+
 /* HLT ends with an interrupt that would be delivered, or an NMI. */
 static bool vp_must_wake(const struct hv_vp *vp)
 {
     if (vp->nmi_pending)
         return true;
-    return lapic_deliverable(&vp->lapic) >= 0 &&
+    return vp_deliverable(vp) &&
            vp->runner.ops->interruptible(vp->runner.context);
 }
 
@@ -168,7 +179,7 @@ struct hv_context vp_event_context(struct hv_vp *vp, cycles_t now)
 
 void vp_check_interrupts(struct hv_vp *vp)
 {
-    if (vp->state == VP_RUNNING && lapic_deliverable(&vp->lapic) >= 0)
+    if (vp->state == VP_RUNNING && vp_deliverable(vp))
         vp->runner.ops->request_window(vp->runner.context, true);
 }
 
@@ -197,6 +208,26 @@ void vp_interrupt(struct hv_context *context, struct hv_vp *vp, uint8_t vector)
         vp_notice(context, vp);
 }
 
+void vp_interrupt_level(struct hv_context *context, struct hv_vp *vp,
+                        uint8_t vector)
+{
+    cost_note(context->bill, COST_VIRTUAL_INTERRUPT, 1);
+    if (lapic_set_irr(&vp->lapic, vector, true, false))
+        vp_notice(context, vp);
+}
+
+bool vp_external_interrupt(struct hv_context *context, struct hv_vp *vp,
+                           uint8_t vector)
+{
+    if (vp->external_pending)
+        return false;
+    cost_note(context->bill, COST_VIRTUAL_INTERRUPT, 1);
+    vp->external_pending = true;
+    vp->external_vector = vector;
+    vp_notice(context, vp);
+    return true;
+}
+
 void vp_nmi(struct hv_context *context, struct hv_vp *vp)
 {
     cost_note(context->bill, COST_VIRTUAL_INTERRUPT, 1);
@@ -214,6 +245,7 @@ static void vp_start_over(struct hv_context *context, struct hv_vp *vp)
         vp->runner.ops->reset(vp->runner.context);
     vp->halted = false;
     vp->nmi_pending = false;
+    vp->external_pending = false;
     /* The bootstrap processor starts over; the others wait for a SIPI. */
     vp->wait_for_sipi = vp->index.v != 0;
     vp_reconsider(context, vp);
@@ -264,6 +296,14 @@ void vp_halt(struct hv_context *context, struct hv_vp *vp)
     vp_reconsider(context, vp);
 }
 
+static uint8_t vp_take_interrupt(struct hv_context *context, struct hv_vp *vp)
+{
+    if (!vp_external_deliverable(vp))
+        return lapic_accept(context, &vp->lapic);
+    vp->external_pending = false;
+    return vp->external_vector;
+}
+
 void vp_prepare_entry(struct hv_context *context, struct hv_vp *vp)
 {
     const struct vp_runner_ops *ops = vp->runner.ops;
@@ -274,16 +314,16 @@ void vp_prepare_entry(struct hv_context *context, struct hv_vp *vp)
         ops->inject_nmi(vp->runner.context);
     }
 
-    bool waiting = lapic_deliverable(&vp->lapic) >= 0;
+    bool waiting = vp_deliverable(vp);
 
     if (waiting && ops->interruptible(vp->runner.context)) {
-        uint8_t vector = lapic_accept(context, &vp->lapic);
+        uint8_t vector = vp_take_interrupt(context, vp);
 
         ops->inject(vp->runner.context, vector);
         cost_note(context->bill, COST_INTERRUPT_INJECT, 1);
         pc_vp_add(&vp->counters, PC_VP_VIRTUAL_INTERRUPTS, 1);
         hypervisor_trace(context, TRACE_INTERRUPT, vector);
-        waiting = lapic_deliverable(&vp->lapic) >= 0;
+        waiting = vp_deliverable(vp);
     }
     ops->request_window(vp->runner.context, waiting);
 }

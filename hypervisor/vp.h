@@ -88,12 +88,14 @@ struct hv_vp {
     enum vp_state state;
     bool explicit_suspend;
     bool intercept_suspend;
-    bool wait_for_sipi; /* what SUSPENDED returns to */
-    bool halted;        /* likewise */
-    bool shut_down;     /* triple fault: only INIT gets it out of this */
-    bool nmi_pending;   /* wakes a halted VP; the engine delivers it */
-    bool init_held;     /* INIT has come within an intercept, */
-    int startup_held;   /* and then the SIPI of this vector; -1: none */
+    bool wait_for_sipi;      /* what SUSPENDED returns to */
+    bool halted;             /* likewise */
+    bool shut_down;          /* triple fault: only INIT gets it out of this */
+    bool nmi_pending;        /* wakes a halted VP; the engine delivers it */
+    bool external_pending;   /* an ExtINT, */
+    uint8_t external_vector; /* of this vector */
+    bool init_held;          /* INIT has come within an intercept, */
+    int startup_held;        /* and then the SIPI of this vector; -1: none */
     uint64_t pending_interruption; /* HvX64RegisterPendingInterruption: what
                                       its parent injects at the next entry */
     cycles_t state_since;
@@ -112,6 +114,7 @@ struct hv_vp {
     cycles_t idle_counted; /* up to when the idle time at hand is counted */
     struct engine_walks walks_counted;
     struct vp_intercept intercept; /* the message its parent has */
+    struct vp_eois eois;           /* those its parent has not heard of */
 };
 
 /** Changes the state; CHECKs that the transition exists. */
@@ -141,6 +144,15 @@ struct hv_context vp_event_context(struct hv_vp *vp, cycles_t now);
  *  `now` is the context's; the VP sees it at that time or as soon after as its
  *  LP's clock allows. */
 void vp_interrupt(struct hv_context *context, struct hv_vp *vp, uint8_t vector);
+
+/** The same, level-triggered: the parent is told of its EOI. */
+void vp_interrupt_level(struct hv_context *context, struct hv_vp *vp,
+                        uint8_t vector);
+
+/** The interrupt of an 8259: no APIC register knows of it. False, and nothing
+ *  has changed, if the VP has not taken the last one. */
+bool vp_external_interrupt(struct hv_context *context, struct hv_vp *vp,
+                           uint8_t vector);
 
 /** Makes an NMI pending, which also wakes the VP. */
 void vp_nmi(struct hv_context *context, struct hv_vp *vp);

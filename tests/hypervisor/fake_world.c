@@ -298,6 +298,27 @@ void vp_interrupt(struct hv_context *context, struct hv_vp *vp, uint8_t vector)
     lapic_set_irr(&vp->lapic, vector, false, false);
 }
 
+void vp_interrupt_level(struct hv_context *context, struct hv_vp *vp,
+                        uint8_t vector)
+{
+    (void)context;
+    fake_of(vp)->interrupts++;
+    fake_of(vp)->last_vector = vector;
+    lapic_set_irr(&vp->lapic, vector, true, false);
+}
+
+bool vp_external_interrupt(struct hv_context *context, struct hv_vp *vp,
+                           uint8_t vector)
+{
+    bool taken = !vp->external_pending;
+
+    (void)context;
+    vp->external_pending = true;
+    if (taken)
+        vp->external_vector = vector;
+    return taken;
+}
+
 void vp_nmi(struct hv_context *context, struct hv_vp *vp)
 {
     (void)context;

@@ -339,6 +339,85 @@ static void nmi_init_and_sipi_can_be_asserted(void **state)
     assert_true(vp->wait_for_sipi);
 }
 
+static void an_interrupt_by_logical_address_and_priority(void **state)
+{
+    struct small_host *host = *state;
+    struct hv_partition *child = small_host_child_with_vp(host);
+    struct hv_input_assert_interrupt input = interrupt_for(child);
+
+    partition_add_vp(&host->context, child, (vp_index_t){1}, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        enable_apic(host, child->vps[i]);
+        lapic_mmio_write(&host->context, &child->vps[i]->lapic, 0xd0, 4,
+                         1u << (24 + i));
+    }
+    input.flags = HV_INTERRUPT_LOGICAL;
+    input.destination = 2;
+    assert_int_equal(
+        call(host, HVCALL_ASSERT_VIRTUAL_INTERRUPT, &input, sizeof(input)),
+        HV_STATUS_SUCCESS);
+    assert_false(in_irr(child->vps[0], 0x40));
+    assert_true(in_irr(child->vps[1], 0x40));
+
+    input.type = HV_INTERRUPT_LOWEST_PRIORITY;
+    input.destination = 3;
+    input.vector = 0x51;
+    lapic_mmio_write(&host->context, &child->vps[0]->lapic, 0x80, 4, 0x20);
+    assert_int_equal(
+        call(host, HVCALL_ASSERT_VIRTUAL_INTERRUPT, &input, sizeof(input)),
+        HV_STATUS_SUCCESS);
+    assert_false(in_irr(child->vps[0], 0x51));
+    assert_true(in_irr(child->vps[1], 0x51));
+}
+
+static void an_extint_waits_until_taken_or_cleared(void **state)
+{
+    struct small_host *host = *state;
+    struct hv_partition *child = small_host_child_with_vp(host);
+    struct hv_input_assert_interrupt input = interrupt_for(child);
+    const struct hv_input_clear_interrupt clear = {.partition_id = child->id.v};
+    const struct hv_input_clear_interrupt nobody = {.partition_id = child->id.v,
+                                                    .vp_index = 9};
+    struct hv_vp *vp = child->vps[0];
+
+    input.type = HV_INTERRUPT_EXTINT;
+    input.vector = 0x08; /* below 16: no APIC vector */
+    assert_int_equal(
+        call(host, HVCALL_ASSERT_VIRTUAL_INTERRUPT, &input, sizeof(input)),
+        HV_STATUS_SUCCESS);
+    assert_true(vp->external_pending);
+    assert_int_equal(vp->external_vector, 0x08);
+    input.vector = 0x09;
+    assert_int_equal(
+        call(host, HVCALL_ASSERT_VIRTUAL_INTERRUPT, &input, sizeof(input)),
+        HV_STATUS_NOT_ACKNOWLEDGED);
+    assert_int_equal(vp->external_vector, 0x08);
+
+    assert_int_equal(
+        call(host, HVCALL_CLEAR_VIRTUAL_INTERRUPT, &nobody, sizeof(nobody)),
+        HV_STATUS_INVALID_VP_INDEX);
+    assert_int_equal(
+        call(host, HVCALL_CLEAR_VIRTUAL_INTERRUPT, &clear, sizeof(clear)),
+        HV_STATUS_SUCCESS);
+    assert_int_equal(
+        call(host, HVCALL_CLEAR_VIRTUAL_INTERRUPT, &clear, sizeof(clear)),
+        HV_STATUS_ACKNOWLEDGED);
+}
+
+static void an_extint_passes_lint0_only_where_it_is_let_through(void **state)
+{
+    struct small_host *host = *state;
+    struct hv_vp *vp = small_host_child_with_vp(host)->vps[0];
+
+    assert_true(lapic_passes_external(&vp->lapic)); /* as firmware leaves it */
+    enable_apic(host, vp);
+    assert_false(lapic_passes_external(&vp->lapic)); /* LINT0 is masked */
+    lapic_mmio_write(&host->context, &vp->lapic, 0x350, 4, 0x700);
+    assert_true(lapic_passes_external(&vp->lapic));
+    lapic_mmio_write(&host->context, &vp->lapic, 0x350, 4, 0x030);
+    assert_false(lapic_passes_external(&vp->lapic)); /* a fixed interrupt */
+}
+
 static void interrupts_are_checked(void **state)
 {
     struct small_host *host = *state;
@@ -375,6 +454,17 @@ static void interrupts_are_checked(void **state)
         {"an unknown type",
          {.partition_id = id, .type = UINT32_MAX, .vector = 0x40},
          HV_STATUS_INVALID_PARAMETER},
+        {"an address of 33 bits",
+         {.partition_id = id, .vector = 0x40, .destination = 1ull << 32},
+         HV_STATUS_INVALID_PARAMETER},
+        {"an ExtINT by level",
+         {.partition_id = id, .type = HV_INTERRUPT_EXTINT, .flags = 1},
+         HV_STATUS_INVALID_PARAMETER},
+        {"lowest priority, vector 15",
+         {.partition_id = id,
+          .type = HV_INTERRUPT_LOWEST_PRIORITY,
+          .vector = 15},
+         HV_STATUS_INVALID_PARAMETER},
         {"unknown flags",
          {.partition_id = id, .flags = 8, .vector = 0x40},
          HV_STATUS_INVALID_PARAMETER},
@@ -409,6 +499,9 @@ int main(void)
         T(a_vp_reads_its_own_registers_only_with_the_privilege),
         T(interrupts_reach_the_processor_addressed),
         T(nmi_init_and_sipi_can_be_asserted),
+        T(an_interrupt_by_logical_address_and_priority),
+        T(an_extint_waits_until_taken_or_cleared),
+        T(an_extint_passes_lint0_only_where_it_is_let_through),
         T(interrupts_are_checked),
     };
 

@@ -420,6 +420,69 @@ static void a_child_of_nobody_stays_suspended(void **state)
     assert_true(world->vps[0].intercept_suspend);
 }
 
+static void end_level(struct fake_world *world, unsigned vp, uint8_t vector)
+{
+    struct hv_context context = fake_context(world, &world->vps[vp]);
+    struct lapic *lapic = &world->vps[vp].lapic;
+
+    fake_enable_lapic(&world->vps[vp]);
+    assert_true(lapic_set_irr(lapic, vector, true, false));
+    assert_int_equal(lapic_accept(&context, lapic), vector);
+    lapic_eoi(&context, lapic);
+}
+
+static void the_end_of_a_level_is_told_and_the_vp_goes_on(void **state)
+{
+    struct fake_world *world = *state;
+    const uint32_t type = INTERCEPT_APIC_EOI;
+    struct received received;
+
+    enable_parents(world);
+    world->parent.vp_count = 1;
+    end_level(world, 3, 0x31);
+    assert_false(world->vps[3].intercept_suspend);
+    assert_true(take(world, 0, &received));
+    assert_memory_equal(received.bytes, &type, sizeof(type));
+    assert_int_equal(field(&received, 0, 4), 3);
+    assert_int_equal(field(&received, 4, 4), 0x31);
+    assert_false(take(world, 0, &received));
+}
+
+static void the_end_of_an_edge_is_nobodys_business(void **state)
+{
+    struct fake_world *world = *state;
+    struct lapic *lapic = &world->vps[0].lapic;
+    struct received received;
+
+    enable_parents(world);
+    world->parent.vp_count = 1;
+    fake_enable_lapic(&world->vps[0]);
+    assert_true(lapic_set_irr(lapic, 0x31, false, false));
+    lapic_accept(&world->context, lapic);
+    lapic_eoi(&world->context, lapic);
+    assert_false(take(world, 0, &received));
+}
+
+static void ends_of_levels_wait_for_room_and_none_is_lost(void **state)
+{
+    struct fake_world *world = *state;
+    struct received received;
+
+    for (uint8_t vector = 0x40; vector > 0x30; vector--)
+        end_level(world, 0, vector);
+    end_level(world, 1, 0x31);
+    enable_parents(world);
+    world->parent.vp_count = 1;
+    for (uint8_t vector = 0x31; vector <= 0x40; vector++) {
+        assert_true(take(world, 0, &received));
+        assert_int_equal(field(&received, 0, 4), 0);
+        assert_int_equal(field(&received, 4, 4), vector);
+    }
+    assert_false(take(world, 0, &received));
+    assert_true(take(world, 1, &received));
+    assert_int_equal(field(&received, 0, 4), 1);
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -441,6 +504,9 @@ int main(void)
         TEST(a_vp_resumed_meanwhile_has_nothing_to_report),
         TEST(a_vp_that_goes_away_takes_its_message_along),
         TEST(a_child_of_nobody_stays_suspended),
+        TEST(the_end_of_a_level_is_told_and_the_vp_goes_on),
+        TEST(the_end_of_an_edge_is_nobodys_business),
+        TEST(ends_of_levels_wait_for_room_and_none_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
