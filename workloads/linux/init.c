@@ -42,7 +42,7 @@ static void mount_all(void)
         const char *type;
         const char *folder;
     } mounts[] = {
-        {"devtmpfs", "/dev"}, {"proc", "/proc"},   {"sysfs", "/sys"},
+        {"devtmpfs", "/dev"}, {"proc", "/proc"}, {"sysfs", "/sys"},
         {"tmpfs", "/tmp"},    {"tmpfs", "/run"},
     };
 
@@ -82,8 +82,8 @@ static pid_t start_watch(uint64_t interval_ns)
  * and job control, which a first process has not. */
 static _Noreturn void become_shell(const char *line)
 {
-    static char *const environment[] = {
-        "PATH=/bin", "HOME=/", "TERM=vt100", NULL};
+    static char *const environment[] = {"PATH=/bin", "HOME=/", "TERM=vt100",
+                                        NULL};
     char copy[COMMAND_LINE_BYTES];
 
     setsid();
@@ -148,8 +148,7 @@ static void run_guest(void)
         if (arguments_duration(value, &interval_ns))
             watch = start_watch(interval_ns);
         else
-            report_fail("hvsim.report=%s is no duration, such as 100ms",
-                        value);
+            report_fail("hvsim.report=%s is no duration, such as 100ms", value);
     }
     if (arguments_find(command_line, "hvsim.run", value, sizeof(value)))
         run_line(value);
