@@ -11,7 +11,8 @@
  *
  * Leaves above the highest basic or extended one answer as the highest basic
  * leaf (SDM 2A, "CPUID"); those of the hypervisor range that are not defined
- * answer zeros, as other hypervisors' guests expect when they scan it.
+ * answer zeros, as other hypervisors' guests expect when they scan it. To a
+ * partition that shall not see us they are above the highest.
  */
 #include "hypervisor/cpuid.h"
 
@@ -42,12 +43,10 @@ static const struct feature leaf1_ecx[] = {
     {13, "CMPXCHG16B", "engine"},
     {19, "SSE4.1", "engine"},
     {20, "SSE4.2", "engine"},
-    {21, "x2APIC", "lapic_registers.c"},
     {22, "MOVBE", "engine"},
     {23, "POPCNT", "engine"},
     {24, "TSC-deadline timer", "lapic_timer.c"},
     {25, "AES", "engine"},
-    {31, "hypervisor present", "what this is"},
 };
 
 static const struct feature leaf1_edx[] = {
@@ -74,6 +73,8 @@ static const struct feature leaf1_edx[] = {
     {27, "self snoop", "all accesses are coherent"},
 };
 
+#define LEAF1_ECX_X2APIC (1u << 21)
+#define LEAF1_ECX_HYPERVISOR (1u << 31)
 #define LEAF1_EDX_APIC (1u << 9)
 #define LEAF1_EDX_HTT (1u << 28)
 
@@ -141,8 +142,13 @@ static struct cpuid_result leaf_0(void)
 
 static struct cpuid_result leaf_1(const struct hv_vp *vp)
 {
+    uint32_t ecx = BITS(leaf1_ecx);
     uint32_t edx = BITS(leaf1_edx);
 
+    if (partition_offers(vp->partition, FEATURE_X2APIC))
+        ecx |= LEAF1_ECX_X2APIC;
+    if (partition_offers(vp->partition, FEATURE_HYPERVISOR_PRESENT))
+        ecx |= LEAF1_ECX_HYPERVISOR;
     if (lapic_is_enabled(&vp->lapic))
         edx |= LEAF1_EDX_APIC;
     if (vp_count(vp) > 1)
@@ -151,7 +157,7 @@ static struct cpuid_result leaf_1(const struct hv_vp *vp)
         .eax = SIGNATURE,
         .ebx =
             vp->apic_id << 24 | 1u << id_bits(vp) << 16 | CLFLUSH_QWORDS << 8,
-        .ecx = BITS(leaf1_ecx),
+        .ecx = ecx,
         .edx = edx,
     };
 }
@@ -291,27 +297,50 @@ static struct cpuid_result basic(const struct hv_vp *vp, uint32_t leaf,
      PRIVILEGE_ACCESS_VP_INDEX | PRIVILEGE_ACCESS_REFERENCE_TSC |              \
      PRIVILEGE_ACCESS_FREQUENCY | UINT64_C(0xffffffff00000000))
 
-/* A feature of leaf 40000003 EDX and the privilege without which it is of no
- * use. */
+/* A bit that is shown to those who have the privilege and are offered the
+ * feature. */
 struct hv_feature {
     uint8_t bit;
     uint64_t privilege;
+    uint64_t feature;
     const char *name;
 };
 
+/* Leaf 40000003 EDX. */
 static const struct hv_feature hv_features[] = {
-    {4, PRIVILEGE_ACCESS_HYPERCALL_MSRS, "hypercall input in XMM registers"},
-    {8, PRIVILEGE_ACCESS_FREQUENCY, "frequency MSRs"},
-    {10, 0, "crash MSRs"},
-    {15, PRIVILEGE_FAST_HYPERCALL_OUTPUT, "hypercall output in XMM registers"},
-    {17, PRIVILEGE_ACCESS_SYNIC, "SINT polling mode"},
-    {18, PRIVILEGE_ACCESS_HYPERCALL_MSRS, "lock of the hypercall MSR"},
-    {19, PRIVILEGE_ACCESS_SYNTHETIC_TIMERS, "direct synthetic timers"},
+    {4, PRIVILEGE_ACCESS_HYPERCALL_MSRS, 0, "hypercall input in XMM registers"},
+    {8, PRIVILEGE_ACCESS_FREQUENCY, 0, "frequency MSRs"},
+    {10, 0, FEATURE_CRASH_MSRS, "crash MSRs"},
+    {15, PRIVILEGE_FAST_HYPERCALL_OUTPUT, 0,
+     "hypercall output in XMM registers"},
+    {17, PRIVILEGE_ACCESS_SYNIC, 0, "SINT polling mode"},
+    {18, PRIVILEGE_ACCESS_HYPERCALL_MSRS, 0, "lock of the hypercall MSR"},
+    {19, PRIVILEGE_ACCESS_SYNTHETIC_TIMERS, FEATURE_DIRECT_TIMERS,
+     "direct synthetic timers"},
 };
 
-#define HINT_APIC_MSRS (1u << 3)
-#define HINT_RELAXED_TIMING (1u << 5)
-#define HINT_X2APIC (1u << 8)
+/* Leaf 40000004 EAX. */
+static const struct hv_feature hv_hints[] = {
+    {3, PRIVILEGE_ACCESS_APIC_MSRS, 0, "MSRs for EOI, ICR and TPR"},
+    {5, 0, 0, "relaxed timing: no watchdogs"},
+    {8, 0, FEATURE_X2APIC, "MSRs of the x2APIC"},
+};
+
+static uint32_t shown_bits(const struct hv_partition *partition,
+                           const struct hv_feature *features, size_t count)
+{
+    uint32_t value = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (partition_has(partition, features[i].privilege) &&
+            partition_offers(partition, features[i].feature))
+            value |= 1u << features[i].bit;
+    }
+    return value;
+}
+
+#define SHOWN(partition, features)                                             \
+    shown_bits(partition, features, sizeof(features) / sizeof((features)[0]))
 
 /** The guest need not call HvCallNotifyLongSpinWait. */
 #define SPIN_NEVER UINT32_MAX
@@ -322,26 +351,18 @@ static const struct hv_feature hv_features[] = {
 #define BUILD_NUMBER 22621u
 #define BUILD_VERSION 0x000a0000u
 
-static struct cpuid_result hv_privileges(const struct hv_partition *partition)
+static struct cpuid_result privilege_leaf(const struct hv_partition *partition)
 {
     uint64_t shown = partition->privileges & PRIVILEGES_BUILT;
-    uint32_t edx = 0;
 
-    for (size_t i = 0; i < sizeof(hv_features) / sizeof(hv_features[0]); i++) {
-        if (partition_has(partition, hv_features[i].privilege))
-            edx |= 1u << hv_features[i].bit;
-    }
     return (struct cpuid_result){(uint32_t)shown, (uint32_t)(shown >> 32), 0,
-                                 edx};
+                                 SHOWN(partition, hv_features)};
 }
 
-static struct cpuid_result hv_hints(const struct hv_partition *partition)
+static struct cpuid_result hint_leaf(const struct hv_partition *partition)
 {
-    uint32_t eax = HINT_RELAXED_TIMING | HINT_X2APIC;
-
-    if (partition_has(partition, PRIVILEGE_ACCESS_APIC_MSRS))
-        eax |= HINT_APIC_MSRS;
-    return (struct cpuid_result){eax, SPIN_NEVER, CPUID_PHYSICAL_BITS, 0};
+    return (struct cpuid_result){SHOWN(partition, hv_hints), SPIN_NEVER,
+                                 CPUID_PHYSICAL_BITS, 0};
 }
 
 static struct cpuid_result hypervisor_leaf(const struct hv_vp *vp,
@@ -358,9 +379,9 @@ static struct cpuid_result hypervisor_leaf(const struct hv_vp *vp,
     case 0x40000002:
         return (struct cpuid_result){.eax = BUILD_NUMBER, .ebx = BUILD_VERSION};
     case 0x40000003:
-        return hv_privileges(partition);
+        return privilege_leaf(partition);
     case 0x40000004:
-        return hv_hints(partition);
+        return hint_leaf(partition);
     case 0x40000005:
         return (struct cpuid_result){.eax = PARTITION_VP_COUNT_MAX,
                                      .ebx = vp->hv->lp_count};
@@ -411,7 +432,8 @@ static struct cpuid_result extended(uint32_t leaf)
 struct cpuid_result cpuid_query(const struct hv_vp *vp, uint32_t leaf,
                                 uint32_t subleaf)
 {
-    if (leaf >= HYPERVISOR_FIRST && leaf <= HYPERVISOR_LAST)
+    if (leaf >= HYPERVISOR_FIRST && leaf <= HYPERVISOR_LAST &&
+        partition_offers(vp->partition, FEATURE_HYPERVISOR_PRESENT))
         return hypervisor_leaf(vp, leaf);
     if (leaf >= EXTENDED_FIRST && leaf <= EXTENDED_MAX)
         return extended(leaf);

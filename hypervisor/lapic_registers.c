@@ -6,6 +6,7 @@
  */
 #include "hypervisor/cpuid.h"
 #include "hypervisor/lapic_private.h"
+#include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 
 #define MSR_APIC_BASE 0x1bu
@@ -385,6 +386,9 @@ static bool write_base(struct lapic *lapic, uint64_t value)
     uint64_t to = value & modes;
 
     if ((value & ~(address | modes | APIC_BASE_BSP)) != 0)
+        return false;
+    if ((to & APIC_BASE_X2APIC) != 0 &&
+        !partition_offers(lapic->vp->partition, FEATURE_X2APIC))
         return false;
     if (to == APIC_BASE_X2APIC)
         return false;

@@ -212,6 +212,8 @@ bool msr_read_crash(struct hv_context *context, uint32_t index, uint64_t *value)
 {
     uint32_t which = index - MSR_CRASH_P0;
 
+    if (!partition_offers(partition_of(context), FEATURE_CRASH_MSRS))
+        return false;
     *value = which == CRASH_CONTROL ? CRASH_NOTIFY | CRASH_MESSAGE
                                     : partition_of(context)->crash[which];
     return true;
@@ -219,6 +221,8 @@ bool msr_read_crash(struct hv_context *context, uint32_t index, uint64_t *value)
 
 bool msr_write_crash(struct hv_context *context, uint32_t index, uint64_t value)
 {
+    if (!partition_offers(partition_of(context), FEATURE_CRASH_MSRS))
+        return false;
     partition_of(context)->crash[index - MSR_CRASH_P0] = value;
     return true;
 }

@@ -161,6 +161,7 @@ enum sim_status partition_create_root(struct hypervisor *hv,
     CHECK(gpa_space_init(&root->gpa, root) == HV_STATUS_SUCCESS);
     CHECK(map_root(root) == HV_STATUS_SUCCESS);
     root->privileges = PRIVILEGES_KNOWN;
+    root->features = FEATURES_KNOWN;
     root->state = PARTITION_ACTIVE;
     hv->root = root;
     return SIM_OK;
@@ -198,6 +199,7 @@ enum hv_status partition_create(struct hv_context *context,
     }
     partition->page = page;
     partition->privileges = PRIVILEGES_DEFAULT & parent->privileges;
+    partition->features = FEATURES_KNOWN;
     partition->created_at = context->now;
     cost_note(context->bill, COST_PARTITION_CREATE, 1);
     set_state(context, partition, PARTITION_UNINITIALIZED);
@@ -352,6 +354,24 @@ static enum hv_status set_privileges(struct hv_context *context,
     return HV_STATUS_SUCCESS;
 }
 
+static uint64_t get_features(const struct hv_partition *partition)
+{
+    return partition->features;
+}
+
+static enum hv_status set_features(struct hv_context *context,
+                                   struct hv_partition *partition,
+                                   uint64_t value)
+{
+    (void)context;
+    if (partition->vp_count != 0)
+        return HV_STATUS_INVALID_PARTITION_STATE;
+    if ((value & ~FEATURES_KNOWN) != 0)
+        return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
+    partition->features = value;
+    return HV_STATUS_SUCCESS;
+}
+
 static uint64_t get_suspend(const struct hv_partition *partition)
 {
     return partition->suspended;
@@ -416,6 +436,8 @@ static enum hv_status set_weight(struct hv_context *context,
 static const struct property properties[] = {
     {PARTITION_PROPERTY_PRIVILEGES, 0, UINT64_MAX, get_privileges,
      set_privileges},
+    {PARTITION_PROPERTY_SYNTHETIC_FEATURES, 0, UINT64_MAX, get_features,
+     set_features},
     {PARTITION_PROPERTY_SUSPEND, 0, 1, get_suspend, set_suspend},
     {PARTITION_PROPERTY_CPU_RESERVE, 0, PARTITION_CPU_SHARE_MAX, get_reserve,
      set_reserve},

@@ -36,14 +36,18 @@ enum partition_state {
 #define PRIVILEGE_ACCESS_REFERENCE_TSC PRIVILEGE(9)
 #define PRIVILEGE_ACCESS_GUEST_IDLE PRIVILEGE(10)
 #define PRIVILEGE_ACCESS_FREQUENCY PRIVILEGE(11)
+#define PRIVILEGE_ACCESS_TSC_INVARIANT PRIVILEGE(15)
 #define PRIVILEGE_CREATE_PARTITIONS PRIVILEGE(32)
 #define PRIVILEGE_ACCESS_PARTITION_ID PRIVILEGE(33)
 #define PRIVILEGE_ACCESS_MEMORY_POOL PRIVILEGE(34)
 #define PRIVILEGE_POST_MESSAGES PRIVILEGE(36)
 #define PRIVILEGE_SIGNAL_EVENTS PRIVILEGE(37)
+#define PRIVILEGE_CREATE_PORT PRIVILEGE(38)
+#define PRIVILEGE_CONNECT_PORT PRIVILEGE(39)
 #define PRIVILEGE_CPU_MANAGEMENT PRIVILEGE(44)
 #define PRIVILEGE_ACCESS_VP_REGISTERS PRIVILEGE(49)
 #define PRIVILEGE_FAST_HYPERCALL_OUTPUT PRIVILEGE(51)
+#define PRIVILEGE_EXTENDED_HYPERCALLS PRIVILEGE(52)
 
 /** Every privilege that has a name: what the root has, and what a property
  *  may set at most (its parent's mask limits it further). */
@@ -59,8 +63,33 @@ enum partition_state {
      PRIVILEGE_ACCESS_FREQUENCY | PRIVILEGE_POST_MESSAGES |                    \
      PRIVILEGE_SIGNAL_EVENTS)
 
+/**
+ * What a partition is offered that is no privilege, by bit
+ * (HV_PARTITION_SYNTHETIC_PROCESSOR_FEATURES). The last ones have no public
+ * number: theirs are ours.
+ */
+#define FEATURE(bit) (UINT64_C(1) << (bit))
+#define FEATURE_HYPERVISOR_PRESENT                                             \
+    FEATURE(0) /* else: no leaf, no bit of it                                  \
+                */
+#define FEATURE_DIRECT_TIMERS FEATURE(22)
+#define FEATURE_EXTENDED_PROCESSOR_MASKS FEATURE(24)
+#define FEATURE_TLB_FLUSH FEATURE(25)
+#define FEATURE_CLUSTER_IPI FEATURE(26)
+#define FEATURE_LONG_SPIN_WAIT FEATURE(27)
+#define FEATURE_EOI_ASSIST FEATURE(61)
+#define FEATURE_CRASH_MSRS FEATURE(62)
+#define FEATURE_X2APIC FEATURE(63)
+
+#define FEATURES_KNOWN                                                         \
+    (FEATURE_HYPERVISOR_PRESENT | FEATURE_DIRECT_TIMERS |                      \
+     FEATURE_EXTENDED_PROCESSOR_MASKS | FEATURE_TLB_FLUSH |                    \
+     FEATURE_CLUSTER_IPI | FEATURE_LONG_SPIN_WAIT | FEATURE_EOI_ASSIST |       \
+     FEATURE_CRASH_MSRS | FEATURE_X2APIC)
+
 /** Property codes (TLFS, "Partition Properties"). */
 #define PARTITION_PROPERTY_PRIVILEGES 0x00010000u
+#define PARTITION_PROPERTY_SYNTHETIC_FEATURES 0x00010001u
 #define PARTITION_PROPERTY_SUSPEND 0x00020000u
 #define PARTITION_PROPERTY_CPU_RESERVE 0x00020001u
 #define PARTITION_PROPERTY_CPU_CAP 0x00020002u
@@ -89,6 +118,7 @@ struct hv_partition {
     struct hv_partition *parent; /* borrowed; NULL for the root */
     enum partition_state state;
     uint64_t privileges;
+    uint64_t features;
     struct partition_sched sched;
     bool suspended; /* property 0x20000: time and VPs stand still */
     struct gpa_space gpa;
@@ -168,6 +198,12 @@ static inline bool partition_has(const struct hv_partition *partition,
                                  uint64_t privilege)
 {
     return (partition->privileges & privilege) == privilege;
+}
+
+static inline bool partition_offers(const struct hv_partition *partition,
+                                    uint64_t feature)
+{
+    return (partition->features & feature) == feature;
 }
 
 /** Frees everything at the end of a run, whatever the state. */

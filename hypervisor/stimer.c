@@ -210,6 +210,9 @@ bool stimer_write_config(struct hv_context *context, struct stimer *timer,
 {
     if ((value & CONFIG_RESERVED) != 0)
         return false;
+    if ((value & CONFIG_DIRECT) != 0 &&
+        !partition_offers(timer->vp->partition, FEATURE_DIRECT_TIMERS))
+        return false;
     cancel(timer);
     timer->config = value;
     /* SINT 0 is the hypervisor's own. */

@@ -29,6 +29,7 @@ struct vm_config {
     uint64_t memory_bytes;
     uint64_t weight, reserve, cap; /* TLFS scheduling properties */
     uint64_t privileges;
+    uint64_t features;        /* TLFS, synthetic processor features */
     struct guest_image image; /* borrowed parts */
 };
 

@@ -110,9 +110,13 @@ static enum vm_phase_result set_properties(struct vm *vm,
         {PARTITION_PROPERTY_CPU_WEIGHT, config->weight},
         {PARTITION_PROPERTY_CPU_CAP, config->cap},
         {PARTITION_PROPERTY_CPU_RESERVE, config->reserve},
+        {PARTITION_PROPERTY_SYNTHETIC_FEATURES, config->features},
     };
+    /* A new partition is offered all there are: a call only withholds. */
+    size_t count = sizeof(properties) / sizeof(properties[0]) -
+                   (config->features == FEATURES_KNOWN);
 
-    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         enum hv_status status =
             winhv_set_property(&vm->vmms->winhv, context, vm->partition,
                                properties[i].code, properties[i].value);

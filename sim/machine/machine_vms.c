@@ -28,6 +28,30 @@ static char *command_line(const struct scenario_guest *guest)
     return line;
 }
 
+/* What the guest is offered. One from whom all is withheld finds no hypervisor
+ * either. */
+static void offer(struct vm_config *config,
+                  const struct scenario_enlightenments *enlightenments)
+{
+    bool anything = false;
+
+    config->privileges = PRIVILEGES_DEFAULT;
+    config->features = FEATURES_KNOWN;
+#define ENLIGHTENMENT(key, privileges_of, features_of, help)                   \
+    if (!enlightenments->key) {                                                \
+        config->privileges &= ~(uint64_t)(privileges_of);                      \
+        config->features &= ~(uint64_t)(features_of);                          \
+    } else {                                                                   \
+        anything = true;                                                       \
+    }
+#include "sim/machine/enlightenments.def"
+#undef ENLIGHTENMENT
+    if (!enlightenments->hypervisor || !anything) {
+        config->privileges = 0;
+        config->features &= FEATURE_X2APIC;
+    }
+}
+
 static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
                               uint32_t index, struct sim_error *error)
 {
@@ -51,7 +75,6 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
         .weight = from->weight,
         .reserve = from->reserve,
         .cap = from->limit,
-        .privileges = PRIVILEGES_DEFAULT,
         .image = {.name = image->name,
                   .bytes = image->bytes,
                   .size = image->size,
@@ -59,6 +82,7 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
     };
     uint32_t number;
 
+    offer(&config, &from->enlightenments);
     m->vm_count++;
     if (vmms_add(m->vmms, &config, &number, error) != SIM_OK)
         return error->status;

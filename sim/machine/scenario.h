@@ -65,6 +65,14 @@ struct scenario_guest {
     size_t arg_count;
 };
 
+/** What a guest is offered: see enlightenments.def. */
+struct scenario_enlightenments {
+    bool hypervisor;
+#define ENLIGHTENMENT(key, privileges, features, help) bool key;
+#include "sim/machine/enlightenments.def"
+#undef ENLIGHTENMENT
+};
+
 /** `count` VMs alike; see scenario_vm_name(). */
 struct scenario_vm {
     const char *name;
@@ -74,6 +82,7 @@ struct scenario_vm {
     uint32_t weight;  /* 1 .. 10000 */
     uint32_t reserve; /* of each VP's time, in 1/65536; at most limit */
     uint32_t limit;
+    struct scenario_enlightenments enlightenments;
     struct scenario_guest guest;
 };
 

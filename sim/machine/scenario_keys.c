@@ -50,6 +50,7 @@ typedef struct scenario_node STRUCT_NODE;
 typedef struct scenario_hypervisor STRUCT_HYPERVISOR;
 typedef struct scenario_root STRUCT_ROOT;
 typedef struct scenario_vm STRUCT_VM;
+typedef struct scenario_enlightenments STRUCT_ENLIGHTENMENTS;
 typedef struct scenario_guest STRUCT_GUEST;
 typedef struct scenario_counters STRUCT_COUNTERS;
 

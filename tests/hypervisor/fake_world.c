@@ -78,6 +78,7 @@ int fake_world_setup(void **state)
     world->child.id.v = 7;
     world->child.parent = &world->parent;
     world->child.privileges = UINT64_MAX;
+    world->child.features = FEATURES_KNOWN;
     for (uint32_t i = 0; i < FAKE_VP_COUNT; i++) {
         world->vps[i].engine = &engines[i];
         make_vp(world, &world->child, &world->vps[i], i, i);

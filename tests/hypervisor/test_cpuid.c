@@ -276,6 +276,49 @@ static void features_and_hints_follow_the_privileges(void **state)
     }
 }
 
+static void what_is_withheld_is_not_shown(void **state)
+{
+    static const struct {
+        uint64_t feature;
+        uint32_t leaf, ecx, edx, eax;
+    } cases[] = {
+        {FEATURE_X2APIC, 1, 1u << 21, 0, 0},
+        {FEATURE_X2APIC, 0x40000004, 0, 0, 1u << 8},
+        {FEATURE_HYPERVISOR_PRESENT, 1, 1u << 31, 0, 0},
+        {FEATURE_CRASH_MSRS, 0x40000003, 0, 1u << 10, 0},
+        {FEATURE_DIRECT_TIMERS, 0x40000003, 0, 1u << 19, 0},
+    };
+    struct fake_world *world = *state;
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        world->child.features = FEATURES_KNOWN;
+
+        struct cpuid_result with = query(world, cases[i].leaf, 0);
+
+        world->child.features = FEATURES_KNOWN & ~cases[i].feature;
+
+        struct cpuid_result without = query(world, cases[i].leaf, 0);
+
+        assert_int_equal(with.eax ^ without.eax, cases[i].eax);
+        assert_int_equal(with.ecx ^ without.ecx, cases[i].ecx);
+        assert_int_equal(with.edx ^ without.edx, cases[i].edx);
+    }
+}
+
+static void a_guest_that_shall_not_see_us_finds_nothing(void **state)
+{
+    struct fake_world *world = *state;
+    struct cpuid_result highest;
+
+    world->child.features &= ~FEATURE_HYPERVISOR_PRESENT;
+    highest = query(world, 0x15, 0);
+    for (uint32_t leaf = 0x40000000; leaf < 0x40000010; leaf++) {
+        struct cpuid_result result = query(world, leaf, 0);
+
+        assert_memory_equal(&result, &highest, sizeof(result));
+    }
+}
+
 static void the_other_hypervisor_leaves_are_as_specified(void **state)
 {
     struct fake_world *world = *state;
@@ -319,6 +362,8 @@ int main(void)
         TEST(unknown_leaves_answer_as_intels_do),
         TEST(the_privileges_are_shown_as_far_as_they_are_built),
         TEST(features_and_hints_follow_the_privileges),
+        TEST(what_is_withheld_is_not_shown),
+        TEST(a_guest_that_shall_not_see_us_finds_nothing),
         TEST(the_other_hypervisor_leaves_are_as_specified),
         TEST(the_brand_is_a_string),
     };

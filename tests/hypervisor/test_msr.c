@@ -413,6 +413,28 @@ static void a_vp_that_goes_away_takes_its_assist_page_along(void **state)
     assert_false(is_overlaid(world, PAGE));
 }
 
+static void what_is_withheld_is_refused(void **state)
+{
+    static const struct {
+        uint64_t feature;
+        uint32_t index;
+        uint64_t value;
+    } cases[] = {
+        {FEATURE_CRASH_MSRS, 0x40000105, UINT64_C(1) << 62},
+        {FEATURE_DIRECT_TIMERS, 0x400000b0, 0x1ed8},
+        {FEATURE_X2APIC, 0x1b, 0xfee00d00},
+    };
+    struct fake_world *world = *state;
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        world->child.features = FEATURES_KNOWN & ~cases[i].feature;
+        assert_false(
+            msr_write(&world->context, cases[i].index, cases[i].value));
+        world->child.features = FEATURES_KNOWN;
+        assert_true(msr_write(&world->context, cases[i].index, cases[i].value));
+    }
+}
+
 static void a_crash_report_is_kept(void **state)
 {
     struct fake_world *world = *state;
@@ -460,6 +482,7 @@ int main(void)
         TEST(vps_have_their_own_index_and_registers),
         TEST(the_assist_page_appears_zeroed_and_keeps_reserved_bits),
         TEST(a_vp_that_goes_away_takes_its_assist_page_along),
+        TEST(what_is_withheld_is_refused),
         TEST(a_crash_report_is_kept),
         TEST(timers_and_apic_are_reached_by_their_msrs),
     };

@@ -338,6 +338,9 @@ static void properties_have_ranges(void **state)
          HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE},
         {PARTITION_PROPERTY_PRIVILEGES, PRIVILEGES_KNOWN, HV_STATUS_SUCCESS},
         {PARTITION_PROPERTY_PRIVILEGES, PRIVILEGE(5), HV_STATUS_SUCCESS},
+        {PARTITION_PROPERTY_SYNTHETIC_FEATURES, FEATURE(1),
+         HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE},
+        {PARTITION_PROPERTY_SYNTHETIC_FEATURES, 0, HV_STATUS_SUCCESS},
     };
     struct small_host *host = *state;
     struct hv_partition *child = small_host_active_child(host);

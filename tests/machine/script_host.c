@@ -108,6 +108,13 @@ static void write_image(const struct script_vm *vm, const char *name)
     CHECK(fclose(file) == 0);
 }
 
+static const struct scenario_enlightenments enlightened = {
+    .hypervisor = true,
+#define ENLIGHTENMENT(key, privileges, features, help) .key = true,
+#include "sim/machine/enlightenments.def"
+#undef ENLIGHTENMENT
+};
+
 static void fill_vm(struct script_host *host,
                     const struct script_config *config, uint32_t index)
 {
@@ -124,6 +131,7 @@ static void fill_vm(struct script_host *host,
             from->memory_bytes ? from->memory_bytes : UINT64_C(2) << 20,
         .weight = 100,
         .limit = SCENARIO_FRACTION_ONE,
+        .enlightenments = enlightened,
         .guest = {.workload = name},
     };
 }

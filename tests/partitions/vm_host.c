@@ -115,6 +115,7 @@ void vm_host_add(struct vm_host *host, uint32_t vp_count, uint64_t memory_bytes)
         .weight = 100,
         .cap = PARTITION_CPU_SHARE_MAX,
         .privileges = PRIVILEGES_DEFAULT,
+        .features = FEATURES_KNOWN,
         .image = {.name = names[number],
                   .bytes = host->images[number],
                   .size = script_image(script, host->images[number]),

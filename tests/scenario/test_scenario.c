@@ -193,6 +193,11 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
                                    "      workload: \"tick-idle\"\n"
                                    "      args:\n"
                                    "        \"say\": \"\\\"\\\\\"\n"
+                                   "    enlightenments:\n"
+                                   "      hypervisor: true\n"
+#define ENLIGHTENMENT(key, privileges, features, help) "      " #key ": true\n"
+#include "sim/machine/enlightenments.def"
+#undef ENLIGHTENMENT
                                    "counters:\n"
                                    "  interval: 100ms\n"
                                    "  trace: false\n";
