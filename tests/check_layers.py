@@ -29,8 +29,11 @@ LIBRARIES = {
     "capstone/": ("cpu", "tests/bench"),
 }
 
-# It copies the loops of workloads/bench into guest memory: as bytes.
-BENCH = "tests/bench/"
+# Who may look at guest programs: the bench copies loops into guest memory, as
+# bytes; the parts of the Linux guests' init are tested as the programs for
+# Linux that they are.
+GUEST_READERS = {"tests/bench/": "workloads/bench/",
+                 "tests/linux/": "workloads/linux/"}
 
 # The one runs whole machines and asks them what no command shows, the other
 # puts engines into states that no caller can.
@@ -65,7 +68,8 @@ def judge_own(path, header):
         return f"is private to {there}"
     if here == there:
         return None
-    if header.startswith("workloads/bench/") and path.startswith(BENCH):
+    if any(path.startswith(reader) and header.startswith(folder)
+           for reader, folder in GUEST_READERS.items()):
         return None
     if "workloads" in (here, there):
         return "guest programs and the simulator share no code"

@@ -162,8 +162,11 @@ main() {
     # shellcheck disable=SC2064  # the folder's name now
     trap "rm -rf '$work'" EXIT
     fetch "$release" "$work/done" "$work"
-    rm -rf "${folder:?}/$release"
-    mv "$work/done" "$folder/$release"
+    # Another build may have been faster.
+    if [ ! -e "$folder/$release/vmlinuz" ]; then
+        rm -rf "${folder:?}/$release"
+        mv -T "$work/done" "$folder/$release"
+    fi
     say "$folder/$release: $(head -n 1 "$folder/$release/versions")"
 }
 
