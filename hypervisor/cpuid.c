@@ -321,9 +321,15 @@ static const struct hv_feature hv_features[] = {
 
 /* Leaf 40000004 EAX. */
 static const struct hv_feature hv_hints[] = {
+    {2, PRIVILEGE_ACCESS_HYPERCALL_MSRS, FEATURE_TLB_FLUSH,
+     "hypercalls for remote TLB flushes"},
     {3, PRIVILEGE_ACCESS_APIC_MSRS, 0, "MSRs for EOI, ICR and TPR"},
     {5, 0, 0, "relaxed timing: no watchdogs"},
     {8, 0, FEATURE_X2APIC, "MSRs of the x2APIC"},
+    {10, PRIVILEGE_ACCESS_HYPERCALL_MSRS, FEATURE_CLUSTER_IPI,
+     "hypercall for IPIs"},
+    {11, PRIVILEGE_ACCESS_HYPERCALL_MSRS, FEATURE_EXTENDED_PROCESSOR_MASKS,
+     "calls with sets of processors"},
 };
 
 static uint32_t shown_bits(const struct hv_partition *partition,
@@ -342,7 +348,9 @@ static uint32_t shown_bits(const struct hv_partition *partition,
 #define SHOWN(partition, features)                                             \
     shown_bits(partition, features, sizeof(features) / sizeof((features)[0]))
 
-/** The guest need not call HvCallNotifyLongSpinWait. */
+/** Spins at a lock before the guest should tell by HvCallNotifyLongSpinWait;
+ *  as Hyper-V's guests have it. */
+#define SPIN_COUNT 0xfffu
 #define SPIN_NEVER UINT32_MAX
 
 #define HARDWARE_SLAT (1u << 3)
@@ -361,7 +369,11 @@ static struct cpuid_result privilege_leaf(const struct hv_partition *partition)
 
 static struct cpuid_result hint_leaf(const struct hv_partition *partition)
 {
-    return (struct cpuid_result){SHOWN(partition, hv_hints), SPIN_NEVER,
+    bool told = partition_has(partition, PRIVILEGE_ACCESS_HYPERCALL_MSRS) &&
+                partition_offers(partition, FEATURE_LONG_SPIN_WAIT);
+
+    return (struct cpuid_result){SHOWN(partition, hv_hints),
+                                 told ? SPIN_COUNT : SPIN_NEVER,
                                  CPUID_PHYSICAL_BITS, 0};
 }
 

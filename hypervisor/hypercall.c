@@ -22,6 +22,7 @@
 struct hypercall_def {
     const char *name;
     uint64_t privilege; /* 0: none, or the handler says */
+    uint64_t feature;   /* without which there is no such call */
     hc_handler *handler;
     uint16_t input_bytes; /* of the header */
     uint16_t output_bytes;
@@ -29,6 +30,7 @@ struct hypercall_def {
     uint16_t rep_output_bytes;
     uint16_t element_ns; /* rep calls: the time an element is allowed; 0: a
                             simple call */
+    bool variable;       /* the header goes on as long as the caller says */
     enum pc_vp_cell counter;
 };
 
@@ -36,8 +38,52 @@ struct hypercall_def {
 #define OUT(type) .output_bytes = sizeof(struct type)
 
 static const struct hypercall_def hypercalls[HVCALL_CODE_END] = {
+    [HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE] =
+        {.name = "HvCallFlushVirtualAddressSpace",
+         IN(hv_input_flush),
+         .feature = FEATURE_TLB_FLUSH,
+         .counter = PC_VP_OTHER_HYPERCALLS,
+         .handler = hc_remote_flush_space},
+    [HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST] = {.name =
+                                               "HvCallFlushVirtualAddressList",
+                                           IN(hv_input_flush),
+                                           .rep_input_bytes = sizeof(uint64_t),
+                                           .element_ns = 100,
+                                           .feature = FEATURE_TLB_FLUSH,
+                                           .counter = PC_VP_OTHER_HYPERCALLS,
+                                           .handler = hc_remote_flush_list},
+    [HVCALL_SEND_SYNTHETIC_CLUSTER_IPI] =
+        {.name = "HvCallSendSyntheticClusterIpi",
+         IN(hv_input_cluster_ipi),
+         .feature = FEATURE_CLUSTER_IPI,
+         .counter = PC_VP_VIRTUAL_INTERRUPT_HYPERCALLS,
+         .handler = hc_remote_send_ipi},
+    [HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX] =
+        {.name = "HvCallFlushVirtualAddressSpaceEx",
+         IN(hv_input_flush_ex),
+         .variable = true,
+         .feature = FEATURE_TLB_FLUSH | FEATURE_EXTENDED_PROCESSOR_MASKS,
+         .counter = PC_VP_OTHER_HYPERCALLS,
+         .handler = hc_remote_flush_space_ex},
+    [HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX] =
+        {.name = "HvCallFlushVirtualAddressListEx",
+         IN(hv_input_flush_ex),
+         .variable = true,
+         .rep_input_bytes = sizeof(uint64_t),
+         .element_ns = 100,
+         .feature = FEATURE_TLB_FLUSH | FEATURE_EXTENDED_PROCESSOR_MASKS,
+         .counter = PC_VP_OTHER_HYPERCALLS,
+         .handler = hc_remote_flush_list_ex},
+    [HVCALL_SEND_SYNTHETIC_CLUSTER_IPI_EX] =
+        {.name = "HvCallSendSyntheticClusterIpiEx",
+         IN(hv_input_cluster_ipi_ex),
+         .variable = true,
+         .feature = FEATURE_CLUSTER_IPI | FEATURE_EXTENDED_PROCESSOR_MASKS,
+         .counter = PC_VP_VIRTUAL_INTERRUPT_HYPERCALLS,
+         .handler = hc_remote_send_ipi_ex},
     [HVCALL_NOTIFY_LONG_SPIN_WAIT] = {.name = "HvCallNotifyLongSpinWait",
                                       IN(hv_input_long_spin_wait),
+                                      .feature = FEATURE_LONG_SPIN_WAIT,
                                       .counter =
                                           PC_VP_LONG_SPIN_WAIT_HYPERCALLS,
                                       .handler = hc_vp_notify_long_spin_wait},
@@ -257,7 +303,7 @@ static enum hv_status check_form(const struct hypercall *call,
 {
     bool rep = request->def->element_ns != 0;
 
-    if (request->variable_bytes != 0)
+    if (request->variable_bytes != 0 && !request->def->variable)
         return HV_STATUS_INVALID_HYPERCALL_INPUT;
     if (!rep && (request->rep_count != 0 || request->rep_start != 0))
         return HV_STATUS_INVALID_HYPERCALL_INPUT;
@@ -301,7 +347,8 @@ static enum hv_status check(const struct hv_context *context,
     /* There is no hypervisor above us that a nested call could be for. */
     if (!request->def || (call->control & HYPERCALL_NESTED))
         return HV_STATUS_INVALID_HYPERCALL_CODE;
-    if (!partition_has(context->vp->partition, request->def->privilege))
+    if (!partition_has(context->vp->partition, request->def->privilege) ||
+        !partition_offers(context->vp->partition, request->def->feature))
         return HV_STATUS_ACCESS_DENIED;
     return check_form(call, request);
 }
@@ -327,8 +374,8 @@ static void place_parameters(const struct request *request,
 {
     const struct hypercall_def *def = request->def;
 
-    parameters->elements_at =
-        def->input_bytes + hc->first * def->rep_input_bytes;
+    parameters->elements_at = def->input_bytes + request->variable_bytes +
+                              hc->first * def->rep_input_bytes;
     parameters->elements_bytes = hc->count * def->rep_input_bytes;
     parameters->output_at = hc->first * def->rep_output_bytes;
     parameters->output_bytes =
@@ -341,7 +388,7 @@ static bool copy_in(struct hv_context *context, const struct hypercall *call,
 {
     uint32_t at = parameters->elements_at;
     uint32_t bytes = parameters->elements_bytes;
-    uint32_t header_bytes = request->def->input_bytes;
+    uint32_t header_bytes = request->def->input_bytes + request->variable_bytes;
 
     memset(parameters->output, 0, parameters->output_bytes);
     if (request->fast) {
@@ -419,7 +466,8 @@ static enum hypercall_outcome finish(struct hv_context *context,
 
 static struct hc_call first_entry(const struct request *request)
 {
-    struct hc_call hc = {.first = request->rep_start};
+    struct hc_call hc = {.variable_bytes = request->variable_bytes,
+                         .first = request->rep_start};
 
     if (request->def->element_ns != 0) {
         uint32_t most = HYPERCALL_ENTRY_NS / request->def->element_ns;

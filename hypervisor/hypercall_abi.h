@@ -13,7 +13,13 @@
 #include <stdint.h>
 
 enum hypercall_code {
+    HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE = 0x0002,
+    HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST = 0x0003,
     HVCALL_NOTIFY_LONG_SPIN_WAIT = 0x0008,
+    HVCALL_SEND_SYNTHETIC_CLUSTER_IPI = 0x000b,
+    HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX = 0x0013,
+    HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX = 0x0014,
+    HVCALL_SEND_SYNTHETIC_CLUSTER_IPI_EX = 0x0015,
     HVCALL_CREATE_PARTITION = 0x0040,
     HVCALL_INITIALIZE_PARTITION = 0x0041,
     HVCALL_FINALIZE_PARTITION = 0x0042,
@@ -77,6 +83,47 @@ static inline uint32_t hypercall_reps_done(uint64_t result)
 struct hv_proximity {
     uint32_t node;
     uint32_t flags;
+};
+
+/* HV_VP_SET: banks of 64 VPs each; those that are in it follow. */
+#define HV_VP_SET_SPARSE 0u
+#define HV_VP_SET_ALL 1u
+#define HV_VP_SET_BANK_VPS 64u
+
+struct hv_vp_set { /* then u64 for each valid bank */
+    uint64_t format;
+    uint64_t valid_banks;
+};
+
+#define HV_FLUSH_ALL_PROCESSORS 0x1u
+#define HV_FLUSH_ALL_ADDRESS_SPACES 0x2u
+#define HV_FLUSH_NON_GLOBAL_ONLY 0x4u
+#define HV_FLUSH_EXTENDED_RANGES 0x8u
+
+struct hv_input_flush {     /* the list form: then u64 GVA ranges */
+    uint64_t address_space; /* CR3 */
+    uint64_t flags;
+    uint64_t processor_mask;
+};
+
+struct hv_input_flush_ex { /* likewise, behind the banks */
+    uint64_t address_space;
+    uint64_t flags;
+    struct hv_vp_set processors;
+};
+
+struct hv_input_cluster_ipi {
+    uint32_t vector;
+    uint8_t vtl;
+    uint8_t reserved[3];
+    uint64_t processor_mask;
+};
+
+struct hv_input_cluster_ipi_ex {
+    uint32_t vector;
+    uint8_t vtl;
+    uint8_t reserved[3];
+    struct hv_vp_set processors;
 };
 
 struct hv_input_partition { /* Initialize, Finalize, Delete */
@@ -319,6 +366,10 @@ struct hv_input_long_spin_wait {
     uint32_t reserved;
 };
 
+static_assert(sizeof(struct hv_input_flush) == 24, "TLFS");
+static_assert(sizeof(struct hv_input_flush_ex) == 32, "TLFS");
+static_assert(sizeof(struct hv_input_cluster_ipi) == 16, "TLFS");
+static_assert(sizeof(struct hv_input_cluster_ipi_ex) == 24, "TLFS");
 static_assert(sizeof(struct hv_input_create_partition) == 56, "TLFS");
 static_assert(sizeof(struct hv_input_map_gpa_pages) == 24, "TLFS");
 static_assert(sizeof(struct hv_input_create_vp) == 40, "TLFS");

@@ -21,10 +21,11 @@
 bool hypercall_uses_xmm(uint64_t control);
 
 struct hc_call {
-    const void *input;    /* the header, as long as the table says */
-    const void *elements; /* rep: from element `first` on */
-    void *output;         /* zeroed; rep: from element `first` on */
-    uint32_t first;       /* rep: which elements to do now */
+    const void *input;       /* the header, as long as the table says, */
+    uint32_t variable_bytes; /* and its variable part behind it */
+    const void *elements;    /* rep: from element `first` on */
+    void *output;            /* zeroed; rep: from element `first` on */
+    uint32_t first;          /* rep: which elements to do now */
     uint32_t count;
     uint32_t done; /* rep: the handler counts up to `count`, or fails */
 };
@@ -100,6 +101,13 @@ hc_handler hc_vp_set_registers;
 hc_handler hc_vp_assert_interrupt;
 hc_handler hc_vp_clear_interrupt;
 hc_handler hc_vp_notify_long_spin_wait;
+
+hc_handler hc_remote_flush_space;
+hc_handler hc_remote_flush_list;
+hc_handler hc_remote_flush_space_ex;
+hc_handler hc_remote_flush_list_ex;
+hc_handler hc_remote_send_ipi;
+hc_handler hc_remote_send_ipi_ex;
 
 hc_handler hc_access_translate;
 hc_handler hc_access_read;

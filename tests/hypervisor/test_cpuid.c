@@ -261,11 +261,11 @@ static void features_and_hints_follow_the_privileges(void **state)
         {0, 0x400, 0x120},
         {PRIVILEGE_ACCESS_FREQUENCY, 0x500, 0x120},
         {PRIVILEGE_ACCESS_SYNTHETIC_TIMERS, 0x80400, 0x120},
-        {PRIVILEGE_ACCESS_HYPERCALL_MSRS, 0x40410, 0x120},
+        {PRIVILEGE_ACCESS_HYPERCALL_MSRS, 0x40410, 0xd24},
         {PRIVILEGE_ACCESS_SYNIC, 0x20400, 0x120},
         {PRIVILEGE_ACCESS_APIC_MSRS, 0x400, 0x128},
         {PRIVILEGE_FAST_HYPERCALL_OUTPUT, 0x8400, 0x120},
-        {UINT64_MAX, 0xe8510, 0x128},
+        {UINT64_MAX, 0xe8510, 0xd2c},
     };
     struct fake_world *world = *state;
 
@@ -285,6 +285,9 @@ static void what_is_withheld_is_not_shown(void **state)
         {FEATURE_X2APIC, 1, 1u << 21, 0, 0},
         {FEATURE_X2APIC, 0x40000004, 0, 0, 1u << 8},
         {FEATURE_HYPERVISOR_PRESENT, 1, 1u << 31, 0, 0},
+        {FEATURE_TLB_FLUSH, 0x40000004, 0, 0, 1u << 2},
+        {FEATURE_CLUSTER_IPI, 0x40000004, 0, 0, 1u << 10},
+        {FEATURE_EXTENDED_PROCESSOR_MASKS, 0x40000004, 0, 0, 1u << 11},
         {FEATURE_CRASH_MSRS, 0x40000003, 0, 1u << 10, 0},
         {FEATURE_DIRECT_TIMERS, 0x40000003, 0, 1u << 19, 0},
     };
@@ -303,6 +306,17 @@ static void what_is_withheld_is_not_shown(void **state)
         assert_int_equal(with.ecx ^ without.ecx, cases[i].ecx);
         assert_int_equal(with.edx ^ without.edx, cases[i].edx);
     }
+}
+
+static void a_guest_spins_for_ever_where_nobody_would_listen(void **state)
+{
+    struct fake_world *world = *state;
+
+    world->child.features &= ~FEATURE_LONG_SPIN_WAIT;
+    assert_int_equal(query(world, 0x40000004, 0).ebx, 0xffffffff);
+    world->child.features = FEATURES_KNOWN;
+    world->child.privileges &= ~PRIVILEGE_ACCESS_HYPERCALL_MSRS;
+    assert_int_equal(query(world, 0x40000004, 0).ebx, 0xffffffff);
 }
 
 static void a_guest_that_shall_not_see_us_finds_nothing(void **state)
@@ -326,7 +340,7 @@ static void the_other_hypervisor_leaves_are_as_specified(void **state)
     assert_int_equal(query(world, 0x40000000, 0).eax, 0x40000006);
     assert_int_equal(query(world, 0x40000002, 0).eax, 22621);
     assert_int_equal(query(world, 0x40000002, 0).ebx, 0x000a0000);
-    assert_int_equal(query(world, 0x40000004, 0).ebx, 0xffffffff);
+    assert_int_equal(query(world, 0x40000004, 0).ebx, 0xfff);
     assert_int_equal(query(world, 0x40000004, 0).ecx, 46);
     assert_int_equal(query(world, 0x40000005, 0).eax, PARTITION_VP_COUNT_MAX);
     assert_int_equal(query(world, 0x40000005, 0).ebx, 4);
@@ -363,6 +377,7 @@ int main(void)
         TEST(the_privileges_are_shown_as_far_as_they_are_built),
         TEST(features_and_hints_follow_the_privileges),
         TEST(what_is_withheld_is_not_shown),
+        TEST(a_guest_spins_for_ever_where_nobody_would_listen),
         TEST(a_guest_that_shall_not_see_us_finds_nothing),
         TEST(the_other_hypervisor_leaves_are_as_specified),
         TEST(the_brand_is_a_string),
