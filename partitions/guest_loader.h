@@ -3,9 +3,9 @@
 #define HVSIM_PARTITIONS_GUEST_LOADER_H
 
 /**
- * Puts a guest image into a VM's memory and says in which state its bootstrap
- * processor starts. Formats are tried in the order of guest_loaders[]; the
- * worker process does the copying, in pieces, and pays for it.
+ * Plans what a VM's memory holds when it starts, its firmware's tables
+ * included, and in which state its bootstrap processor starts. The worker
+ * process does the copying, in pieces, and pays for it.
  *
  * An image comes from outside: every number in it is checked against the
  * image's and the VM's size before it is used.
@@ -21,11 +21,41 @@
 #define GUEST_LOW_BYTES_MAX (UINT64_C(3) << 30)
 #define GUEST_HIGH_GPA (UINT64_C(4) << 30)
 
+enum guest_format {
+    GUEST_MULTIBOOT, /* version 1 */
+    GUEST_LINUX,     /* bzImage, entered by the 64-bit boot protocol */
+    GUEST_FLAT,      /* bytes for a given address */
+    GUEST_FORMAT_COUNT,
+};
+
+/** A file beside the image: what a multiboot guest calls a module; Linux takes
+ *  one at most, its initial RAM disk. */
+struct guest_module {
+    const char *name;     /* for messages */
+    const uint8_t *bytes; /* borrowed for as long as VMs may start */
+    size_t size;
+    const char *command_line; /* borrowed likewise; NULL: none */
+};
+
+#define GUEST_MODULES_MAX 16
+
 struct guest_image {
     const char *name;     /* for messages */
     const uint8_t *bytes; /* borrowed for as long as VMs may start */
     size_t size;
-    const char *command_line; /* borrowed likewise */
+    enum guest_format format;
+    const char *command_line;           /* borrowed likewise; NULL: none */
+    const struct guest_module *modules; /* likewise */
+    size_t module_count;                /* at most GUEST_MODULES_MAX */
+    /* Of a flat image. */
+    unsigned bits; /* in which it starts: 16, 32 or 64 */
+    uint64_t load, entry;
+};
+
+/** The VM that the image is for. */
+struct guest_machine {
+    uint64_t memory_bytes;
+    uint32_t vp_count; /* 1 .. 64 */
 };
 
 /** A piece of memory to fill: from the image, then zeros. */
@@ -36,10 +66,11 @@ struct guest_piece {
     uint64_t zero_bytes; /* after them */
 };
 
-#define GUEST_PIECES_MAX 16
-#define GUEST_SCRATCH_BYTES 8192
+#define GUEST_PIECES_MAX 64
+#define GUEST_SCRATCH_BYTES 65536
 
-/** What to do to start the guest. `pieces` may point into `scratch`. */
+/** What to do to start the guest. Pieces do not overlap; they may point into
+ *  `scratch`. */
 struct guest_plan {
     struct guest_piece pieces[GUEST_PIECES_MAX];
     unsigned piece_count;
@@ -48,35 +79,11 @@ struct guest_plan {
     size_t scratch_used;
 };
 
-struct guest_loader_ops {
-    const char *name; /* "multiboot" */
-    /** True if the image is of this format, damaged or not. */
-    bool (*recognizes)(const struct guest_image *image);
-    /** Fills the plan; SIM_NO_INPUT and what is wrong with the image. */
-    enum sim_status (*plan)(const struct guest_image *image,
-                            uint64_t memory_bytes, struct guest_plan *plan,
-                            struct sim_error *error);
-};
-
-/** Plans with the first loader that recognizes the image. */
+/** Plans the image and the VM's firmware. SIM_NO_INPUT and what is wrong with
+ *  the image; SIM_BAD_SCENARIO if the VM is not one for it. */
 MUST_USE enum sim_status guest_loader_plan(const struct guest_image *image,
-                                           uint64_t memory_bytes,
+                                           const struct guest_machine *machine,
                                            struct guest_plan *plan,
                                            struct sim_error *error);
-
-extern const struct guest_loader_ops guest_loader_multiboot;
-
-/* For loaders. */
-
-/** Copies to the plan's scratch space; NULL if it is full. */
-uint8_t *guest_loader_scratch(struct guest_plan *plan, const void *bytes,
-                              size_t size);
-
-/** Adds a piece after checking that it lies in the VM's memory. */
-enum sim_status guest_loader_add(struct guest_plan *plan,
-                                 const struct guest_image *image,
-                                 uint64_t memory_bytes,
-                                 struct guest_piece piece,
-                                 struct sim_error *error);
 
 #endif

@@ -195,8 +195,12 @@ enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
         (struct root_work){.name = "vmms", .step = vm_step, .context = vm};
     if (!vm_prepare(vm))
         goto no_memory;
-    if (guest_loader_plan(&config->image, config->memory_bytes, &vm->plan,
-                          error) != SIM_OK) {
+
+    struct guest_machine machine = {.memory_bytes = config->memory_bytes,
+                                    .vp_count = config->vp_count};
+
+    if (guest_loader_plan(&config->image, &machine, &vm->plan, error) !=
+        SIM_OK) {
         vm_free(vm);
         return sim_prefix(error, "VM \"%s\"", config->name);
     }

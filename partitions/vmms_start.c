@@ -15,6 +15,7 @@
 
 #define PAGES_PER_BLOCK ((uint32_t)(ROOT_MEMORY_BLOCK_BYTES / PAGE_BYTES))
 #define BLOCKS_PER_CALL 16
+#define COPY_BYTES (UINT64_C(1) << 20)
 
 /* A call that failed for want of memory is made again after a deposit. */
 static enum vm_phase_result after_call(struct vm *vm,
@@ -243,32 +244,41 @@ static spa_t vm_memory_at(const struct vm *vm, gpa_t at, uint64_t *room)
     return spa_add(vm->blocks[block], linear % ROOT_MEMORY_BLOCK_BYTES);
 }
 
-static void copy_piece(struct vm *vm, struct hv_context *context,
-                       const struct guest_piece *piece)
+/* Copies a part of the piece, from `done` on, and returns its bytes. */
+static uint64_t copy_part(struct vm *vm, struct hv_context *context,
+                          const struct guest_piece *piece, uint64_t done)
 {
-    uint64_t done = 0;
+    uint64_t bytes = piece->bytes - done;
+    uint64_t room;
+    spa_t to = vm_memory_at(vm, gpa_add(piece->to, done), &room);
 
-    while (done < piece->bytes) {
-        uint64_t room;
-        spa_t to = vm_memory_at(vm, gpa_add(piece->to, done), &room);
-        uint64_t bytes =
-            piece->bytes - done < room ? piece->bytes - done : room;
-
-        arena_write(context->hv->arena, to, piece->from + done, bytes);
-        done += bytes;
-    }
-    /* What follows in zeros is zero already: the memory is fresh. */
+    if (bytes > COPY_BYTES)
+        bytes = COPY_BYTES;
+    if (bytes > room)
+        bytes = room;
+    arena_write(context->hv->arena, to, piece->from + done, bytes);
     cost_note(context->bill, COST_ROOT_PAGE_COPY,
-              (uint32_t)((piece->bytes + PAGE_BYTES - 1) / PAGE_BYTES));
+              (uint32_t)((bytes + PAGE_BYTES - 1) / PAGE_BYTES));
+    return bytes;
 }
 
+/* A part of a piece at a time; `progress` counts their bytes. What follows a
+ * piece in zeros is zero already: the memory is fresh. */
 static enum vm_phase_result load_image(struct vm *vm,
                                        struct hv_context *context)
 {
-    if (vm->progress == vm->plan.piece_count)
-        return PHASE_NEXT;
-    copy_piece(vm, context, &vm->plan.pieces[vm->progress++]);
-    return PHASE_REPEAT;
+    uint64_t done = vm->progress;
+
+    for (unsigned i = 0; i < vm->plan.piece_count; i++) {
+        const struct guest_piece *piece = &vm->plan.pieces[i];
+
+        if (done < piece->bytes) {
+            vm->progress += copy_part(vm, context, piece, done);
+            return PHASE_REPEAT;
+        }
+        done -= piece->bytes;
+    }
+    return PHASE_NEXT;
 }
 
 static struct winhv_register segment_register(uint32_t name,

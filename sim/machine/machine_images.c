@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The guest programs that VMs start from: files, each read once. */
+/* The files that VMs start from, each read once. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -53,24 +53,51 @@ static char *workload_folder(void)
     return installed ? installed : strdup(HVSIM_WORKLOADS_BUILT);
 }
 
-/* The file is not there: which one has nearly its name? */
-static enum sim_status refuse(const char *folder, const char *workload,
-                              int reason, struct sim_error *error)
+/* Where the file lies. The caller frees it; NULL: no memory. */
+static char *image_path(const struct scenario *scenario,
+                        struct machine_image_name name)
 {
+    char *folder;
+    char *path = NULL;
+
+    if (!name.is_workload)
+        return scenario_path(scenario, name.text);
+    folder = workload_folder();
+    if (folder && asprintf(&path, "%s/%s", folder, name.text) < 0)
+        path = NULL;
+    free(folder);
+    return path;
+}
+
+/* The program at `path` is not there: which one has nearly its name? */
+static enum sim_status refuse_workload(const char *path, const char *workload,
+                                       int reason, struct sim_error *error)
+{
+    char *folder = strndup(path, strlen(path) - strlen(workload));
     struct dirent **entries = NULL;
-    int count = scandir(folder, &entries, NULL, alphasort);
+    int count = folder ? scandir(folder, &entries, NULL, alphasort) : 0;
     struct suggestion near = {0};
 
     for (int i = 0; i < count; i++)
         suggest_offer(&near, workload, entries[i]->d_name);
     sim_fail(error, SIM_NO_INPUT,
-             "there is no guest program \"%s\"%s%s%s: %s/%s: %s", workload,
+             "there is no guest program \"%s\"%s%s%s: %s: %s", workload,
              near.word ? "; did you mean \"" : "", near.word ? near.word : "",
-             near.word ? "\"?" : "", folder, workload, strerror(reason));
+             near.word ? "\"?" : "", path, strerror(reason));
     for (int i = 0; i < count; i++)
         free(entries[i]);
     free(entries);
+    free(folder);
     return error->status;
+}
+
+static enum sim_status refuse(const char *path, struct machine_image_name name,
+                              int reason, struct sim_error *error)
+{
+    if (name.is_workload)
+        return refuse_workload(path, name.text, reason, error);
+    return sim_fail(error, SIM_NO_INPUT, "%s: cannot be opened: %s", path,
+                    strerror(reason));
 }
 
 static enum sim_status read_all(FILE *file, const char *path,
@@ -104,22 +131,22 @@ static enum sim_status read_all(FILE *file, const char *path,
     return SIM_OK;
 }
 
-static enum sim_status read_image(const char *folder,
+static enum sim_status read_image(const struct scenario *scenario,
                                   struct machine_image *image,
                                   struct sim_error *error)
 {
     enum sim_status status;
-    char *path = NULL;
+    char *path = image_path(scenario, image->name);
     FILE *file;
 
-    if (asprintf(&path, "%s/%s", folder, image->name) < 0)
+    if (!path)
         return out_of_memory(error);
     file = fopen(path, "rbe");
     if (file) {
         status = read_all(file, path, image, error);
         fclose(file);
     } else {
-        status = refuse(folder, image->name, errno, error);
+        status = refuse(path, image->name, errno, error);
     }
     free(path);
     return status;
@@ -129,83 +156,112 @@ static void image_free(struct machine_image *image)
 {
     if (!image)
         return;
-    free(image->name);
     free(image->bytes);
     free(image);
 }
 
-static enum sim_status make_image(const char *workload,
+static enum sim_status make_image(const struct scenario *scenario,
+                                  struct machine_image_name name,
                                   struct machine_image **out,
                                   struct sim_error *error)
 {
     struct machine_image *image = calloc(1, sizeof(*image));
-    char *folder = workload_folder();
-    enum sim_status status;
 
     *out = NULL;
-    if (image)
-        image->name = strdup(workload);
-    if (image && image->name && folder)
-        status = read_image(folder, image, error);
-    else
-        status = out_of_memory(error);
-    free(folder);
-    if (status == SIM_OK)
-        *out = image;
-    else
+    if (!image)
+        return out_of_memory(error);
+    image->name = name;
+    if (read_image(scenario, image, error) != SIM_OK) {
         image_free(image);
-    return status;
+        return error->status;
+    }
+    *out = image;
+    return SIM_OK;
 }
 
-static enum sim_status check_image(const char *folder, const char *workload,
+static enum sim_status check_image(const struct scenario *scenario,
+                                   struct machine_image_name name,
                                    struct sim_error *error)
 {
     enum sim_status status = SIM_OK;
-    char *path = NULL;
+    char *path = image_path(scenario, name);
 
-    if (asprintf(&path, "%s/%s", folder, workload) < 0)
+    if (!path)
         return out_of_memory(error);
     if (access(path, R_OK) != 0)
-        status = refuse(folder, workload, errno, error);
+        status = refuse(path, name, errno, error);
     free(path);
+    return status;
+}
+
+struct machine_image_name machine_images_main(const struct scenario_guest *guest)
+{
+    const char *const files[] = {guest->kernel, guest->multiboot, guest->flat};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (*files[i])
+            return (struct machine_image_name){files[i], false};
+    }
+    return (struct machine_image_name){guest->workload, true};
+}
+
+/* The guest's files, one after another. */
+static enum sim_status check_guest(const struct scenario *scenario,
+                                   const struct scenario_guest *guest,
+                                   struct sim_error *error)
+{
+    enum sim_status status =
+        check_image(scenario, machine_images_main(guest), error);
+
+    if (status == SIM_OK && *guest->initrd)
+        status = check_image(
+            scenario, (struct machine_image_name){guest->initrd, false}, error);
+    for (size_t i = 0; i < guest->module_count && status == SIM_OK; i++)
+        status = check_image(
+            scenario,
+            (struct machine_image_name){guest->modules[i].file, false}, error);
     return status;
 }
 
 enum sim_status machine_images_check(const struct scenario *scenario,
                                      struct sim_error *error)
 {
-    char *folder = workload_folder();
-    enum sim_status status = folder ? SIM_OK : out_of_memory(error);
-
-    for (size_t i = 0; i < scenario->vm_count && status == SIM_OK; i++) {
+    for (size_t i = 0; i < scenario->vm_count; i++) {
         const struct scenario_vm *vm = &scenario->vms[i];
 
-        if (check_image(folder, vm->guest.workload, error) != SIM_OK)
-            status = sim_prefix(error, "VM \"%s\"", vm->name);
+        if (check_guest(scenario, &vm->guest, error) != SIM_OK)
+            return sim_prefix(error, "VM \"%s\"", vm->name);
     }
-    free(folder);
-    return status;
+    return SIM_OK;
 }
 
-enum sim_status machine_images_find(struct machine *m, const char *workload,
+static bool is_name(const struct machine_image *image,
+                    struct machine_image_name name)
+{
+    return image->name.is_workload == name.is_workload &&
+           strcmp(image->name.text, name.text) == 0;
+}
+
+enum sim_status machine_images_find(struct machine *m,
+                                    struct machine_image_name name,
                                     const struct machine_image **out,
                                     struct sim_error *error)
 {
     struct machine_image *image = m->images;
 
-    while (image && strcmp(image->name, workload) != 0)
+    while (image && !is_name(image, name))
         image = image->next;
     *out = image;
     if (image)
         return SIM_OK;
-    if (make_image(workload, &image, error) != SIM_OK)
+    if (make_image(m->scenario, name, &image, error) != SIM_OK)
         return error->status;
     image->next = m->images;
     m->images = image;
     *out = image;
     if (!m->results)
         return SIM_OK;
-    return results_put_image(m->results, workload, image->size,
+    return results_put_image(m->results, name.text, image->size,
                              XXH64(image->bytes, image->size, 0), error);
 }
 

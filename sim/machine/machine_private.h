@@ -21,16 +21,23 @@ struct machine_vm {
     struct machine *machine; /* borrowed: its owner */
     uint32_t number;
     char name[SCENARIO_NAME_BYTES_MAX + 1];
-    char *command_line; /* owns */
+    char *command_line;           /* owns */
+    struct guest_module *modules; /* owns */
     bool finished;      /* done, failed or off */
     struct console_log console;
     uint64_t console_kept; /* bytes; more than the limit: it is closed */
     uint32_t results_kept; /* likewise */
 };
 
+/** A built-in guest program or a file, as the scenario names it. */
+struct machine_image_name {
+    const char *text; /* borrowed from the scenario */
+    bool is_workload;
+};
+
 /** A guest image, read once however many VMs start from it. */
 struct machine_image {
-    char *name;     /* of the workload; owns */
+    struct machine_image_name name;
     uint8_t *bytes; /* owns */
     size_t size;
     struct machine_image *next;
@@ -82,10 +89,14 @@ void machine_note_failure(struct machine *machine, enum sim_status status,
 
 /* machine_images.c: guest programs. */
 
-/** The program of that name, which is read when it is first asked for, and is
+/** What the guest starts from: its program or its kernel. */
+struct machine_image_name
+machine_images_main(const struct scenario_guest *guest);
+
+/** The file of that name, which is read when it is first asked for, and is
  *  then the machine's. SIM_NO_INPUT says why it cannot be had. */
 MUST_USE enum sim_status machine_images_find(struct machine *machine,
-                                             const char *workload,
+                                             struct machine_image_name name,
                                              const struct machine_image **out,
                                              struct sim_error *error);
 void machine_images_free(struct machine *machine);

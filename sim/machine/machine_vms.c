@@ -9,10 +9,10 @@
 #include "sim/core/check.h"
 #include "sim/machine/machine_private.h"
 
-/* "key=value key=value": what the guest finds as its command line. */
+/* "cmdline key=value key=value": what the guest finds as its command line. */
 static char *command_line(const struct scenario_guest *guest)
 {
-    size_t bytes = 1;
+    size_t bytes = strlen(guest->cmdline) + 1;
     char *line;
     char *at;
 
@@ -21,9 +21,9 @@ static char *command_line(const struct scenario_guest *guest)
     line = calloc(1, bytes);
     if (!line)
         return NULL;
-    at = line;
+    at = stpcpy(line, guest->cmdline);
     for (size_t i = 0; i < guest->arg_count; i++)
-        at += sprintf(at, "%s%s=%s", i ? " " : "", guest->args[i].key,
+        at += sprintf(at, "%s%s=%s", at > line ? " " : "", guest->args[i].key,
                       guest->args[i].value);
     return line;
 }
@@ -52,21 +52,96 @@ static void offer(struct vm_config *config,
     }
 }
 
+static enum sim_status add_module(struct machine *m, struct guest_image *image,
+                                  struct guest_module *module, const char *file,
+                                  const char *command_line,
+                                  struct sim_error *error)
+{
+    const struct machine_image_name name = {file, false};
+    const struct machine_image *from;
+
+    if (machine_images_find(m, name, &from, error) != SIM_OK)
+        return error->status;
+    *module = (struct guest_module){.name = file,
+                                    .bytes = from->bytes,
+                                    .size = from->size,
+                                    .command_line = command_line};
+    image->module_count++;
+    return SIM_OK;
+}
+
+static enum sim_status add_modules(struct machine *m, struct machine_vm *vm,
+                                   const struct scenario_guest *guest,
+                                   struct guest_image *image,
+                                   struct sim_error *error)
+{
+    vm->modules = calloc(guest->module_count + 1, sizeof(*vm->modules));
+    if (!vm->modules)
+        return sim_fail(error, SIM_NO_MEMORY, "no memory for modules");
+    image->modules = vm->modules;
+    if (*guest->initrd && add_module(m, image, &vm->modules[0], guest->initrd,
+                                     NULL, error) != SIM_OK)
+        return error->status;
+    for (size_t i = 0; i < guest->module_count; i++) {
+        if (add_module(m, image, &vm->modules[i], guest->modules[i].file,
+                       guest->modules[i].cmdline, error) != SIM_OK)
+            return error->status;
+    }
+    return SIM_OK;
+}
+
+#define FLAT_LOAD_REAL 0x7c00 /* where a boot sector goes */
+#define FLAT_LOAD 0x100000
+
+static void set_flat(struct guest_image *image,
+                     const struct scenario_guest *guest)
+{
+    image->bits = (unsigned)strtoul(guest->bits, NULL, 10);
+    image->load = guest->load;
+    if (image->load == SCENARIO_NO_ADDRESS)
+        image->load = image->bits == 16 ? FLAT_LOAD_REAL : FLAT_LOAD;
+    image->entry =
+        guest->entry == SCENARIO_NO_ADDRESS ? image->load : guest->entry;
+}
+
+/* Reads what the VM starts from. */
+static enum sim_status make_image(struct machine *m, struct machine_vm *vm,
+                                  const struct scenario_guest *guest,
+                                  struct guest_image *image,
+                                  struct sim_error *error)
+{
+    const struct machine_image *from;
+
+    if (machine_images_find(m, machine_images_main(guest), &from, error) !=
+        SIM_OK)
+        return error->status;
+    vm->command_line = command_line(guest);
+    if (!vm->command_line)
+        return sim_fail(error, SIM_NO_MEMORY, "no memory for its command line");
+    *image = (struct guest_image){.name = from->name.text,
+                                  .bytes = from->bytes,
+                                  .size = from->size,
+                                  .command_line = vm->command_line};
+    if (*guest->kernel)
+        image->format = GUEST_LINUX;
+    if (*guest->flat) {
+        image->format = GUEST_FLAT;
+        set_flat(image, guest);
+    }
+    return add_modules(m, vm, guest, image, error);
+}
+
 static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
                               uint32_t index, struct sim_error *error)
 {
     struct machine_vm *vm = &m->vms[m->vm_count];
-    const struct machine_image *image;
+    struct guest_image image;
 
     vm->machine = m;
     vm->number = m->vm_count;
     scenario_vm_name(from, index, vm->name);
-    if (machine_images_find(m, from->guest.workload, &image, error) != SIM_OK)
+    if (make_image(m, vm, &from->guest, &image, error) != SIM_OK)
         return sim_prefix(error, "VM \"%s\"", vm->name);
-    vm->command_line = command_line(&from->guest);
-    if (!vm->command_line)
-        return sim_fail(error, SIM_NO_MEMORY, "no memory for VM \"%s\"",
-                        vm->name);
 
     struct vm_config config = {
         .name = vm->name,
@@ -75,10 +150,7 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
         .weight = from->weight,
         .reserve = from->reserve,
         .cap = from->limit,
-        .image = {.name = image->name,
-                  .bytes = image->bytes,
-                  .size = image->size,
-                  .command_line = vm->command_line},
+        .image = image,
     };
     uint32_t number;
 
@@ -112,6 +184,7 @@ void machine_vms_free(struct machine *m)
          m->vms && i <= m->vm_count && i < scenario_vm_total(m->scenario);
          i++) {
         free(m->vms[i].command_line);
+        free(m->vms[i].modules);
     }
     free(m->vms);
 }

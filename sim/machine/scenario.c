@@ -14,13 +14,25 @@ void scenario_free(struct scenario *scenario)
 {
     if (!scenario)
         return;
-    for (size_t i = 0; i < scenario->vm_count; i++)
+    for (size_t i = 0; i < scenario->vm_count; i++) {
         free(scenario->vms[i].guest.args);
+        free(scenario->vms[i].guest.modules);
+    }
     free(scenario->vms);
     free(scenario->host.nodes);
     free(scenario->notes);
+    free(scenario->folder);
     document_free(scenario->document);
     free(scenario);
+}
+
+char *scenario_path(const struct scenario *scenario, const char *file)
+{
+    char *path;
+
+    if (asprintf(&path, "%s%s", *file == '/' ? "" : scenario->folder, file) < 0)
+        return NULL;
+    return path;
 }
 
 void scenario_vm_name(const struct scenario_vm *vm, uint32_t index,
@@ -90,17 +102,6 @@ static void print_list(const struct scenario_key *key, const void *from,
     }
 }
 
-static void print_quoted(const char *text, FILE *out)
-{
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 static void print_words(const struct scenario_key *key, const void *from,
                         unsigned indent, FILE *out)
 {
@@ -112,9 +113,9 @@ static void print_words(const struct scenario_key *key, const void *from,
     fprintf(out, "\n");
     for (size_t i = 0; i < count; i++) {
         fprintf(out, "%*s", (int)indent, "");
-        print_quoted(words[i].key, out);
+        scenario_key_print_quoted(words[i].key, out);
         fprintf(out, ": ");
-        print_quoted(words[i].value, out);
+        scenario_key_print_quoted(words[i].value, out);
         fprintf(out, "\n");
     }
 }
@@ -125,7 +126,7 @@ static void print_section(enum scenario_section section, const void *from,
     const struct scenario_key *key = NULL;
 
     while ((key = scenario_key_next(section, key))) {
-        if (key->type == SCENARIO_PLANNED)
+        if (key->type == SCENARIO_PLANNED || !scenario_key_is_given(key, from))
             continue;
         fprintf(out, "%*s%s:", (int)indent, "", key->name);
         if (key->type == SCENARIO_PART) {

@@ -23,9 +23,14 @@
 struct document_node;
 
 #define SCENARIO_NAME_BYTES_MAX 64 /* of scenarios, VMs and workloads */
-#define SCENARIO_VPS_MAX 64        /* per VM */
-#define SCENARIO_VMS_MAX 1024      /* per host, as Hyper-V */
-#define SCENARIO_LPS_MAX 512       /* per host, as Windows Server 2019 */
+#define SCENARIO_FILE_BYTES_MAX 4096
+#define SCENARIO_CMDLINE_BYTES_MAX 4096
+#define SCENARIO_MODULES_MAX 16 /* per VM */
+#define SCENARIO_ADDRESS_MAX UINT64_C(0xffffffff)
+#define SCENARIO_NO_ADDRESS UINT64_MAX /* not given */
+#define SCENARIO_VPS_MAX 64            /* per VM */
+#define SCENARIO_VMS_MAX 1024          /* per host, as Hyper-V */
+#define SCENARIO_LPS_MAX 512           /* per host, as Windows Server 2019 */
 
 /** A NUMA node. */
 struct scenario_node {
@@ -59,10 +64,28 @@ struct scenario_argument {
     const char *value;
 };
 
+/** A file beside a multiboot guest. */
+struct scenario_module {
+    const char *file;
+    const char *cmdline;
+};
+
+/** What a VM runs: one of `workload`, `kernel`, `multiboot` and `flat` is
+ *  given. What is not given is empty. Files are as the scenario names them:
+ *  see scenario_path(). */
 struct scenario_guest {
     const char *workload; /* name of a built-in guest program; not a path */
     struct scenario_argument *args; /* in the order of the file */
     size_t arg_count;
+    const char *kernel; /* of Linux */
+    const char *initrd;
+    const char *cmdline;
+    const char *multiboot;
+    struct scenario_module *modules;
+    size_t module_count;
+    const char *flat;
+    const char *bits;     /* "16", "32" or "64" */
+    uint64_t load, entry; /* SCENARIO_NO_ADDRESS: not given */
 };
 
 /** What a guest is offered: see enlightenments.def. */
@@ -106,7 +129,12 @@ struct scenario {
      *  its place, each line ended; NULL if there is nothing to say. */
     char *notes;
     struct document_node *document; /* what was read; owns the strings */
+    char *folder; /* of the scenario's file, with the last '/'; or "" */
 };
+
+/** The path of a file that the scenario names: relative to the folder of the
+ *  scenario's own file. The caller owns it (free()); NULL: no memory. */
+char *scenario_path(const struct scenario *scenario, const char *file);
 
 /** `--set PATH=VALUE`: a value that takes the place of the file's. */
 struct scenario_override {

@@ -79,6 +79,73 @@ static enum sim_status check_processors(struct scenario *scenario,
     return SIM_OK;
 }
 
+/** A key that is given, but goes with other forms of guests. */
+struct misplaced_key {
+    const char *key;
+    bool is_misplaced;
+    const char *with;
+};
+
+static enum sim_status check_guest_form(const struct scenario_guest *guest,
+                                        const char *path,
+                                        const struct document_node *root,
+                                        struct sim_error *error)
+{
+    const char *const forms[] = {guest->workload, guest->kernel,
+                                 guest->multiboot, guest->flat};
+    unsigned given = 0;
+
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+        given += *forms[i] != '\0';
+    if (given != 1)
+        return refuse(root, error, path,
+                      "%s of workload, linux, multiboot and flat %s; expected "
+                      "one of them, such as {workload: heavy-load}",
+                      given == 0 ? "none" : "more than one",
+                      given == 0 ? "is given" : "are given");
+    return SIM_OK;
+}
+
+/** A key that does not go with the guest's form would be without effect. */
+static enum sim_status check_guest(const struct scenario_guest *guest,
+                                   size_t index,
+                                   const struct document_node *root,
+                                   struct sim_error *error)
+{
+    bool is_linux = *guest->kernel != '\0';
+    bool is_multiboot = *guest->multiboot != '\0';
+    bool is_flat = *guest->flat != '\0';
+    const struct misplaced_key keys[] = {
+        {"args", guest->arg_count > 0 && is_flat,
+         "workload, linux or multiboot"},
+        {"initrd", *guest->initrd && !is_linux, "linux"},
+        {"cmdline", *guest->cmdline && !is_linux && !is_multiboot,
+         "linux or multiboot"},
+        {"modules", guest->module_count > 0 && !is_multiboot, "multiboot"},
+        {"bits", *guest->bits && !is_flat, "flat"},
+        {"load", guest->load != SCENARIO_NO_ADDRESS && !is_flat, "flat"},
+        {"entry", guest->entry != SCENARIO_NO_ADDRESS && !is_flat, "flat"},
+    };
+    char path[VM_PATH_BYTES];
+    char key[VM_PATH_BYTES];
+
+    if (check_guest_form(guest, vm_path(path, index, "guest"), root, error) !=
+        SIM_OK)
+        return error->status;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        snprintf(key, sizeof key, "guest.%s", keys[i].key);
+        if (keys[i].is_misplaced)
+            return refuse(root, error, vm_path(path, index, key),
+                          "goes with a guest of the form %s only",
+                          keys[i].with);
+    }
+    if (is_flat && *guest->bits == '\0')
+        return refuse(root, error, vm_path(path, index, "guest.bits"),
+                      "is missing; expected 16, 32 or 64: the mode in which a "
+                      "flat guest starts");
+    return SIM_OK;
+}
+
 static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
                                 const struct document_node *root,
                                 struct sim_error *error)
@@ -101,7 +168,7 @@ static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
                       "'%s' is too long; expected a name of at most %d "
                       "characters with its number",
                       name, SCENARIO_NAME_BYTES_MAX);
-    return SIM_OK;
+    return check_guest(&vm->guest, index, root, error);
 }
 
 static enum sim_status check_memory(const struct scenario *scenario,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sim/machine/scenario_keys.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/core/check.h"
@@ -33,6 +35,13 @@ static const struct scenario_word TIMINGS[] = {
     {NULL, false},
 };
 
+static const struct scenario_word GUEST_BITS[] = {
+    {"16", true},
+    {"32", true},
+    {"64", true},
+    {NULL, false},
+};
+
 struct section {
     size_t bytes;
     const char *help;
@@ -52,6 +61,7 @@ typedef struct scenario_root STRUCT_ROOT;
 typedef struct scenario_vm STRUCT_VM;
 typedef struct scenario_enlightenments STRUCT_ENLIGHTENMENTS;
 typedef struct scenario_guest STRUCT_GUEST;
+typedef struct scenario_module STRUCT_MODULE;
 typedef struct scenario_counters STRUCT_COUNTERS;
 
 #define FIELD(in, field)                                                       \
@@ -166,6 +176,9 @@ enum units_kind scenario_key_units(const struct scenario_key *key)
     case SCENARIO_SWITCH:
     case SCENARIO_NAME:
     case SCENARIO_VM_NAME:
+    case SCENARIO_FILE:
+    case SCENARIO_TEXT:
+    case SCENARIO_ADDRESS:
     case SCENARIO_CHOICE:
     case SCENARIO_PART:
     case SCENARIO_LIST:
@@ -247,6 +260,17 @@ void scenario_key_expected(const struct scenario_key *key,
         text = "a name: a letter or digit, then letters, digits, '-' or '_'; "
                "at most 64 of them";
         break;
+    case SCENARIO_FILE:
+        text = "the path of a file";
+        break;
+    case SCENARIO_TEXT:
+        snprintf(expected, SCENARIO_EXPECTED_BYTES,
+                 "a text of at most %" PRIu64 " bytes", key->most);
+        return;
+    case SCENARIO_ADDRESS:
+        snprintf(expected, SCENARIO_EXPECTED_BYTES,
+                 "an address up to 0x%" PRIx64 ", such as 0x100000", key->most);
+        return;
     case SCENARIO_PART:
         text = "a mapping {KEY: VALUE, ...}";
         break;
@@ -360,6 +384,38 @@ static bool parse_name(const struct scenario_key *key, const char *text,
     return true;
 }
 
+/* Of a path or a text. */
+static bool parse_text(const struct scenario_key *key, const char *text,
+                       char *why)
+{
+    if (strlen(text) > key->most)
+        return refuse(key, text, "is too long", "", why);
+    for (const char *at = text; *at; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            return refuse(key, text, "has a control character", "", why);
+    }
+    return true;
+}
+
+static bool parse_address(const struct scenario_key *key, const char *text,
+                          uint64_t *address, char *why)
+{
+    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    const char *digits = hex ? text + 2 : text;
+    size_t length =
+        strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+
+    if (length == 0 || digits[length] != '\0')
+        return refuse(key, text, "is not an address", "", why);
+    if (!hex && length > 1 && digits[0] == '0')
+        return refuse(key, text, "has a leading zero", "", why);
+    errno = 0;
+    *address = strtoull(digits, NULL, hex ? 16 : 10);
+    if (errno != 0 || *address > key->most)
+        return refuse(key, text, "is too large", "", why);
+    return true;
+}
+
 static bool parse_choice(const struct scenario_key *key, const char *text,
                          const char **choice, char *why)
 {
@@ -386,6 +442,10 @@ bool scenario_key_parse(const struct scenario_key *key, const char *text,
                         char why[static SCENARIO_WHY_BYTES])
 {
     *value = (struct scenario_value){.text = text};
+    if (*text == '\0' && key->standard && *key->standard == '\0') {
+        value->number = SCENARIO_NO_ADDRESS;
+        return true;
+    }
     switch (key->type) {
     case SCENARIO_NUMBER_OR_AUTO:
         if (strcmp(text, "auto") == 0)
@@ -402,6 +462,14 @@ bool scenario_key_parse(const struct scenario_key *key, const char *text,
     case SCENARIO_NAME:
     case SCENARIO_VM_NAME:
         return parse_name(key, text, why);
+    case SCENARIO_FILE:
+        if (*text == '\0')
+            return refuse(key, text, "is empty", "", why);
+        return parse_text(key, text, why);
+    case SCENARIO_TEXT:
+        return parse_text(key, text, why);
+    case SCENARIO_ADDRESS:
+        return parse_address(key, text, &value->number, why);
     case SCENARIO_CHOICE:
         return parse_choice(key, text, &value->text, why);
     case SCENARIO_PART:
@@ -416,6 +484,7 @@ bool scenario_key_parse(const struct scenario_key *key, const char *text,
 static bool holds_text(const struct scenario_key *key)
 {
     return key->type == SCENARIO_NAME || key->type == SCENARIO_VM_NAME ||
+           key->type == SCENARIO_FILE || key->type == SCENARIO_TEXT ||
            key->type == SCENARIO_CHOICE;
 }
 
@@ -456,6 +525,34 @@ struct scenario_value scenario_key_load(const struct scenario_key *key,
     return value;
 }
 
+bool scenario_key_is_given(const struct scenario_key *key, const void *section)
+{
+    size_t count;
+
+    if (key->type == SCENARIO_LIST) {
+        memcpy(&count, (const char *)section + key->count_offset, sizeof count);
+        return count > 0 || !key->standard;
+    }
+    if (!key->standard || *key->standard != '\0')
+        return true;
+
+    struct scenario_value value = scenario_key_load(key, section);
+
+    return holds_text(key) ? *value.text != '\0'
+                           : value.number != SCENARIO_NO_ADDRESS;
+}
+
+void scenario_key_print_quoted(const char *text, FILE *out)
+{
+    fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
 void scenario_key_print(const struct scenario_key *key,
                         struct scenario_value value, FILE *out)
 {
@@ -464,7 +561,9 @@ void scenario_key_print(const struct scenario_key *key,
     if (key->type == SCENARIO_CHOICE) {
         fprintf(out, "%s", value.text);
     } else if (holds_text(key)) {
-        fprintf(out, "\"%s\"", value.text);
+        scenario_key_print_quoted(value.text, out);
+    } else if (key->type == SCENARIO_ADDRESS) {
+        fprintf(out, "0x%" PRIx64, value.number);
     } else if (key->type == SCENARIO_SWITCH) {
         fprintf(out, "%s", value.number ? "true" : "false");
     } else {

@@ -30,6 +30,9 @@ enum scenario_type {
     SCENARIO_SWITCH,         /* true or false */
     SCENARIO_NAME,           /* letters, digits, '-', '_' and '.' */
     SCENARIO_VM_NAME,        /* the same without '.' */
+    SCENARIO_FILE,           /* a path */
+    SCENARIO_TEXT,           /* printable characters */
+    SCENARIO_ADDRESS,        /* 0x100000 or decimal */
     SCENARIO_CHOICE,
     /* Collections. */
     SCENARIO_PART,  /* a mapping: another section */
@@ -49,7 +52,8 @@ struct scenario_key {
     enum scenario_section section; /* in which the key stands */
     const char *name;
     enum scenario_type type;
-    const char *standard; /* the default as text; NULL: must be given */
+    const char *standard; /* the default as text; NULL: must be given; "":
+                             none, and as good as not given */
     uint64_t least; /* values, bytes of a name, or items of a collection */
     uint64_t most;
     const char *help;                  /* of a planned key: what is instead */
@@ -100,6 +104,13 @@ struct scenario_value scenario_key_load(const struct scenario_key *key,
 /** Writes `value` as scenario_key_parse() reads it. */
 void scenario_key_print(const struct scenario_key *key,
                         struct scenario_value value, FILE *out);
+
+/** Whether the key holds something: false for one of default "" that has not
+ *  been given. */
+bool scenario_key_is_given(const struct scenario_key *key, const void *section);
+
+/** Writes `text` in double quotes, as YAML and JSON take it. */
+void scenario_key_print_quoted(const char *text, FILE *out);
 
 /** "a whole number from 1 to 10000": what may stand behind the key. */
 void scenario_key_expected(const struct scenario_key *key,

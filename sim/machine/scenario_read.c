@@ -185,7 +185,8 @@ static void *make_items(const struct scenario_key *key, void *to, size_t count,
     return items;
 }
 
-/** An absent list has one item, all defaults ("[{}]" in the table). */
+/** An absent list is empty, or has one item, all defaults ("[]" and "[{}]" in
+ *  the table). */
 static enum sim_status read_list(struct reader *reader,
                                  const struct document_node *node,
                                  const struct document_mark *mark,
@@ -193,7 +194,7 @@ static enum sim_status read_list(struct reader *reader,
 {
     size_t item_bytes = scenario_section_bytes(key->part);
     const struct document_node *child = node ? node->child : NULL;
-    size_t count = node ? node->child_count : 1;
+    size_t count = node ? node->child_count : strcmp(key->standard, "[]") != 0;
     enum sim_status status = SIM_OK;
 
     if (node && node->kind != DOCUMENT_SEQUENCE)
@@ -319,6 +320,9 @@ static enum sim_status read_value(struct reader *reader,
     case SCENARIO_SWITCH:
     case SCENARIO_NAME:
     case SCENARIO_VM_NAME:
+    case SCENARIO_FILE:
+    case SCENARIO_TEXT:
+    case SCENARIO_ADDRESS:
     case SCENARIO_CHOICE:
         break;
     }
@@ -370,6 +374,13 @@ static enum sim_status read_document(struct scenario *scenario,
     return status;
 }
 
+static char *folder_of(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+
+    return strndup(file, slash ? (size_t)(slash - file) + 1 : 0);
+}
+
 enum sim_status scenario_read_text(struct scenario **out, const char *file,
                                    const char *text, size_t bytes,
                                    const struct scenario_override *overrides,
@@ -380,8 +391,12 @@ enum sim_status scenario_read_text(struct scenario **out, const char *file,
     enum sim_status status;
 
     *out = NULL;
-    if (!scenario)
+    if (scenario)
+        scenario->folder = folder_of(file);
+    if (!scenario || !scenario->folder) {
+        scenario_free(scenario);
         return sim_fail(error, SIM_NO_MEMORY, "%s: out of memory", file);
+    }
     status = document_parse(&scenario->document, file, text, bytes, error);
     if (status == SIM_OK)
         status = read_document(scenario, overrides, override_count, error);

@@ -51,7 +51,8 @@ static void print_pattern(const char *pattern, FILE *out)
     print_string(pattern, out);
 }
 
-/** A plain `null` is a text to us, but the null value to other readers. */
+/** A plain `null` is a text to us, but the null value to other readers; and
+ *  so with a number. */
 static void print_enum(const struct scenario_word *words, FILE *out)
 {
     const char *separator = "";
@@ -65,6 +66,8 @@ static void print_enum(const struct scenario_word *words, FILE *out)
         separator = ", ";
         if (strcmp(words->text, "null") == 0)
             fprintf(out, ", null");
+        if (strspn(words->text, "0123456789") == strlen(words->text))
+            fprintf(out, ", %s", words->text);
     }
     fprintf(out, "]");
 }
@@ -96,6 +99,17 @@ static void print_type(const struct scenario_key *key, unsigned indent,
         break;
     case SCENARIO_VM_NAME:
         print_pattern("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", out);
+        break;
+    case SCENARIO_FILE:
+    case SCENARIO_TEXT:
+        fprintf(out, "\"type\": \"string\", \"maxLength\": %" PRIu64, key->most);
+        break;
+    case SCENARIO_ADDRESS:
+        fprintf(out,
+                "\"type\": [\"integer\", \"string\"], "
+                "\"minimum\": %" PRIu64 ", \"maximum\": %" PRIu64
+                ", \"pattern\": \"^(0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)?$\"",
+                key->least, key->most);
         break;
     case SCENARIO_CHOICE:
         print_enum(key->words, out);

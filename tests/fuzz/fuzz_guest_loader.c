@@ -2,8 +2,12 @@
 /*
  * The guest loaders on arbitrary images: they may refuse one, and then say
  * why; of one that they take, every piece must come from the image or the
- * plan, and lie in the VM's memory. The first two bytes are the memory's size
- * in MiB, the third how much of what follows is the command line.
+ * plan, and lie in the VM's memory where no other does. The first two bytes are
+ * the memory's size in MiB, but for their upper two bits, which choose the
+ * form: multiboot, Linux with an initrd, flat, or multiboot with a module,
+ * where what lies beside the image is the image again. The third byte is how
+ * much of what follows is the command line. A flat image has its bits, its
+ * address and its entry before it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +33,13 @@ static void check_piece(const struct guest_plan *plan,
     uint64_t end = piece->to.raw + piece->bytes + piece->zero_bytes;
 
     CHECK(end >= piece->to.raw && end <= memory_bytes);
+    for (unsigned i = 0; &plan->pieces[i] < piece; i++) {
+        const struct guest_piece *other = &plan->pieces[i];
+
+        CHECK(end <= other->to.raw ||
+              other->to.raw + other->bytes + other->zero_bytes <=
+                  piece->to.raw);
+    }
     CHECK(end <= GUEST_LOW_BYTES_MAX);
     if (piece->bytes == 0)
         return;
@@ -40,8 +51,9 @@ static void check_piece(const struct guest_plan *plan,
 static bool starts_in(const struct guest_plan *plan,
                       const struct guest_piece *piece)
 {
-    return plan->state.rip >= piece->to.raw &&
-           plan->state.rip < piece->to.raw + piece->bytes;
+    uint64_t at = plan->state.segment[X86_CS].base + plan->state.rip;
+
+    return at >= piece->to.raw && at < piece->to.raw + piece->bytes;
 }
 
 static void check_plan(const struct guest_plan *plan,
@@ -57,6 +69,28 @@ static void check_plan(const struct guest_plan *plan,
     CHECK(starts);
 }
 
+enum form { MULTIBOOT, LINUX_WITH_INITRD, FLAT, MULTIBOOT_WITH_MODULE };
+
+#define FLAT_HEAD_BYTES 9
+
+/* Takes what a flat image needs off its front; false: it is not all there. */
+static bool make_flat(struct guest_image *image)
+{
+    static const unsigned bits[] = {16, 32, 64};
+    uint32_t words[2];
+
+    if (image->size < FLAT_HEAD_BYTES)
+        return false;
+    memcpy(words, image->bytes + 1, sizeof(words));
+    image->format = GUEST_FLAT;
+    image->bits = bits[image->bytes[0] % 3];
+    image->load = words[0];
+    image->entry = words[1];
+    image->bytes += FLAT_HEAD_BYTES;
+    image->size -= FLAT_HEAD_BYTES;
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static struct guest_plan plan;
@@ -65,7 +99,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (bytes < HEAD_BYTES)
         return 0;
 
-    uint64_t memory_bytes = (uint64_t)(data[0] | data[1] << 8) << 20;
+    enum form form = data[1] >> 6;
+    struct guest_machine machine = {
+        .memory_bytes = (uint64_t)(data[0] | (data[1] & 0x3f) << 8) << 20,
+        .vp_count = data[0] % 64 + 1u,
+    };
     size_t line_bytes = data[2];
 
     if (line_bytes > bytes - HEAD_BYTES)
@@ -76,14 +114,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         .name = "image",
         .bytes = data + HEAD_BYTES + line_bytes,
         .size = bytes - HEAD_BYTES - line_bytes,
+        .format = form == LINUX_WITH_INITRD ? GUEST_LINUX : GUEST_MULTIBOOT,
         .command_line = line,
     };
+    const struct guest_module module = {"module", image.bytes, image.size,
+                                        line};
 
     CHECK(line);
-    if (guest_loader_plan(&image, memory_bytes, &plan, &error) == SIM_OK)
-        check_plan(&plan, &image, memory_bytes);
+    if (form == LINUX_WITH_INITRD || form == MULTIBOOT_WITH_MODULE) {
+        image.modules = &module;
+        image.module_count = 1;
+    }
+    if (form == FLAT && !make_flat(&image))
+        goto out;
+    if (guest_loader_plan(&image, &machine, &plan, &error) == SIM_OK)
+        check_plan(&plan, &image, machine.memory_bytes);
     else
         CHECK(error.message[0] != '\0');
+out:
     free(line);
     return 0;
 }

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "partitions/firmware_private.h"
+#include "sim/core/check.h"
+
+/* ACPI 6.5, section 20.3, "AML Byte Stream Byte Values". */
+#define OP_ZERO 0x00
+#define OP_ONE 0x01
+#define OP_NAME 0x08
+#define OP_BYTE 0x0a
+#define OP_WORD 0x0b
+#define OP_DWORD 0x0c
+#define OP_STRING 0x0d
+#define OP_QWORD 0x0e
+#define OP_SCOPE 0x10
+#define OP_BUFFER 0x11
+#define OP_PACKAGE 0x12
+#define OP_EXTENDED 0x5b
+#define OP_EXTENDED_DEVICE 0x82
+
+/* Section 6.4: resource data types. */
+#define RESOURCE_IRQ_NO_FLAGS 0x22 /* small, 2 bytes */
+#define RESOURCE_IO 0x47           /* small, 7 bytes */
+#define RESOURCE_END 0x79          /* small, 1 byte: a checksum */
+#define RESOURCE_QWORD_SPACE 0x8a  /* large */
+#define QWORD_SPACE_BYTES 0x2b
+
+#define IO_DECODE_16 0x01
+#define SPACE_MEMORY 0x00
+#define SPACE_PRODUCER_FIXED 0x0c /* both ends fixed, positive decode */
+#define SPACE_MEMORY_CACHEABLE_WRITABLE 0x03
+
+void firmware_put_bytes(struct firmware_writer *writer, const void *from,
+                        size_t bytes)
+{
+    CHECK(bytes <= writer->room - writer->used);
+    memcpy(writer->bytes + writer->used, from, bytes);
+    writer->used += bytes;
+}
+
+void firmware_put(struct firmware_writer *writer, uint64_t value, size_t bytes)
+{
+    CHECK(bytes <= sizeof(value));
+    firmware_put_bytes(writer, &value, bytes);
+}
+
+void firmware_put_zeros(struct firmware_writer *writer, size_t bytes)
+{
+    CHECK(bytes <= writer->room - writer->used);
+    memset(writer->bytes + writer->used, 0, bytes);
+    writer->used += bytes;
+}
+
+static void put_name(struct firmware_writer *writer, const char *name)
+{
+    CHECK(strlen(name) == 4);
+    firmware_put_bytes(writer, name, 4);
+}
+
+/* The length comes when it is known: one byte is left for it. */
+static size_t open_length(struct firmware_writer *writer)
+{
+    size_t open = writer->used;
+
+    firmware_put(writer, 0, 1);
+    return open;
+}
+
+/*
+ * PkgLength (section 20.2.4) counts itself: one byte up to 63, else two with
+ * the low four bits in the first. The second one moves what follows.
+ */
+void firmware_aml_close(struct firmware_writer *writer, size_t open)
+{
+    size_t bytes = writer->used - open;
+
+    if (bytes < 0x40) {
+        writer->bytes[open] = (uint8_t)bytes;
+        return;
+    }
+    firmware_put(writer, 0, 1);
+    memmove(writer->bytes + open + 2, writer->bytes + open + 1, bytes - 1);
+    bytes++;
+    CHECK(bytes < 0x1000);
+    writer->bytes[open] = (uint8_t)(0x40 | (bytes & 0x0f));
+    writer->bytes[open + 1] = (uint8_t)(bytes >> 4);
+}
+
+size_t firmware_aml_scope(struct firmware_writer *writer, const char *name)
+{
+    size_t open;
+
+    firmware_put(writer, OP_SCOPE, 1);
+    open = open_length(writer);
+    put_name(writer, name);
+    return open;
+}
+
+size_t firmware_aml_device(struct firmware_writer *writer, const char *name)
+{
+    size_t open;
+
+    firmware_put(writer, OP_EXTENDED, 1);
+    firmware_put(writer, OP_EXTENDED_DEVICE, 1);
+    open = open_length(writer);
+    put_name(writer, name);
+    return open;
+}
+
+size_t firmware_aml_package(struct firmware_writer *writer, uint8_t elements)
+{
+    size_t open;
+
+    firmware_put(writer, OP_PACKAGE, 1);
+    open = open_length(writer);
+    firmware_put(writer, elements, 1);
+    return open;
+}
+
+void firmware_aml_name(struct firmware_writer *writer, const char *name)
+{
+    firmware_put(writer, OP_NAME, 1);
+    put_name(writer, name);
+}
+
+void firmware_aml_integer(struct firmware_writer *writer, uint64_t value)
+{
+    if (value <= 1) {
+        firmware_put(writer, value ? OP_ONE : OP_ZERO, 1);
+    } else if (value <= UINT8_MAX) {
+        firmware_put(writer, OP_BYTE, 1);
+        firmware_put(writer, value, 1);
+    } else if (value <= UINT16_MAX) {
+        firmware_put(writer, OP_WORD, 1);
+        firmware_put(writer, value, 2);
+    } else if (value <= UINT32_MAX) {
+        firmware_put(writer, OP_DWORD, 1);
+        firmware_put(writer, value, 4);
+    } else {
+        firmware_put(writer, OP_QWORD, 1);
+        firmware_put(writer, value, 8);
+    }
+}
+
+void firmware_aml_string(struct firmware_writer *writer, const char *text)
+{
+    firmware_put(writer, OP_STRING, 1);
+    firmware_put_bytes(writer, text, strlen(text) + 1);
+}
+
+static uint32_t hex_digit(char digit)
+{
+    return (uint32_t)(digit <= '9' ? digit - '0' : digit - 'A' + 10);
+}
+
+/* A DWordConst, big-endian: five bits of each letter, then the digits. */
+void firmware_aml_eisa_id(struct firmware_writer *writer, const char *id)
+{
+    uint32_t value = 0;
+
+    CHECK(strlen(id) == 7);
+    for (unsigned i = 0; i < 3; i++)
+        value = value << 5 | ((uint32_t)(id[i] - '@') & 0x1f);
+    for (unsigned i = 3; i < 7; i++)
+        value = value << 4 | hex_digit(id[i]);
+    firmware_put(writer, OP_DWORD, 1);
+    firmware_put(writer, __builtin_bswap32(value), 4);
+}
+
+/* The buffer's size stands before its bytes: a BytePrefix integer, whose
+ * value comes with the end. */
+size_t firmware_aml_resources(struct firmware_writer *writer)
+{
+    size_t open;
+
+    firmware_put(writer, OP_BUFFER, 1);
+    open = open_length(writer);
+    firmware_put(writer, OP_BYTE, 1);
+    firmware_put(writer, 0, 1);
+    return open;
+}
+
+void firmware_aml_resources_close(struct firmware_writer *writer, size_t open)
+{
+    size_t before = open + 3;
+
+    firmware_put(writer, RESOURCE_END, 1);
+    firmware_put(writer, 0, 1); /* no checksum */
+    CHECK(writer->used - before <= UINT8_MAX);
+    writer->bytes[before - 1] = (uint8_t)(writer->used - before);
+    firmware_aml_close(writer, open);
+}
+
+void firmware_aml_io(struct firmware_writer *writer, uint16_t first,
+                     uint8_t count)
+{
+    firmware_put(writer, RESOURCE_IO, 1);
+    firmware_put(writer, IO_DECODE_16, 1);
+    firmware_put(writer, first, 2);
+    firmware_put(writer, first, 2);
+    firmware_put(writer, 1, 1); /* alignment */
+    firmware_put(writer, count, 1);
+}
+
+void firmware_aml_irq(struct firmware_writer *writer, unsigned irq)
+{
+    CHECK(irq < 16);
+    firmware_put(writer, RESOURCE_IRQ_NO_FLAGS, 1);
+    firmware_put(writer, UINT64_C(1) << irq, 2);
+}
+
+void firmware_aml_window(struct firmware_writer *writer, uint64_t first,
+                         uint64_t bytes)
+{
+    firmware_put(writer, RESOURCE_QWORD_SPACE, 1);
+    firmware_put(writer, QWORD_SPACE_BYTES, 2);
+    firmware_put(writer, SPACE_MEMORY, 1);
+    firmware_put(writer, SPACE_PRODUCER_FIXED, 1);
+    firmware_put(writer, SPACE_MEMORY_CACHEABLE_WRITABLE, 1);
+    firmware_put(writer, 0, 8); /* granularity */
+    firmware_put(writer, first, 8);
+    firmware_put(writer, first + bytes - 1, 8);
+    firmware_put(writer, 0, 8); /* translation */
+    firmware_put(writer, bytes, 8);
+}

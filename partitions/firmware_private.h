@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_PARTITIONS_FIRMWARE_PRIVATE_H
+#define HVSIM_PARTITIONS_FIRMWARE_PRIVATE_H
+
+/** Bytes being written, and their encoding as AML (ACPI 6.5, chapters 19 and
+ *  20); for firmware*.c alone. */
+
+#include "partitions/firmware.h"
+
+struct firmware_writer {
+    uint8_t *bytes; /* borrowed */
+    size_t used, room;
+};
+
+/** Appends the low `bytes` (at most 8) bytes of `value`, little-endian. */
+void firmware_put(struct firmware_writer *writer, uint64_t value, size_t bytes);
+void firmware_put_zeros(struct firmware_writer *writer, size_t bytes);
+void firmware_put_bytes(struct firmware_writer *writer, const void *from,
+                        size_t bytes);
+
+/** What stands behind a table's header: the definition block. */
+void firmware_dsdt(struct firmware_writer *writer,
+                   const struct firmware_config *config);
+
+/* Names are four characters, padded with '_': "COM1", "_HID". */
+
+/** Opens what has a length; it ends with firmware_aml_close() of what this
+ *  returned. Inner ones are closed first. */
+size_t firmware_aml_scope(struct firmware_writer *writer, const char *name);
+size_t firmware_aml_device(struct firmware_writer *writer, const char *name);
+size_t firmware_aml_package(struct firmware_writer *writer, uint8_t elements);
+void firmware_aml_close(struct firmware_writer *writer, size_t open);
+
+/** Name (name, what is put next). */
+void firmware_aml_name(struct firmware_writer *writer, const char *name);
+
+void firmware_aml_integer(struct firmware_writer *writer, uint64_t value);
+void firmware_aml_string(struct firmware_writer *writer, const char *text);
+/** EisaId ("PNP0501"): three capitals and four capital hexadecimal digits. */
+void firmware_aml_eisa_id(struct firmware_writer *writer, const char *id);
+
+/** Opens a ResourceTemplate (); what is put until it is closed are resource
+ *  descriptors (ACPI 6.5, section 6.4). */
+size_t firmware_aml_resources(struct firmware_writer *writer);
+void firmware_aml_resources_close(struct firmware_writer *writer, size_t open);
+/** IO (Decode16, first, first, 1, count). */
+void firmware_aml_io(struct firmware_writer *writer, uint16_t first,
+                     uint8_t count);
+/** IRQNoFlags () {irq}. */
+void firmware_aml_irq(struct firmware_writer *writer, unsigned irq);
+/** QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable,
+ *  ReadWrite, 0, first, last, 0, size). */
+void firmware_aml_window(struct firmware_writer *writer, uint64_t first,
+                         uint64_t bytes);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "partitions/firmware.h"
+#include "partitions/platform.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define HEADER_BYTES 36
+
+/* Tables as a guest finds them: only by what they say of each other. */
+struct tables {
+    uint8_t bytes[FIRMWARE_BYTES_MAX];
+    size_t size;
+};
+
+static void build(struct tables *tables, uint32_t vps, uint64_t memory_end)
+{
+    const struct firmware_config config = {.vp_count = vps,
+                                           .memory_end = memory_end};
+
+    memset(tables, 0, sizeof(*tables));
+    tables->size = firmware_build(&config, tables->bytes);
+    assert_true(tables->size <= FIRMWARE_BYTES_MAX);
+}
+
+static const uint8_t *at(const struct tables *tables, uint64_t gpa,
+                         size_t bytes)
+{
+    assert_true(gpa >= PLATFORM_TABLES_GPA);
+    assert_true(gpa - PLATFORM_TABLES_GPA <= tables->size - bytes);
+    return tables->bytes + (gpa - PLATFORM_TABLES_GPA);
+}
+
+static uint64_t number(const uint8_t *from, size_t bytes)
+{
+    uint64_t value = 0;
+
+    memcpy(&value, from, bytes);
+    return value;
+}
+
+static uint8_t sum(const uint8_t *from, size_t bytes)
+{
+    uint8_t total = 0;
+
+    while (bytes-- > 0)
+        total = (uint8_t)(total + *from++);
+    return total;
+}
+
+/* The table at `gpa`, which is whole and called so. */
+static const uint8_t *table_at(const struct tables *tables, uint64_t gpa,
+                               const char *signature)
+{
+    const uint8_t *table = at(tables, gpa, HEADER_BYTES);
+    size_t bytes = number(table + 4, 4);
+
+    at(tables, gpa, bytes);
+    assert_memory_equal(table, signature, 4);
+    assert_int_equal(sum(table, bytes), 0);
+    return table;
+}
+
+static const uint8_t *find(const struct tables *tables, const char *signature)
+{
+    uint64_t xsdt_gpa = number(tables->bytes + 24, 8);
+    const uint8_t *xsdt = table_at(tables, xsdt_gpa, "XSDT");
+
+    for (size_t i = HEADER_BYTES; i < number(xsdt + 4, 4); i += 8) {
+        uint64_t gpa = number(xsdt + i, 8);
+
+        if (memcmp(at(tables, gpa, 4), signature, 4) == 0)
+            return table_at(tables, gpa, signature);
+    }
+    return NULL;
+}
+
+static void the_root_pointer_is_first_and_has_both_checksums(void **state)
+{
+    struct tables tables;
+
+    (void)state;
+    build(&tables, 1, 4 * GIB);
+    assert_memory_equal(tables.bytes, "RSD PTR ", 8);
+    assert_int_equal(tables.bytes[15], 2);
+    assert_int_equal(number(tables.bytes + 20, 4), 36);
+    assert_int_equal(sum(tables.bytes, 20), 0);
+    assert_int_equal(sum(tables.bytes, 36), 0);
+}
+
+static void the_fixed_hardware_is_where_the_platform_has_it(void **state)
+{
+    struct tables tables;
+    const uint8_t *fadt;
+
+    (void)state;
+    build(&tables, 1, 4 * GIB);
+    fadt = find(&tables, "FACP");
+    assert_non_null(fadt);
+    assert_int_equal(number(fadt + 4, 4), 276);
+    assert_int_equal(fadt[8], 6);
+    assert_int_equal(number(fadt + 46, 2), PLATFORM_SCI_GSI);
+    assert_int_equal(number(fadt + 56, 4), PLATFORM_PM1_EVENT_PORT);
+    assert_int_equal(number(fadt + 64, 4), PLATFORM_PM1_CONTROL_PORT);
+    assert_int_equal(number(fadt + 76, 4), PLATFORM_PM_TIMER_PORT);
+    assert_int_equal(fadt[88], 4); /* PM1_EVT_LEN */
+    assert_int_equal(fadt[89], 2); /* PM1_CNT_LEN */
+    assert_int_equal(fadt[91], 4); /* PM_TMR_LEN */
+    /* IAPC_BOOT_ARCH: no VGA, no MSI, no 8042, an RTC. */
+    assert_int_equal(number(fadt + 109, 2), 0x0c);
+    /* WBINVD, C1, no fixed buttons, no fixed RTC, 32-bit timer, reset
+     * register; not hardware-reduced. */
+    assert_int_equal(number(fadt + 112, 4), 0x575);
+    assert_int_equal(fadt[116], 1); /* RESET_REG: an I/O port */
+    assert_int_equal(fadt[117], 8);
+    assert_int_equal(number(fadt + 120, 8), PLATFORM_RESET_PORT);
+    assert_int_equal(fadt[128], PLATFORM_RESET_VALUE);
+    assert_int_equal(number(fadt + 152, 8), PLATFORM_PM1_EVENT_PORT);
+    assert_int_equal(fadt[149], 32);
+    assert_int_equal(number(fadt + 176, 8), PLATFORM_PM1_CONTROL_PORT);
+    assert_int_equal(fadt[173], 16);
+    assert_int_equal(number(fadt + 212, 8), PLATFORM_PM_TIMER_PORT);
+    assert_int_equal(fadt[209], 32);
+}
+
+static void the_fadt_leads_to_the_facs_and_the_dsdt(void **state)
+{
+    struct tables tables;
+    const uint8_t *fadt;
+    const uint8_t *facs;
+
+    (void)state;
+    build(&tables, 1, 4 * GIB);
+    fadt = find(&tables, "FACP");
+    assert_int_equal(number(fadt + 36, 4) % 64, 0);
+    facs = at(&tables, number(fadt + 36, 4), 64);
+    assert_memory_equal(facs, "FACS", 4);
+    assert_int_equal(number(facs + 4, 4), 64);
+    table_at(&tables, number(fadt + 40, 4), "DSDT");
+    assert_int_equal(number(fadt + 140, 8), number(fadt + 40, 4));
+}
+
+/* Counts the MADT's structures of `type`, and gives the last. */
+static unsigned structures(const struct tables *tables, uint8_t type,
+                           const uint8_t **last)
+{
+    const uint8_t *madt = find(tables, "APIC");
+    size_t bytes = number(madt + 4, 4);
+    unsigned count = 0;
+    size_t i = 44;
+
+    for (; i < bytes; i += madt[i + 1]) {
+        assert_true(madt[i + 1] >= 2);
+        if (madt[i] == type) {
+            count++;
+            *last = madt + i;
+        }
+    }
+    assert_int_equal(i, bytes);
+    return count;
+}
+
+static void every_virtual_processor_has_its_apic_however_many(void **state)
+{
+    (void)state;
+    for (uint32_t vps = 1; vps <= FIRMWARE_VPS_MAX; vps++) {
+        struct tables tables;
+        const uint8_t *apic = NULL;
+
+        build(&tables, vps, 64 * GIB);
+        assert_int_equal(structures(&tables, 0, &apic), vps);
+        assert_int_equal(apic[2], vps - 1); /* processor UID */
+        assert_int_equal(apic[3], vps - 1); /* APIC id */
+        assert_int_equal(number(apic + 4, 4), 1);
+    }
+}
+
+static void interrupts_are_told_as_they_are_wired(void **state)
+{
+    struct tables tables;
+    const uint8_t *entry = NULL;
+    const uint8_t *madt;
+
+    (void)state;
+    build(&tables, 2, 4 * GIB);
+    madt = find(&tables, "APIC");
+    assert_int_equal(number(madt + 36, 4), PLATFORM_LAPIC_GPA);
+    assert_int_equal(number(madt + 40, 4), 1); /* 8259s too */
+    assert_int_equal(structures(&tables, 1, &entry), 1);
+    assert_int_equal(number(entry + 4, 4), PLATFORM_IOAPIC_GPA);
+    assert_int_equal(number(entry + 8, 4), 0);
+    assert_int_equal(structures(&tables, 2, &entry), 2);
+    assert_int_equal(entry[3], 9); /* the SCI: level, active high */
+    assert_int_equal(number(entry + 4, 4), PLATFORM_SCI_GSI);
+    assert_int_equal(number(entry + 8, 2), 0x0d);
+    entry -= 10; /* IRQ 0 */
+    assert_int_equal(entry[0], 2);
+    assert_int_equal(entry[3], 0);
+    assert_int_equal(number(entry + 4, 4), PLATFORM_PIT_GSI);
+}
+
+static void the_window_for_devices_lies_above_all_memory(void **state)
+{
+    static const uint64_t ends[] = {4 * GIB, 4 * GIB + 1, 65 * GIB};
+    static const uint64_t starts[] = {4 * GIB, 5 * GIB, 65 * GIB};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        const uint64_t window[] = {starts[i], starts[i] + GIB - 1};
+        struct tables tables;
+
+        build(&tables, 1, ends[i]);
+        assert_non_null(memmem(tables.bytes, tables.size, window,
+                               sizeof(window)));
+    }
+}
+
+#define DSDT_BYTES_MAX 4096
+
+/* What ACPICA's compiler makes of dsdt.asl. */
+static size_t compile(uint8_t aml[DSDT_BYTES_MAX])
+{
+    /* -f: it takes no _HID "VMBus", which is what Hyper-V's has. */
+    FILE *file;
+    size_t bytes;
+
+    assert_int_equal(system(HVSIM_IASL " -f -ve -p dsdt " HVSIM_SOURCE_DIR
+                                       "/tests/partitions/dsdt.asl "
+                                       ">iasl.out 2>&1"),
+                     0);
+    file = fopen("dsdt.aml", "rb");
+    assert_non_null(file);
+    bytes = fread(aml, 1, DSDT_BYTES_MAX, file);
+    fclose(file);
+    return bytes;
+}
+
+static void the_definition_block_is_what_a_compiler_makes_of_its_source(
+    void **state)
+{
+    struct tables tables;
+    uint8_t aml[DSDT_BYTES_MAX];
+    const uint8_t *dsdt;
+    size_t bytes;
+
+    (void)state;
+    if (strlen(HVSIM_IASL) == 0) {
+        print_message("iasl (acpica-tools) is not installed\n");
+        skip();
+    }
+    bytes = compile(aml);
+    build(&tables, 1, 5 * GIB + GIB / 2);
+    dsdt = table_at(&tables, number(find(&tables, "FACP") + 40, 4), "DSDT");
+    assert_int_equal(number(dsdt + 4, 4), bytes);
+    assert_memory_equal(dsdt + HEADER_BYTES, aml + HEADER_BYTES,
+                        bytes - HEADER_BYTES);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_root_pointer_is_first_and_has_both_checksums),
+        cmocka_unit_test(the_fixed_hardware_is_where_the_platform_has_it),
+        cmocka_unit_test(the_fadt_leads_to_the_facs_and_the_dsdt),
+        cmocka_unit_test(every_virtual_processor_has_its_apic_however_many),
+        cmocka_unit_test(interrupts_are_told_as_they_are_wired),
+        cmocka_unit_test(the_window_for_devices_lies_above_all_memory),
+        cmocka_unit_test(
+            the_definition_block_is_what_a_compiler_makes_of_its_source),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
