@@ -106,9 +106,14 @@ static uint64_t image_rflags(struct engine *engine)
     return engine->rflags;
 }
 
+/* Inside a run the arithmetic flags and DF live in fields of their own; at its
+ * beginning Unicorn takes them from the flags register, so that between runs
+ * they have to be there too. */
 void engine_image_set_rflags(struct engine *engine, uint64_t rflags)
 {
     const struct engine_layout *layout = engine->layout;
+    bool inside = engine->pool->running == engine;
+    uint64_t apart = inside ? FLAGS_ARITHMETIC | RFLAGS_DF : 0;
 
     engine_image_load(engine);
     engine->rflags = rflags | RFLAGS_FIXED;
@@ -118,8 +123,7 @@ void engine_image_set_rflags(struct engine *engine, uint64_t rflags)
     image_store64(engine, layout->cc_dst, 0);
     image_store32(engine, layout->df,
                   rflags & RFLAGS_DF ? UINT32_MAX : UINT32_C(1));
-    image_store64(engine, layout->eflags,
-                  (rflags & ~(FLAGS_ARITHMETIC | RFLAGS_DF)) | RFLAGS_FIXED);
+    image_store64(engine, layout->eflags, (rflags & ~apart) | RFLAGS_FIXED);
 }
 
 struct x86_segment engine_image_segment(const struct engine *engine,
