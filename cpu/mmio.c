@@ -153,9 +153,9 @@ static uint64_t execute_arithmetic(const struct decode_mmio *insn,
                          ? insn->immediate & mask_of(insn->bytes)
                          : get_register(insn, state);
     uint64_t flags = state->rflags & FLAGS_ALL;
-    uint64_t result = compute(insn->op, insn->memory_first ? memory : other,
-                              insn->memory_first ? other : memory, insn->bytes,
-                              &flags);
+    uint64_t result =
+        compute(insn->op, insn->memory_first ? memory : other,
+                insn->memory_first ? other : memory, insn->bytes, &flags);
 
     state->rflags = (state->rflags & ~FLAGS_ALL) | flags;
     if (!insn->memory_first && insn->op != MMIO_CMP)
@@ -188,8 +188,8 @@ static void move_pointer(const struct decode_mmio *insn, uint64_t *gpr,
 static void advance_string(const struct decode_mmio *insn,
                            struct mmio_state *state)
 {
-    uint64_t by = state->rflags & RFLAGS_DF ? -(uint64_t)insn->bytes
-                                            : insn->bytes;
+    uint64_t by =
+        state->rflags & RFLAGS_DF ? -(uint64_t)insn->bytes : insn->bytes;
     uint64_t *gpr = state->gpr;
 
     if (insn->op != MMIO_STOS)

@@ -16,24 +16,41 @@ enum {
 };
 
 #define IER_MASK 0x0f
+#define IER_RECEIVED 0x01
+#define IER_TRANSMITTER 0x02
+#define IER_LINE_STATUS 0x04
+#define IER_MODEM_STATUS 0x08
 #define IIR_NONE 0x01
+#define IIR_MODEM_STATUS 0x00
+#define IIR_TRANSMITTER 0x02
+#define IIR_RECEIVED 0x04
+#define IIR_LINE_STATUS 0x06
+#define IIR_TIMEOUT 0x0c
 #define IIR_FIFOS 0xc0
 #define FCR_ENABLE 0x01
+#define FCR_CLEAR_RECEIVER 0x02
+#define FCR_TRIGGER_SHIFT 6
 #define LCR_DLAB 0x80
 #define MCR_MASK 0x1f
+#define MCR_OUT2 0x08 /* on a PC: lets the interrupt through */
 #define MCR_LOOP 0x10
 #define LSR_DATA_READY 0x01
 #define LSR_OVERRUN 0x02
 #define LSR_TRANSMITTER_EMPTY 0x60
 #define MSR_CONNECTED 0xb0 /* DCD, DSR and CTS: a terminal is there */
+#define MSR_RI 0x40
 
 #define DIVISOR_9600_BAUD 12
+#define FIFO_BYTES 16
 
 struct uart_registers {
     uint8_t ier, fcr, lcr, mcr, scratch;
     uint16_t divisor;
-    uint8_t loop_byte;   /* what loopback has received */
-    uint8_t loop_status; /* LSR bits that it set */
+    uint8_t line_errors;        /* LSR bits that reading it clears */
+    uint8_t modem_delta;        /* MSR bits 3:0 */
+    bool transmitter_interrupt; /* THRE, not yet read from IIR */
+    uint8_t fifo[FIFO_BYTES];   /* received; without FIFOs the first counts */
+    uint8_t fifo_count;
 };
 
 struct vdev_uart {
@@ -43,7 +60,45 @@ struct vdev_uart {
     struct uart_registers r;
 };
 
-static uint8_t uart_modem_status(const struct vdev_uart *uart)
+static unsigned uart_capacity(const struct vdev_uart *uart)
+{
+    return uart->r.fcr & FCR_ENABLE ? FIFO_BYTES : 1;
+}
+
+static unsigned uart_trigger(const struct vdev_uart *uart)
+{
+    static const uint8_t levels[] = {1, 4, 8, 14};
+
+    return uart->r.fcr & FCR_ENABLE ? levels[uart->r.fcr >> FCR_TRIGGER_SHIFT]
+                                    : 1;
+}
+
+/* The interrupt of the highest priority, as IIR names it. */
+static uint8_t uart_pending(const struct vdev_uart *uart)
+{
+    const struct uart_registers *r = &uart->r;
+
+    if ((r->ier & IER_LINE_STATUS) && r->line_errors)
+        return IIR_LINE_STATUS;
+    if ((r->ier & IER_RECEIVED) && r->fifo_count > 0)
+        return r->fifo_count >= uart_trigger(uart) ? IIR_RECEIVED : IIR_TIMEOUT;
+    if ((r->ier & IER_TRANSMITTER) && r->transmitter_interrupt)
+        return IIR_TRANSMITTER;
+    if ((r->ier & IER_MODEM_STATUS) && r->modem_delta)
+        return IIR_MODEM_STATUS;
+    return IIR_NONE;
+}
+
+/* In loopback the modem outputs are inactive at the pins, and OUT2 with them.
+ */
+static void uart_update_irq(struct vdev_uart *uart)
+{
+    bool connected = (uart->r.mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
+
+    vdev_set_irq(&uart->vdev, connected && uart_pending(uart) != IIR_NONE);
+}
+
+static uint8_t uart_modem_lines(const struct vdev_uart *uart)
 {
     if (!(uart->r.mcr & MCR_LOOP))
         return MSR_CONNECTED;
@@ -52,25 +107,80 @@ static uint8_t uart_modem_status(const struct vdev_uart *uart)
                      (uart->r.mcr & 0x04) << 4 | (uart->r.mcr & 0x08) << 4);
 }
 
+static void uart_write_mcr(struct vdev_uart *uart, uint8_t value)
+{
+    uint8_t before = uart_modem_lines(uart);
+
+    uart->r.mcr = value & MCR_MASK;
+
+    uint8_t changed = before ^ uart_modem_lines(uart);
+
+    /* RI counts only when it ends. */
+    if ((changed & MSR_RI) && !(before & MSR_RI))
+        changed &= (uint8_t)~MSR_RI;
+    uart->r.modem_delta |= changed >> 4;
+}
+
+static uint8_t uart_read_modem_status(struct vdev_uart *uart)
+{
+    uint8_t status = uart_modem_lines(uart) | uart->r.modem_delta;
+
+    uart->r.modem_delta = 0;
+    return status;
+}
+
+/* Without FIFOs the new byte takes the place of the one not read. With them
+ * it is the new one that is lost. */
+static void uart_put_received(struct vdev_uart *uart, uint8_t byte)
+{
+    struct uart_registers *r = &uart->r;
+
+    if (r->fifo_count < uart_capacity(uart)) {
+        r->fifo[r->fifo_count++] = byte;
+        return;
+    }
+    r->line_errors |= LSR_OVERRUN;
+    if (!(r->fcr & FCR_ENABLE))
+        r->fifo[0] = byte;
+}
+
 static uint8_t uart_read_data(struct vdev_uart *uart)
 {
-    if (uart->r.lcr & LCR_DLAB)
-        return (uint8_t)uart->r.divisor;
-    if (!(uart->r.loop_status & LSR_DATA_READY))
+    struct uart_registers *r = &uart->r;
+
+    if (r->lcr & LCR_DLAB)
+        return (uint8_t)r->divisor;
+    if (r->fifo_count == 0)
         return 0;
-    uart->r.loop_status &= (uint8_t)~LSR_DATA_READY;
-    return uart->r.loop_byte;
+
+    uint8_t byte = r->fifo[0];
+
+    r->fifo_count--;
+    for (unsigned i = 0; i < r->fifo_count; i++)
+        r->fifo[i] = r->fifo[i + 1];
+    return byte;
 }
 
 static uint8_t uart_read_line_status(struct vdev_uart *uart)
 {
-    uint8_t status = uart->r.loop_status | LSR_TRANSMITTER_EMPTY;
+    uint8_t status = LSR_TRANSMITTER_EMPTY | uart->r.line_errors |
+                     (uart->r.fifo_count > 0 ? LSR_DATA_READY : 0);
 
-    uart->r.loop_status &= (uint8_t)~LSR_OVERRUN;
+    uart->r.line_errors = 0;
     return status;
 }
 
-static uint8_t uart_read_register(struct vdev_uart *uart, uint16_t offset)
+/* Reading it ends the transmitter's interrupt, if that is what it tells. */
+static uint8_t uart_read_iir(struct vdev_uart *uart)
+{
+    uint8_t pending = uart_pending(uart);
+
+    if (pending == IIR_TRANSMITTER)
+        uart->r.transmitter_interrupt = false;
+    return pending | (uart->r.fcr & FCR_ENABLE ? IIR_FIFOS : 0);
+}
+
+static uint8_t uart_read_register(struct vdev_uart *uart, uint32_t offset)
 {
     switch (offset) {
     case UART_DATA:
@@ -79,7 +189,7 @@ static uint8_t uart_read_register(struct vdev_uart *uart, uint16_t offset)
         return uart->r.lcr & LCR_DLAB ? (uint8_t)(uart->r.divisor >> 8)
                                       : uart->r.ier;
     case UART_IIR_FCR:
-        return IIR_NONE | (uart->r.fcr & FCR_ENABLE ? IIR_FIFOS : 0);
+        return uart_read_iir(uart);
     case UART_LCR:
         return uart->r.lcr;
     case UART_MCR:
@@ -87,11 +197,9 @@ static uint8_t uart_read_register(struct vdev_uart *uart, uint16_t offset)
     case UART_LSR:
         return uart_read_line_status(uart);
     case UART_MSR:
-        return uart_modem_status(uart);
-    case UART_SCRATCH:
-        return uart->r.scratch;
+        return uart_read_modem_status(uart);
     default:
-        return 0xff;
+        return uart->r.scratch;
     }
 }
 
@@ -101,17 +209,35 @@ static void uart_write_data(struct vdev_uart *uart, uint8_t value)
         uart->r.divisor = (uint16_t)((uart->r.divisor & 0xff00) | value);
         return;
     }
-    if (!(uart->r.mcr & MCR_LOOP)) {
+    if (uart->r.mcr & MCR_LOOP)
+        uart_put_received(uart, value);
+    else
         uart->sink(uart->sink_context, value);
-        return;
-    }
-    if (uart->r.loop_status & LSR_DATA_READY)
-        uart->r.loop_status |= LSR_OVERRUN;
-    uart->r.loop_status |= LSR_DATA_READY;
-    uart->r.loop_byte = value;
+    /* The byte is gone at once: the transmitter is empty again. */
+    uart->r.transmitter_interrupt = true;
 }
 
-static void uart_write_register(struct vdev_uart *uart, uint16_t offset,
+static void uart_write_ier(struct vdev_uart *uart, uint8_t value)
+{
+    if (uart->r.lcr & LCR_DLAB) {
+        uart->r.divisor = (uint16_t)((uart->r.divisor & 0x00ff) | value << 8);
+        return;
+    }
+    /* Enabled while the transmitter is empty: it says so at once. */
+    if (value & ~uart->r.ier & IER_TRANSMITTER)
+        uart->r.transmitter_interrupt = true;
+    uart->r.ier = value & IER_MASK;
+}
+
+/* A change of the enable bit empties the FIFOs, and so does asking for it. */
+static void uart_write_fcr(struct vdev_uart *uart, uint8_t value)
+{
+    if (((value ^ uart->r.fcr) & FCR_ENABLE) || (value & FCR_CLEAR_RECEIVER))
+        uart->r.fifo_count = 0;
+    uart->r.fcr = value & FCR_ENABLE ? value : 0;
+}
+
+static void uart_write_register(struct vdev_uart *uart, uint32_t offset,
                                 uint8_t value)
 {
     switch (offset) {
@@ -119,20 +245,16 @@ static void uart_write_register(struct vdev_uart *uart, uint16_t offset,
         uart_write_data(uart, value);
         break;
     case UART_IER:
-        if (uart->r.lcr & LCR_DLAB)
-            uart->r.divisor =
-                (uint16_t)((uart->r.divisor & 0x00ff) | value << 8);
-        else
-            uart->r.ier = value & IER_MASK;
+        uart_write_ier(uart, value);
         break;
     case UART_IIR_FCR:
-        uart->r.fcr = value;
+        uart_write_fcr(uart, value);
         break;
     case UART_LCR:
         uart->r.lcr = value;
         break;
     case UART_MCR:
-        uart->r.mcr = value & MCR_MASK;
+        uart_write_mcr(uart, value);
         break;
     case UART_SCRATCH:
         uart->r.scratch = value;
@@ -142,26 +264,27 @@ static void uart_write_register(struct vdev_uart *uart, uint16_t offset,
     }
 }
 
-/* A wide access reaches the registers one after another, as on an 8-bit bus. */
-static uint32_t uart_read(struct vdev *vdev, uint16_t offset, uint32_t bytes)
+static uint32_t uart_read(struct vdev *vdev, uint64_t now_ns, uint32_t offset,
+                          uint32_t bytes)
 {
     struct vdev_uart *uart = (struct vdev_uart *)vdev;
-    uint32_t value = 0;
+    uint32_t value = uart_read_register(uart, offset);
 
-    for (uint32_t i = 0; i < bytes; i++)
-        value |= (uint32_t)uart_read_register(uart, (uint16_t)(offset + i))
-                 << (8 * i);
+    (void)now_ns;
+    (void)bytes;
+    uart_update_irq(uart);
     return value;
 }
 
-static void uart_write(struct vdev *vdev, uint16_t offset, uint32_t bytes,
-                       uint32_t value)
+static void uart_write(struct vdev *vdev, uint64_t now_ns, uint32_t offset,
+                       uint32_t bytes, uint32_t value)
 {
     struct vdev_uart *uart = (struct vdev_uart *)vdev;
 
-    for (uint32_t i = 0; i < bytes; i++)
-        uart_write_register(uart, (uint16_t)(offset + i),
-                            (uint8_t)(value >> (8 * i)));
+    (void)now_ns;
+    (void)bytes;
+    uart_write_register(uart, offset, (uint8_t)value);
+    uart_update_irq(uart);
 }
 
 static void uart_reset(struct vdev *vdev)
@@ -169,6 +292,26 @@ static void uart_reset(struct vdev *vdev)
     struct vdev_uart *uart = (struct vdev_uart *)vdev;
 
     uart->r = (struct uart_registers){.divisor = DIVISOR_9600_BAUD};
+    uart->vdev.irq_level = false;
+}
+
+unsigned vdev_uart_room(const struct vdev *vdev)
+{
+    const struct vdev_uart *uart = (const struct vdev_uart *)vdev;
+
+    if (uart->r.mcr & MCR_LOOP)
+        return 0;
+    return uart_capacity(uart) - uart->r.fifo_count;
+}
+
+void vdev_uart_receive(struct vdev *vdev, uint8_t byte)
+{
+    struct vdev_uart *uart = (struct vdev_uart *)vdev;
+
+    if (uart->r.mcr & MCR_LOOP)
+        return;
+    uart_put_received(uart, byte);
+    uart_update_irq(uart);
 }
 
 static void uart_free(struct vdev *vdev)
@@ -178,22 +321,26 @@ static void uart_free(struct vdev *vdev)
 
 static const struct vdev_ops uart_ops = {
     .name = "16550 UART",
+    .width = 1, /* wider accesses reach one register after another */
     .read = uart_read,
     .write = uart_write,
     .reset = uart_reset,
     .free = uart_free,
 };
 
-struct vdev *vdev_uart_create(uint16_t first_port, vdev_uart_sink_fn *sink,
-                              void *context)
+struct vdev *vdev_uart_create(uint16_t first_port, unsigned gsi,
+                              vdev_uart_sink_fn *sink, void *context)
 {
     struct vdev_uart *uart = calloc(1, sizeof(*uart));
 
     if (!uart)
         return NULL;
     uart->vdev.ops = &uart_ops;
-    uart->vdev.first_port = first_port;
-    uart->vdev.port_count = VDEV_UART_PORTS;
+    uart->vdev.ranges[0] =
+        (struct vdev_range){VDEV_PORTS, first_port, VDEV_UART_PORTS};
+    uart->vdev.range_count = 1;
+    uart->vdev.gsi = gsi;
+    uart->vdev.deadline_ns = VDEV_NEVER;
     uart->sink = sink;
     uart->sink_context = context;
     uart_reset(&uart->vdev);

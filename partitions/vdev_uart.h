@@ -4,10 +4,10 @@
 
 /**
  * A 16550A UART (National Semiconductor PC16550D data sheet): registers,
- * divisor latch, loopback, FIFO control. Transmission takes no simulated time
- * (the transmitter is always empty), and nothing is ever received. It has no
- * interrupt line yet: IER keeps what is written, IIR says that none is
- * pending.
+ * divisor latch, loopback, receive FIFO, interrupts. Bytes take no simulated
+ * time: the transmitter is always empty, and what is received is there at
+ * once. So there are no character time-outs; whatever is in the FIFO and below
+ * its trigger level counts as timed out.
  */
 
 #include "partitions/vdev.h"
@@ -19,7 +19,15 @@
 typedef void vdev_uart_sink_fn(void *context, uint8_t byte);
 
 /** NULL if out of memory. `context` is borrowed. */
-struct vdev *vdev_uart_create(uint16_t first_port, vdev_uart_sink_fn *sink,
-                              void *context);
+struct vdev *vdev_uart_create(uint16_t first_port, unsigned gsi,
+                              vdev_uart_sink_fn *sink, void *context);
+
+/** How many bytes the UART can receive now without an overrun: 1, or up to 16
+ *  with the FIFOs enabled; none in loopback. */
+unsigned vdev_uart_room(const struct vdev *vdev);
+
+/** A byte arrives from the line. Lost in loopback; an overrun if there is no
+ *  room. */
+void vdev_uart_receive(struct vdev *vdev, uint8_t byte);
 
 #endif

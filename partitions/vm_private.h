@@ -21,6 +21,7 @@ struct vm {
     struct guest_plan plan;
     enum vm_state state;
     bool failed;             /* when all is taken back: FAILED, not OFF */
+    bool restart;            /* then: STARTING, as the guest has asked */
     struct root_work thread; /* starts or stops it */
     unsigned phase;          /* of that work */
     uint64_t progress;       /* within the phase */

@@ -106,14 +106,17 @@ static void vm_on_fail(void *context, const char *text)
     vm->vmms->listener.on_fail(vm->vmms->listener.context, vm->number, text);
 }
 
-/* The worker met something after which the VM cannot go on. */
+/* The worker met something after which the VM cannot go on, or the guest has
+ * asked for its end. */
 static void vm_on_stopped(void *context, struct hv_context *hv_context,
-                          const char *why)
+                          enum vmwp_end end, const char *why)
 {
     struct vm *vm = context;
 
     vmms_turn_off(vm->vmms, vm->number, hv_context->now);
-    vm_on_fail(vm, why);
+    vm->restart = end == VMWP_RESET && vm->state == VM_STOPPING;
+    if (end == VMWP_FAILED)
+        vm_on_fail(vm, why);
 }
 
 static void vm_set_state(struct vm *vm, struct hv_context *context,
@@ -132,7 +135,9 @@ static enum vm_state vm_next_state(const struct vm *vm)
 {
     if (vm->state == VM_STARTING)
         return VM_RUNNING;
-    return vm->failed ? VM_FAILED : VM_OFF;
+    if (vm->failed)
+        return VM_FAILED;
+    return vm->restart ? VM_STARTING : VM_OFF;
 }
 
 /* One step of starting or turning off. */
@@ -157,7 +162,8 @@ static enum root_step vm_step(void *context, struct hv_context *hv_context)
     if (phases[vm->phase])
         return ROOT_AGAIN;
     vm_set_state(vm, hv_context, vm_next_state(vm));
-    return ROOT_DONE;
+    vm->restart = false;
+    return vm->state == VM_STARTING ? ROOT_AGAIN : ROOT_DONE;
 }
 
 static bool vm_prepare(struct vm *vm)
@@ -244,6 +250,7 @@ void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now)
 {
     struct vm *vm = vmms_vm(vmms, vm_number);
 
+    vm->restart = false;
     if (vm->state == VM_RUNNING || vm->state == VM_STARTING)
         vm_begin(vm, now, VM_STOPPING);
 }

@@ -9,7 +9,8 @@
  *
  *   OFF --start--> STARTING --> RUNNING --turn off--> STOPPING --> OFF
  *                     |  \--------------turn off-------^   |
- *                     \--what fails is reported--------^   \--> FAILED
+ *          ^          \--what fails is reported--------^ | \--> FAILED
+ *          \-----------the guest resets its VM-----------/
  *
  * A VM prefers the NUMA node that has the most memory left when it is started:
  * from there comes its memory, as far as it goes, and there its VPs run if they

@@ -207,28 +207,20 @@ static enum vm_phase_result create_vps(struct vm *vm,
     return after_each(vm, context, "create a VP", status);
 }
 
-/* One port of one device at a time. */
+/* One port of the devices at a time. Their memory needs none: it is not
+ * mapped. */
 static enum vm_phase_result install_intercepts(struct vm *vm,
                                                struct hv_context *context)
 {
-    const struct vmwp *vmwp = vm->vmwp;
-    uint64_t port_number = vm->progress;
+    uint16_t port;
 
-    for (unsigned i = 0; i < vmwp->vdev_count; i++) {
-        const struct vdev *vdev = vmwp->vdevs[i];
-
-        if (port_number >= vdev->port_count) {
-            port_number -= vdev->port_count;
-            continue;
-        }
-        return after_each(
-            vm, context, "install an I/O intercept",
-            winhv_install_intercept(&vm->vmms->winhv, context, vm->partition,
-                                    INTERCEPT_TYPE_IO_PORT,
-                                    INTERCEPT_ACCESS_READ_WRITE,
-                                    vdev->first_port + port_number));
-    }
-    return PHASE_NEXT;
+    if (!vdev_bus_port(&vm->vmwp->bus, vm->progress, &port))
+        return PHASE_NEXT;
+    return after_each(
+        vm, context, "install an I/O intercept",
+        winhv_install_intercept(&vm->vmms->winhv, context, vm->partition,
+                                INTERCEPT_TYPE_IO_PORT,
+                                INTERCEPT_ACCESS_READ_WRITE, port));
 }
 
 /* Where the root sees the VM's memory at `at`, and how much lies together. */

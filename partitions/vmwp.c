@@ -6,18 +6,8 @@
 
 #include "hypervisor/intercept.h"
 #include "hypervisor/vp_registers.h"
-#include "partitions/vdev_uart.h"
 #include "partitions/vmwp_private.h"
 #include "sim/core/check.h"
-
-static struct vdev *vmwp_find_vdev(const struct vmwp *vmwp, uint16_t port)
-{
-    for (unsigned i = 0; i < vmwp->vdev_count; i++) {
-        if (vdev_claims(vmwp->vdevs[i], port))
-            return vmwp->vdevs[i];
-    }
-    return NULL;
-}
 
 /* VID's DPC: routes the message, then wakes the worker's thread. */
 static enum root_step vid_route(void *context, struct hv_context *hv_context)
@@ -34,33 +24,26 @@ static enum root_step vid_route(void *context, struct hv_context *hv_context)
     return ROOT_DONE;
 }
 
-uint32_t vmwp_io_read(struct vmwp_vp *vp)
+uint32_t vmwp_io_read(struct vmwp_vp *vp, struct hv_context *context)
 {
-    uint16_t port = (uint16_t)vmwp_field(vp, VMWP_IO_PORT, 2);
-    struct vdev *vdev = vmwp_find_vdev(vp->vmwp, port);
-
-    if (!vdev)
-        return UINT32_MAX; /* an open bus */
-    return vdev->ops->read(vdev, (uint16_t)(port - vdev->first_port),
-                           vmwp_io_bytes(vp));
+    return (uint32_t)vdev_bus_read(
+        &vp->vmwp->bus, vmwp_now_ns(vp->vmwp, context), VDEV_PORTS,
+        vmwp_field(vp, VMWP_IO_PORT, 2), vmwp_io_bytes(vp));
 }
 
-void vmwp_io_write(struct vmwp_vp *vp, uint32_t value)
+void vmwp_io_write(struct vmwp_vp *vp, struct hv_context *context,
+                   uint32_t value)
 {
-    uint16_t port = (uint16_t)vmwp_field(vp, VMWP_IO_PORT, 2);
-    struct vdev *vdev = vmwp_find_vdev(vp->vmwp, port);
-
-    if (vdev)
-        vdev->ops->write(vdev, (uint16_t)(port - vdev->first_port),
-                         vmwp_io_bytes(vp), value);
+    vdev_bus_write(&vp->vmwp->bus, vmwp_now_ns(vp->vmwp, context), VDEV_PORTS,
+                   vmwp_field(vp, VMWP_IO_PORT, 2), vmwp_io_bytes(vp), value);
 }
 
-static void io_access(struct vmwp_vp *vp)
+static void io_access(struct vmwp_vp *vp, struct hv_context *context)
 {
     if (vmwp_io_is_in(vp))
-        vp->in_value = vmwp_io_read(vp);
+        vp->in_value = vmwp_io_read(vp, context);
     else
-        vmwp_io_write(vp, (uint32_t)vmwp_field(vp, VMWP_IO_RAX, 4));
+        vmwp_io_write(vp, context, (uint32_t)vmwp_field(vp, VMWP_IO_RAX, 4));
 }
 
 static bool io_is_string(const struct vmwp_vp *vp)
@@ -102,21 +85,26 @@ static void io_resume(struct vmwp_vp *vp, struct hv_context *context)
                         registers, count);
 }
 
-/* Phases of the worker's thread at one I/O intercept. */
+static bool is_mmio(const struct vmwp_vp *vp)
+{
+    return vmwp_field(vp, VMWP_TYPE, 4) == INTERCEPT_UNMAPPED_GPA;
+}
+
+/* Phases of the worker's thread at one intercept. */
 enum {
     PHASE_WAKE,
     PHASE_ACCESS,
     PHASE_STRING,
-    PHASE_COMPLETE,
+    PHASE_DELIVER,
     PHASE_RESUME,
 };
 
 static enum root_step vmwp_stop(struct vmwp_vp *vp, struct hv_context *context,
-                                const char *why)
+                                enum vmwp_end end, const char *why)
 {
     vp->phase = PHASE_WAKE;
     vp->message_waiting = false;
-    vp->vmwp->on_stopped(vp->vmwp->on_stopped_context, context, why);
+    vp->vmwp->on_stopped(vp->vmwp->on_stopped_context, context, end, why);
     return ROOT_DONE;
 }
 
@@ -127,7 +115,17 @@ static bool io_makes_sense(const struct vmwp_vp *vp)
     return bytes == 1 || bytes == 2 || bytes == 4;
 }
 
-/* What only ends the VM; NULL for an I/O intercept, which is served. */
+/* What is no access of an instruction's own cannot be answered by a device:
+ * fetches, page walks, the delivery of events. */
+static bool mmio_makes_sense(const struct vmwp_vp *vp)
+{
+    return vmwp_field(vp, VMWP_ACCESS, 1) != VMWP_ACCESS_EXECUTE &&
+           (vmwp_field(vp, VMWP_LENGTH, 1) & 0x0f) != 0 &&
+           (vmwp_field(vp, VMWP_MEMORY_FLAGS, 1) & VMWP_MEMORY_GVA_MAPPED) ==
+               VMWP_MEMORY_GVA_MAPPED;
+}
+
+/* What only ends the VM; NULL for what is served. */
 static const char *vmwp_fatal(const struct vmwp_vp *vp)
 {
     switch ((uint32_t)vmwp_field(vp, VMWP_TYPE, 4)) {
@@ -136,12 +134,69 @@ static const char *vmwp_fatal(const struct vmwp_vp *vp)
     case INTERCEPT_UNRECOVERABLE_EXCEPTION:
         return "triple fault";
     case INTERCEPT_UNMAPPED_GPA:
-        return "access to guest physical memory that is not there";
+        return mmio_makes_sense(vp)
+                   ? NULL
+                   : "access to guest physical memory that is not there";
     case INTERCEPT_UNSUPPORTED_FEATURE:
         return "use of a hardware task switch, which is not supported";
     default:
         return "an intercept that nobody serves";
     }
+}
+
+/* The first access of the intercept, or the only one. */
+static enum root_step vmwp_access(struct vmwp_vp *vp,
+                                  struct hv_context *context)
+{
+    const char *fatal = vmwp_fatal(vp);
+
+    if (!fatal && is_mmio(vp))
+        fatal = vmwp_mmio_access(vp, context);
+    if (fatal)
+        return vmwp_stop(vp, context, VMWP_FAILED, fatal);
+    cost_note(context->bill, COST_VDEV_ACCESS, 1);
+    vp->phase = PHASE_DELIVER;
+    if (is_mmio(vp))
+        return ROOT_AGAIN;
+    if (io_is_string(vp)) {
+        vmwp_string_begin(vp, context);
+        vp->phase = PHASE_STRING;
+    } else {
+        io_access(vp, context);
+    }
+    return ROOT_AGAIN;
+}
+
+/* Before the VP goes on: what its access has made the devices do. */
+static enum root_step vmwp_deliver(struct vmwp_vp *vp,
+                                   struct hv_context *context)
+{
+    struct vmwp *vmwp = vp->vmwp;
+
+    if (vmwp->end_wanted) {
+        vmwp->end_wanted = false;
+        return vmwp_stop(vp, context, vmwp->end, NULL);
+    }
+    if (vmwp_devices_deliver(vmwp, context))
+        return ROOT_AGAIN;
+    vmwp_devices_settle(vmwp, context->now);
+    cost_note(context->bill, COST_VMWP_COMPLETE, 1);
+    vp->phase = PHASE_RESUME;
+    return ROOT_AGAIN;
+}
+
+static enum root_step vmwp_resume(struct vmwp_vp *vp,
+                                  struct hv_context *context)
+{
+    vp->phase = PHASE_WAKE;
+    vp->message_waiting = false;
+    if (is_mmio(vp))
+        vmwp_mmio_resume(vp, context);
+    else if (io_is_string(vp))
+        vmwp_string_resume(vp, context);
+    else
+        io_resume(vp, context);
+    return ROOT_DONE;
 }
 
 /* The worker's thread. Each phase notes its price, which is paid before the
@@ -157,49 +212,33 @@ static enum root_step vmwp_serve(void *context, struct hv_context *hv_context)
         cost_note(hv_context->bill, COST_VMWP_DISPATCH, 1);
         vp->phase = PHASE_ACCESS;
         return ROOT_AGAIN;
-    case PHASE_ACCESS: {
-        const char *fatal = vmwp_fatal(vp);
-
-        if (fatal)
-            return vmwp_stop(vp, hv_context, fatal);
-        cost_note(hv_context->bill, COST_VDEV_ACCESS, 1);
-        if (io_is_string(vp)) {
-            vmwp_string_begin(vp, hv_context);
-            vp->phase = PHASE_STRING;
-        } else {
-            io_access(vp);
-            vp->phase = PHASE_COMPLETE;
-        }
-        return ROOT_AGAIN;
-    }
+    case PHASE_ACCESS:
+        return vmwp_access(vp, hv_context);
     case PHASE_STRING:
         cost_note(hv_context->bill, COST_VDEV_ACCESS, 1);
         if (!vmwp_string_step(vp, hv_context))
-            vp->phase = PHASE_COMPLETE;
+            vp->phase = PHASE_DELIVER;
         return ROOT_AGAIN;
-    case PHASE_COMPLETE:
-        cost_note(hv_context->bill, COST_VMWP_COMPLETE, 1);
-        vp->phase = PHASE_RESUME;
-        return ROOT_AGAIN;
+    case PHASE_DELIVER:
+        return vmwp_deliver(vp, hv_context);
     default:
-        vp->phase = PHASE_WAKE;
-        vp->message_waiting = false;
-        if (io_is_string(vp))
-            vmwp_string_resume(vp, hv_context);
-        else
-            io_resume(vp, hv_context);
-        return ROOT_DONE;
+        return vmwp_resume(vp, hv_context);
     }
 }
 
 void vmwp_receive(struct vmwp *vmwp, struct hv_context *context,
                   const uint8_t message[VMWP_MESSAGE_BYTES])
 {
-    uint32_t index;
+    uint32_t index, type;
 
     memcpy(&index, message + VMWP_VP_INDEX, sizeof(index));
     if (index >= vmwp->vp_count)
         return;
+    memcpy(&type, message + VMWP_TYPE, sizeof(type));
+    if (type == INTERCEPT_APIC_EOI) {
+        vmwp_devices_eoi(vmwp, context, message[VMWP_EOI_VECTOR]);
+        return;
+    }
 
     struct vmwp_vp *vp = &vmwp->vps[index];
 
@@ -209,20 +248,6 @@ void vmwp_receive(struct vmwp *vmwp, struct hv_context *context,
     memcpy(vp->message, message, sizeof(vp->message));
     vp->message_waiting = true;
     root_queue_dpc(vmwp->root, context, &vp->dpc);
-}
-
-static void vmwp_com1_byte(void *context, uint8_t byte)
-{
-    console_put(context, byte);
-}
-
-static bool vmwp_add_vdev(struct vmwp *vmwp, struct vdev *vdev)
-{
-    if (!vdev)
-        return false;
-    CHECK(vmwp->vdev_count < VMWP_VDEVS_MAX);
-    vmwp->vdevs[vmwp->vdev_count++] = vdev;
-    return true;
 }
 
 struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
@@ -251,8 +276,7 @@ struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
         vp->thread = (struct root_work){
             .name = "vmwp-vp", .step = vmwp_serve, .context = vp};
     }
-    if (!vmwp_add_vdev(vmwp, vdev_uart_create(VDEV_UART_COM1, vmwp_com1_byte,
-                                              &vmwp->console))) {
+    if (!vmwp_devices_init(vmwp)) {
         vmwp_free(vmwp);
         return NULL;
     }
@@ -268,8 +292,7 @@ void vmwp_reset(struct vmwp *vmwp)
         vmwp->vps[i].dpc_phase = 0;
         vmwp->vps[i].phase = PHASE_WAKE;
     }
-    for (unsigned i = 0; i < vmwp->vdev_count; i++)
-        vmwp->vdevs[i]->ops->reset(vmwp->vdevs[i]);
+    vmwp_devices_reset(vmwp);
     console_reset(&vmwp->console);
 }
 
@@ -277,7 +300,6 @@ void vmwp_free(struct vmwp *vmwp)
 {
     if (!vmwp)
         return;
-    for (unsigned i = 0; i < vmwp->vdev_count; i++)
-        vmwp->vdevs[i]->ops->free(vmwp->vdevs[i]);
+    vmwp_devices_fini(vmwp);
     free(vmwp);
 }

@@ -3,18 +3,19 @@
 #define HVSIM_PARTITIONS_VMWP_H
 
 /**
- * The worker process of one VM: its virtual devices, and a thread per VP that
- * answers the VP's intercepts. The road of an intercept: hypervisor -> SynIC
- * message -> root's interrupt routine -> VID (a DPC) -> VMWP thread -> device
+ * The worker process of one VM: its virtual devices, a thread per VP that
+ * answers the VP's intercepts, and one for what devices do by themselves. The
+ * road of an intercept: hypervisor -> SynIC message -> root's interrupt routine
+ * -> VID (a DPC) -> VMWP thread -> device
  * -> HvCallSetVpRegisters, which lets the VP go on. Created and owned by VMMS.
  */
 
+#include "cpu/mmio.h"
 #include "partitions/console.h"
 #include "partitions/root.h"
 #include "partitions/vdev.h"
 #include "partitions/winhv.h"
 
-#define VMWP_VDEVS_MAX 8
 #define VMWP_VPS_MAX 64
 #define VMWP_MESSAGE_BYTES 256
 
@@ -32,6 +33,12 @@ struct vmwp_string {
     uint32_t error_code;
 };
 
+/** An instruction that reaches a device through memory; see vmwp_mmio.c. */
+struct vmwp_mmio {
+    struct decode_mmio insn;
+    struct mmio_state state; /* first as found, then as it leaves them */
+};
+
 /** The thread that serves one VP, and the intercept it is at. */
 struct vmwp_vp {
     struct vmwp *vmwp; /* borrowed: its owner */
@@ -43,19 +50,35 @@ struct vmwp_vp {
     bool message_waiting;
     uint32_t in_value; /* what an IN has read */
     struct vmwp_string string;
+    struct vmwp_mmio mmio;
 };
 
-/** What becomes of a VM that cannot go on. */
+/** How a VM comes to its end by itself. */
+enum vmwp_end {
+    VMWP_FAILED,      /* it cannot go on */
+    VMWP_POWERED_OFF, /* as its guest wants */
+    VMWP_RESET,       /* its guest wants to start again */
+};
+
+/** `why`: of VMWP_FAILED; else NULL. */
 typedef void vmwp_stopped_fn(void *context, struct hv_context *hv_context,
-                             const char *why);
+                             enum vmwp_end end, const char *why);
 
 struct vmwp {
     struct root *root;   /* borrowed */
     struct winhv *winhv; /* borrowed */
     partition_id_t partition;
-    struct vdev *vdevs[VMWP_VDEVS_MAX]; /* owns */
-    unsigned vdev_count;
-    struct console console; /* COM1 */
+    struct vdev_bus bus;        /* owns the devices */
+    struct vdev *uart, *ioapic; /* borrowed from the bus */
+    struct vdev_irq_sink irqs;  /* what the devices' lines lead to */
+    bool end_wanted;            /* by the guest, and not told yet */
+    enum vmwp_end end;          /* which */
+    struct root_work devices;   /* the thread of what devices do unasked */
+    unsigned devices_phase;     /* of it */
+    uint32_t eois[8];           /* vectors ended that the I/O APIC does not
+                                   know of yet */
+    struct event timer;         /* the first device's deadline */
+    struct console console;     /* COM1 */
     vmwp_stopped_fn *on_stopped;
     void *on_stopped_context; /* borrowed */
     uint32_t vp_count;
@@ -77,5 +100,9 @@ void vmwp_reset(struct vmwp *vmwp);
  *  routine. Messages that make no sense are dropped. */
 void vmwp_receive(struct vmwp *vmwp, struct hv_context *context,
                   const uint8_t message[VMWP_MESSAGE_BYTES]);
+
+/** A byte for the VM's console. False if its UART has no room for it now; it
+ *  may have later. */
+bool vmwp_type(struct vmwp *vmwp, uint8_t byte, cycles_t now);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef HVSIM_PARTITIONS_VMWP_PRIVATE_H
 #define HVSIM_PARTITIONS_VMWP_PRIVATE_H
 
-/** Shared by vmwp.c and vmwp_string.c: how they read an intercept message. */
+/** Shared by vmwp*.c: how they read an intercept message, and who does what. */
 
 #include <string.h>
 
@@ -14,6 +14,7 @@ enum {
     VMWP_TYPE = 0,
     VMWP_PAYLOAD = 16,
     VMWP_VP_INDEX = VMWP_PAYLOAD + 0x00,
+    VMWP_EOI_VECTOR = VMWP_PAYLOAD + 0x04,
     VMWP_LENGTH = VMWP_PAYLOAD + 0x04,
     VMWP_ACCESS = VMWP_PAYLOAD + 0x05,
     VMWP_STATE = VMWP_PAYLOAD + 0x06,
@@ -30,7 +31,20 @@ enum {
     VMWP_IO_RCX = VMWP_PAYLOAD + 0x68,
     VMWP_IO_RSI = VMWP_PAYLOAD + 0x70,
     VMWP_IO_RDI = VMWP_PAYLOAD + 0x78,
+    VMWP_MEMORY_INSTRUCTION_BYTES = VMWP_PAYLOAD + 0x2c,
+    VMWP_MEMORY_FLAGS = VMWP_PAYLOAD + 0x2d,
+    VMWP_MEMORY_GVA = VMWP_PAYLOAD + 0x30,
+    VMWP_MEMORY_GPA = VMWP_PAYLOAD + 0x38,
+    VMWP_MEMORY_INSTRUCTION = VMWP_PAYLOAD + 0x40,
 };
+
+#define VMWP_STATE_CPL_MASK 0x3u
+#define VMWP_STATE_LMA 0x10u
+#define VMWP_ATTRIBUTES_L 0x2000u
+#define VMWP_ATTRIBUTES_DB 0x4000u
+#define VMWP_ACCESS_EXECUTE 2u
+/* The GVA, and that it is where the GPA is mapped. */
+#define VMWP_MEMORY_GVA_MAPPED 0x3u
 
 #define VMWP_IO_SIZE_MASK 0x07u
 #define VMWP_IO_STRING 0x08u
@@ -56,9 +70,48 @@ static inline uint32_t vmwp_io_bytes(const struct vmwp_vp *vp)
     return (uint32_t)vmwp_field(vp, VMWP_IO_INFO, 1) & VMWP_IO_SIZE_MASK;
 }
 
+static inline bool vmwp_is_64bit(const struct vmwp_vp *vp)
+{
+    return (vmwp_field(vp, VMWP_STATE, 2) & VMWP_STATE_LMA) &&
+           (vmwp_field(vp, VMWP_CS_ATTRIBUTES, 2) & VMWP_ATTRIBUTES_L);
+}
+
+static inline uint64_t vmwp_now_ns(const struct vmwp *vmwp,
+                                   const struct hv_context *context)
+{
+    return clock_to_ns(vmwp->root->hv->clock, context->now);
+}
+
+/* vmwp_devices.c */
+
+/** Makes the devices and connects them. False if out of memory. */
+bool vmwp_devices_init(struct vmwp *vmwp);
+void vmwp_devices_fini(struct vmwp *vmwp);
+void vmwp_devices_reset(struct vmwp *vmwp);
+
+/** Sends one interrupt that the devices have raised, by a hypercall. False if
+ *  there is none. */
+bool vmwp_devices_deliver(struct vmwp *vmwp, struct hv_context *context);
+
+/** A VP has ended a level-triggered vector: tells the I/O APIC, in time. */
+void vmwp_devices_eoi(struct vmwp *vmwp, struct hv_context *context,
+                      uint8_t vector);
+
+/** After accesses: when the devices want to be called may have changed. */
+void vmwp_devices_settle(struct vmwp *vmwp, cycles_t now);
+
+/* vmwp_mmio.c: one access through memory. */
+
+/** Decodes the instruction and makes its accesses. Returns why it cannot be
+ *  served, or NULL. */
+const char *vmwp_mmio_access(struct vmwp_vp *vp, struct hv_context *context);
+/** Writes the registers as the instruction leaves them, and lets the VP go. */
+void vmwp_mmio_resume(struct vmwp_vp *vp, struct hv_context *context);
+
 /** One access to whatever device has the port; an open bus reads ones. */
-uint32_t vmwp_io_read(struct vmwp_vp *vp);
-void vmwp_io_write(struct vmwp_vp *vp, uint32_t value);
+uint32_t vmwp_io_read(struct vmwp_vp *vp, struct hv_context *context);
+void vmwp_io_write(struct vmwp_vp *vp, struct hv_context *context,
+                   uint32_t value);
 
 /** INS and OUTS. Begins with the message at hand. */
 void vmwp_string_begin(struct vmwp_vp *vp, struct hv_context *context);

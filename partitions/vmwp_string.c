@@ -11,11 +11,6 @@
 #include "hypervisor/vp_registers.h"
 #include "partitions/vmwp_private.h"
 
-#define STATE_CPL_MASK 0x3u
-#define STATE_LMA 0x10u
-#define ATTRIBUTES_L 0x2000u
-#define ATTRIBUTES_DB 0x4000u
-
 /* What the prefixes of the instruction say. */
 struct prefixes {
     bool address_size;
@@ -61,18 +56,13 @@ static struct prefixes read_prefixes(const struct vmwp_vp *vp)
     return prefixes;
 }
 
-static bool is_64bit(const struct vmwp_vp *vp)
-{
-    return (vmwp_field(vp, VMWP_STATE, 2) & STATE_LMA) &&
-           (vmwp_field(vp, VMWP_CS_ATTRIBUTES, 2) & ATTRIBUTES_L);
-}
-
 static uint64_t address_mask(const struct vmwp_vp *vp, bool prefix)
 {
-    if (is_64bit(vp))
+    if (vmwp_is_64bit(vp))
         return prefix ? UINT32_MAX : UINT64_MAX;
 
-    bool wide = (vmwp_field(vp, VMWP_CS_ATTRIBUTES, 2) & ATTRIBUTES_DB) != 0;
+    bool wide =
+        (vmwp_field(vp, VMWP_CS_ATTRIBUTES, 2) & VMWP_ATTRIBUTES_DB) != 0;
 
     return wide != prefix ? UINT32_MAX : UINT16_MAX;
 }
@@ -84,7 +74,7 @@ static uint64_t segment_base(struct vmwp_vp *vp, struct hv_context *context,
 {
     struct winhv_register r = {.name = HV_REGISTER_ES + (uint32_t)segment};
 
-    if (is_64bit(vp) && segment != X86_FS && segment != X86_GS)
+    if (vmwp_is_64bit(vp) && segment != X86_FS && segment != X86_GS)
         return 0;
     if (segment == X86_ES)
         return vmwp_field(vp, VMWP_IO_ES_BASE, 8);
@@ -117,7 +107,7 @@ static void note_fault(struct vmwp_vp *vp, uint64_t at, bool write,
 {
     uint32_t error_code = write ? PF_WRITE : 0;
 
-    if ((vmwp_field(vp, VMWP_STATE, 2) & STATE_CPL_MASK) == 3)
+    if ((vmwp_field(vp, VMWP_STATE, 2) & VMWP_STATE_CPL_MASK) == 3)
         error_code |= PF_USER;
     if (result == HV_TRANSLATE_PRIVILEGE_VIOLATION)
         error_code |= PF_PRESENT;
@@ -146,7 +136,7 @@ static bool reach(struct vmwp_vp *vp, struct hv_context *context, uint64_t at,
     gpa_t page;
     uint32_t result;
 
-    if (is_64bit(vp) && !x86_canonical(at)) {
+    if (vmwp_is_64bit(vp) && !x86_canonical(at)) {
         note_bad_address(vp);
         return false;
     }
@@ -190,7 +180,7 @@ static bool input_element(struct vmwp_vp *vp, struct hv_context *context,
         !reach(vp, context, at + bytes - 1, true, &ignored))
         return false;
 
-    uint32_t value = vmwp_io_read(vp);
+    uint32_t value = vmwp_io_read(vp, context);
 
     return move_element(vp, context, at, bytes, true, &value);
 }
@@ -202,7 +192,7 @@ static bool output_element(struct vmwp_vp *vp, struct hv_context *context,
 
     if (!move_element(vp, context, at, bytes, false, &value))
         return false;
-    vmwp_io_write(vp, value);
+    vmwp_io_write(vp, context, value);
     return true;
 }
 
@@ -235,7 +225,7 @@ bool vmwp_string_step(struct vmwp_vp *vp, struct hv_context *context)
 
     if (is_over(s) || s->moved == ELEMENTS_AT_ONCE)
         return false;
-    if (!is_64bit(vp))
+    if (!vmwp_is_64bit(vp))
         at &= UINT32_MAX;
     if (!(in ? input_element(vp, context, at, bytes)
              : output_element(vp, context, at, bytes)))

@@ -251,22 +251,51 @@ enum hv_status winhv_set_registers(struct winhv *winhv,
                      &done);
 }
 
+enum hv_status winhv_get_registers(struct winhv *winhv,
+                                   struct hv_context *context,
+                                   partition_id_t id, uint32_t vp_index,
+                                   struct winhv_register *registers,
+                                   uint32_t count)
+{
+    struct {
+        struct hv_input_vp_registers head;
+        uint32_t names[WINHV_REGISTERS_MAX];
+    } input = {.head = {.partition_id = id.v, .vp_index = vp_index}};
+    uint64_t output[WINHV_REGISTERS_MAX][2];
+    uint32_t done;
+    enum hv_status status;
+
+    CHECK(count <= WINHV_REGISTERS_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        input.names[i] = registers[i].name;
+    status =
+        winhv_rep(winhv, context, HVCALL_GET_VP_REGISTERS, count, &input,
+                  sizeof(input.head) + count * sizeof(input.names[0]), &done);
+    if (status != HV_STATUS_SUCCESS)
+        return status;
+    winhv_output(winhv, context, output, count * sizeof(output[0]));
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(registers[i].value, output[i], sizeof(output[i]));
+    return status;
+}
+
 enum hv_status winhv_get_register(struct winhv *winhv,
                                   struct hv_context *context, partition_id_t id,
                                   uint32_t vp_index, struct winhv_register *out)
 {
-    const struct {
-        struct hv_input_vp_registers head;
-        uint32_t name, padding;
-    } input = {.head = {.partition_id = id.v, .vp_index = vp_index},
-               .name = out->name};
-    uint32_t done;
-    enum hv_status status = winhv_rep(winhv, context, HVCALL_GET_VP_REGISTERS,
-                                      1, &input, sizeof(input), &done);
+    return winhv_get_registers(winhv, context, id, vp_index, out, 1);
+}
 
-    if (status == HV_STATUS_SUCCESS)
-        winhv_output(winhv, context, out->value, sizeof(out->value));
-    return status;
+enum hv_status
+winhv_assert_interrupt(struct winhv *winhv, struct hv_context *context,
+                       partition_id_t id,
+                       const struct hv_input_assert_interrupt *interrupt)
+{
+    struct hv_input_assert_interrupt input = *interrupt;
+
+    input.partition_id = id.v;
+    return winhv_simple(winhv, context, HVCALL_ASSERT_VIRTUAL_INTERRUPT, &input,
+                        sizeof(input));
 }
 
 uint32_t winhv_translate(struct winhv *winhv, struct hv_context *context,

@@ -12,6 +12,7 @@
  */
 
 #include "hypervisor/hv_status.h"
+#include "hypervisor/hypercall_abi.h"
 #include "hypervisor/hypervisor.h"
 #include "partitions/root.h"
 
@@ -92,6 +93,19 @@ enum hv_status winhv_get_register(struct winhv *winhv,
                                   struct hv_context *context, partition_id_t id,
                                   uint32_t vp_index,
                                   struct winhv_register *out);
+
+/** Reads `count` registers, at most WINHV_REGISTERS_MAX, by their names. */
+enum hv_status winhv_get_registers(struct winhv *winhv,
+                                   struct hv_context *context,
+                                   partition_id_t id, uint32_t vp_index,
+                                   struct winhv_register *registers,
+                                   uint32_t count);
+
+/** Asserts an interrupt; all but the partition is in `interrupt`. */
+enum hv_status
+winhv_assert_interrupt(struct winhv *winhv, struct hv_context *context,
+                       partition_id_t id,
+                       const struct hv_input_assert_interrupt *interrupt);
 
 /** The page of `at` as the VP would reach it for a read or write; sets the
  *  accessed and dirty bits. Returns an enum hv_translate_result. */

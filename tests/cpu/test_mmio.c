@@ -52,8 +52,8 @@ static const struct sample samples[] = {
     {"mov edx, fs:[rbx]", BYTES(0x64, 0x8b, 0x13), FLAGS},
     {"mov byte [rbx], 7", BYTES(0xc6, 0x03, 0x07), FLAGS},
     {"mov word [rbx], x", BYTES(0x66, 0xc7, 0x03, 0x34, 0x12), FLAGS},
-    {"mov qword [rbx], -2",
-     BYTES(0x48, 0xc7, 0x03, 0xfe, 0xff, 0xff, 0xff), FLAGS},
+    {"mov qword [rbx], -2", BYTES(0x48, 0xc7, 0x03, 0xfe, 0xff, 0xff, 0xff),
+     FLAGS},
     {"movabs eax, [x]", BYTES(0xa1, 0x00, 0x01, 0x02, 0, 0, 0, 0, 0), FLAGS},
     {"movabs [x], al", BYTES(0xa2, 0x00, 0x01, 0x02, 0, 0, 0, 0, 0), FLAGS},
     {"movzx ecx, byte [rbx]", BYTES(0x0f, 0xb6, 0x0b), FLAGS},
@@ -121,8 +121,8 @@ static void carry_out(struct fixture *f, const struct vm_exit *exit)
 
     device->exits++;
     engine_get_state(f->engine, &s);
-    assert_true(decode_mmio(CODE_64, code, engine_fetch(f->engine, code),
-                            &insn));
+    assert_true(
+        decode_mmio(CODE_64, code, engine_fetch(f->engine, code), &insn));
     assert_int_equal(insn.length, exit->instruction_bytes);
     assert_int_equal(decode_mmio_offset(&insn, s.gpr, s.rip),
                      exit->u.gpa.gva.raw);
@@ -136,8 +136,8 @@ static void carry_out(struct fixture *f, const struct vm_exit *exit)
         memory = device->value >> shift & mask_of(insn.bytes);
     memory = mmio_execute(&insn, &m, memory);
     if (insn.writes && shift < 64)
-        device->value = (device->value & ~(mask_of(insn.bytes) << shift)) |
-                        memory << shift;
+        device->value =
+            (device->value & ~(mask_of(insn.bytes) << shift)) | memory << shift;
     device->reads += insn.reads;
     device->writes += insn.writes;
     memcpy(s.gpr, m.gpr, sizeof(m.gpr));
@@ -266,8 +266,8 @@ static void what_is_not_known_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        assert_false(decode_mmio(CODE_64, others[i].code, others[i].length,
-                                 &insn));
+        assert_false(
+            decode_mmio(CODE_64, others[i].code, others[i].length, &insn));
     assert_false(decode_mmio(CODE_32, (const uint8_t[]){0x63, 0x03}, 2, &insn));
 }
 

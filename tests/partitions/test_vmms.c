@@ -170,7 +170,7 @@ static void a_vm_is_turned_off_in_the_middle_of_its_intercepts(void **state)
         add_printer(1, "another one is not disturbed");
         vm_host_order(&host, 1, 0, true);
         vm_host_order(&host, off, 0, false);
-        vm_host_order(&host, off + 5 * MS, 0, true);
+        vm_host_order(&host, off + 10 * MS, 0, true);
         vm_host_order(&host, off - 100000, 1, true);
         vm_host_run(&host);
         assert_int_equal(host.failures, 0);

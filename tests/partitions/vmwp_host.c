@@ -42,12 +42,14 @@ static void on_fail(void *context, const char *text)
 }
 
 static void on_stopped(void *context, struct hv_context *hv_context,
-                       const char *why)
+                       enum vmwp_end end, const char *why)
 {
     struct vmwp_host *host = context;
 
     (void)hv_context;
     host->stopped = why;
+    host->end = end;
+    host->ends++;
 }
 
 static void create_partition(struct vmwp_host *host, struct hv_context *context)
@@ -147,8 +149,8 @@ void vmwp_host_create(struct vmwp_host *host)
 
 void vmwp_host_destroy(struct vmwp_host *host)
 {
-    root_host_destroy(&host->root);
     vmwp_free(host->vmwp);
+    root_host_destroy(&host->root);
 }
 
 static spa_t entry_at(const struct vmwp_host *host, uint64_t page)

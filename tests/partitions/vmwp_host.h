@@ -61,7 +61,9 @@ struct vmwp_host {
     /* Heard. */
     char console[256];
     unsigned console_bytes;
-    const char *stopped; /* why; NULL: not */
+    const char *stopped; /* why; NULL: not, or as the guest wanted */
+    enum vmwp_end end;   /* how, the last time */
+    unsigned ends;
 };
 
 /** Long mode with flat segments, paging on with the tables at 0x1000. */

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_PARTITIONS_VDEV_PM_H
+#define HVSIM_PARTITIONS_VDEV_PM_H
+
+/**
+ * ACPI fixed hardware (ACPI 6.5, "ACPI Hardware Specification"): PM1 status,
+ * enable and control, the PM timer of 32 bits, and the reset register. ACPI
+ * mode is always on (SCI_EN reads 1). Its interrupt is the SCI, raised by the
+ * timer's overflow alone: there are no buttons.
+ */
+
+#include "partitions/vdev.h"
+
+/** What a guest asks for. */
+enum vdev_pm_request { VDEV_PM_POWER_OFF, VDEV_PM_RESET };
+
+typedef void vdev_pm_request_fn(void *context, enum vdev_pm_request request);
+
+/** NULL if out of memory. `context` is borrowed. */
+struct vdev *vdev_pm_create(vdev_pm_request_fn *on_request, void *context);
+
+#endif
