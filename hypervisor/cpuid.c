@@ -289,13 +289,8 @@ static struct cpuid_result basic(const struct hv_vp *vp, uint32_t leaf,
 /* The hypervisor's leaves (TLFS, "Feature and Interface Discovery"). */
 
 /** What the partition may do and we have: bits 31:0 of the privileges that
- *  have no MSR yet are not shown. */
-#define PRIVILEGES_BUILT                                                       \
-    (PRIVILEGE_ACCESS_VP_RUN_TIME | PRIVILEGE_ACCESS_REFERENCE_COUNTER |       \
-     PRIVILEGE_ACCESS_SYNIC | PRIVILEGE_ACCESS_SYNTHETIC_TIMERS |              \
-     PRIVILEGE_ACCESS_APIC_MSRS | PRIVILEGE_ACCESS_HYPERCALL_MSRS |            \
-     PRIVILEGE_ACCESS_VP_INDEX | PRIVILEGE_ACCESS_REFERENCE_TSC |              \
-     PRIVILEGE_ACCESS_FREQUENCY | UINT64_C(0xffffffff00000000))
+ *  have no MSR here are not shown. */
+#define PRIVILEGES_BUILT (PRIVILEGES_DEFAULT | UINT64_C(0xffffffff00000000))
 
 /* A bit that is shown to those who have the privilege and are offered the
  * feature. */
@@ -309,6 +304,7 @@ struct hv_feature {
 /* Leaf 40000003 EDX. */
 static const struct hv_feature hv_features[] = {
     {4, PRIVILEGE_ACCESS_HYPERCALL_MSRS, 0, "hypercall input in XMM registers"},
+    {5, PRIVILEGE_ACCESS_GUEST_IDLE, 0, "guest idle state"},
     {8, PRIVILEGE_ACCESS_FREQUENCY, 0, "frequency MSRs"},
     {10, 0, FEATURE_CRASH_MSRS, "crash MSRs"},
     {15, PRIVILEGE_FAST_HYPERCALL_OUTPUT, 0,
@@ -324,6 +320,7 @@ static const struct hv_feature hv_hints[] = {
     {2, PRIVILEGE_ACCESS_HYPERCALL_MSRS, FEATURE_TLB_FLUSH,
      "hypercalls for remote TLB flushes"},
     {3, PRIVILEGE_ACCESS_APIC_MSRS, 0, "MSRs for EOI, ICR and TPR"},
+    {4, PRIVILEGE_ACCESS_RESET, 0, "MSR for a reset"},
     {5, 0, 0, "relaxed timing: no watchdogs"},
     {8, 0, FEATURE_X2APIC, "MSRs of the x2APIC"},
     {10, PRIVILEGE_ACCESS_HYPERCALL_MSRS, FEATURE_CLUSTER_IPI,
@@ -418,7 +415,19 @@ static struct cpuid_result brand_leaf(uint32_t leaf)
 
 #define LINEAR_BITS 48u
 
-static struct cpuid_result extended(uint32_t leaf)
+#define INVARIANT_TSC (1u << 8)
+
+/** Guests that can ask for an invariant TSC must do so: older ones take a TSC
+ *  that migration may change for what it is (TLFS, "TSC Invariant Control"). */
+static struct cpuid_result power_leaf(const struct hv_partition *partition)
+{
+    bool shown = !partition_has(partition, PRIVILEGE_ACCESS_TSC_INVARIANT) ||
+                 partition->tsc_invariant_control != 0;
+
+    return (struct cpuid_result){.edx = shown ? INVARIANT_TSC : 0};
+}
+
+static struct cpuid_result extended(const struct hv_vp *vp, uint32_t leaf)
 {
     switch (leaf) {
     case 0x80000000:
@@ -433,6 +442,8 @@ static struct cpuid_result extended(uint32_t leaf)
     case 0x80000006: /* L2: 1 MiB, 16 ways, lines of 64 bytes */
         return (struct cpuid_result){.ecx = 1024u << 16 | 8u << 12 |
                                             CACHE_LINE_BYTES};
+    case 0x80000007:
+        return power_leaf(vp->partition);
     case 0x80000008:
         return (struct cpuid_result){.eax = LINEAR_BITS << 8 |
                                             CPUID_PHYSICAL_BITS};
@@ -448,7 +459,7 @@ struct cpuid_result cpuid_query(const struct hv_vp *vp, uint32_t leaf,
         partition_offers(vp->partition, FEATURE_HYPERVISOR_PRESENT))
         return hypervisor_leaf(vp, leaf);
     if (leaf >= EXTENDED_FIRST && leaf <= EXTENDED_MAX)
-        return extended(leaf);
+        return extended(vp, leaf);
     return basic(vp, leaf <= BASIC_MAX ? leaf : BASIC_MAX, subleaf);
 }
 

@@ -143,3 +143,14 @@ enum hv_status hc_partition_install_intercept(struct hv_context *context,
     return partition_install_intercept(partition, input->type, input->access,
                                        input->parameter);
 }
+
+/* None: no memory that is known to be zero, no hints to the hypervisor. */
+enum hv_status hc_partition_query_capabilities(struct hv_context *context,
+                                               struct hc_call *call)
+{
+    struct hv_output_capabilities *output = call->output;
+
+    (void)context;
+    output->capabilities = 0;
+    return HV_STATUS_SUCCESS;
+}

@@ -217,11 +217,20 @@ static const struct hypercall_def hypercalls[HVCALL_CODE_END] = {
                                          .handler = hc_vp_assert_interrupt},
 };
 
+static const struct hypercall_def query_capabilities = {
+    .name = "HvExtCallQueryCapabilities",
+    OUT(hv_output_capabilities),
+    .privilege = PRIVILEGE_EXTENDED_HYPERCALLS,
+    .counter = PC_VP_OTHER_HYPERCALLS,
+    .handler = hc_partition_query_capabilities};
+
 #undef IN
 #undef OUT
 
 static const struct hypercall_def *find_def(uint16_t code)
 {
+    if (code == HVCALL_EXT_QUERY_CAPABILITIES)
+        return &query_capabilities;
     if (code >= HVCALL_CODE_END || !hypercalls[code].handler)
         return NULL;
     return &hypercalls[code];

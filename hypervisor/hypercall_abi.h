@@ -47,6 +47,13 @@ enum hypercall_code {
     HVCALL_CODE_END, /* one more than the greatest code there is */
 };
 
+/* A call of the extended interface, far from the others. */
+#define HVCALL_EXT_QUERY_CAPABILITIES 0x8001u
+
+struct hv_output_capabilities {
+    uint64_t capabilities;
+};
+
 /* The input value (TLFS, "Hypercall Inputs"). */
 #define HYPERCALL_CODE_MASK UINT64_C(0xffff)
 #define HYPERCALL_FAST (UINT64_C(1) << 16)

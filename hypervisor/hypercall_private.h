@@ -86,6 +86,7 @@ hc_handler hc_partition_set_property;
 hc_handler hc_partition_get_id;
 hc_handler hc_partition_get_next_child;
 hc_handler hc_partition_install_intercept;
+hc_handler hc_partition_query_capabilities;
 
 hc_handler hc_memory_deposit;
 hc_handler hc_memory_withdraw;

@@ -99,6 +99,9 @@ static enum engine_verdict handle_wrmsr(struct hv_context *context,
     cost_note(context->bill, COST_MSR_BODY, 1);
     if (!msr_write(context, exit->u.msr.index, exit->u.msr.value))
         return unknown_msr(context, exit);
+    if (context->vp->partition->parent &&
+        msr_concerns_parent(exit->u.msr.index, exit->u.msr.value))
+        return intercept_to_parent(context, INTERCEPT_MSR, exit);
     return intercept_done(context, exit);
 }
 

@@ -5,8 +5,12 @@
 
 #include "hypervisor/intercept.h"
 #include "hypervisor/lapic_private.h"
+#include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
+
+/* HV_VP_ASSIST_PAGE, the first dword. */
+#define ASSIST_NO_EOI_REQUIRED 1u
 
 #define APIC_BASE_DEFAULT UINT64_C(0xfee00000)
 
@@ -35,14 +39,59 @@ static int highest(const uint32_t map[8])
     return -1;
 }
 
+/** The lowest vector in the map, or -1. */
+static int lowest(const uint32_t map[8])
+{
+    for (int word = 0; word < 8; word++) {
+        if (map[word] != 0)
+            return word * 32 + __builtin_ctz(map[word]);
+    }
+    return -1;
+}
+
 /** The upper four bits of a vector or a priority: what is compared. */
 static uint32_t priority_class(uint32_t value)
 {
     return value >> 4 & 0xf;
 }
 
+void lapic_settle_assist(struct lapic *lapic)
+{
+    struct arena *arena = lapic->vp->hv->arena;
+    spa_t page = lapic->vp->msrs.assist_page;
+    uint32_t word;
+
+    if (!lapic->assisted)
+        return;
+    lapic->assisted = false;
+    arena_read(arena, page, &word, sizeof(word));
+    if ((word & ASSIST_NO_EOI_REQUIRED) != 0) {
+        word &= ~ASSIST_NO_EOI_REQUIRED;
+        arena_write(arena, page, &word, sizeof(word));
+    } else {
+        clear_bit(lapic->isr, (uint8_t)highest(lapic->isr));
+    }
+}
+
+/* An EOI that only ends the one vector in service may be left out: nothing
+ * waits for it, and nobody else is told (TLFS, "EOI Assist"). */
+static void offer_assist(struct lapic *lapic, uint8_t vector)
+{
+    struct hv_vp *vp = lapic->vp;
+    const uint32_t word = ASSIST_NO_EOI_REQUIRED;
+
+    if (!msr_assist_enabled(vp) ||
+        !partition_offers(vp->partition, FEATURE_EOI_ASSIST) ||
+        test_bit(lapic->tmr, vector) || highest(lapic->irr) >= 0 ||
+        lowest(lapic->isr) != vector)
+        return;
+    arena_write(vp->hv->arena, vp->msrs.assist_page, &word, sizeof(word));
+    lapic->assisted = true;
+}
+
 void lapic_power_up(struct lapic *lapic)
 {
+    lapic_settle_assist(lapic);
     lapic_timer_stop(lapic);
     memset(lapic->irr, 0, sizeof(lapic->irr));
     memset(lapic->isr, 0, sizeof(lapic->isr));
@@ -109,6 +158,7 @@ bool lapic_error(struct lapic *lapic, uint32_t esr_bits)
     if ((lvt & LVT_MASKED) != 0 || vector < VECTOR_FIRST_LEGAL ||
         !lapic_accepts(lapic) || test_bit(lapic->irr, vector))
         return false;
+    lapic_settle_assist(lapic);
     set_bit(lapic->irr, vector);
     clear_bit(lapic->tmr, vector);
     return true;
@@ -125,6 +175,7 @@ bool lapic_set_irr(struct lapic *lapic, uint8_t vector, bool level,
         set_bit(lapic->auto_eoi, vector);
     if (test_bit(lapic->irr, vector))
         return false;
+    lapic_settle_assist(lapic);
     set_bit(lapic->irr, vector);
     if (level)
         set_bit(lapic->tmr, vector);
@@ -167,14 +218,19 @@ uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic)
     uint8_t vector = (uint8_t)deliverable;
 
     clear_bit(lapic->irr, vector);
-    if (!test_bit(lapic->auto_eoi, vector))
+    if (!test_bit(lapic->auto_eoi, vector)) {
         set_bit(lapic->isr, vector);
+        offer_assist(lapic, vector);
+    }
     return vector;
 }
 
 void lapic_eoi(struct hv_context *context, struct lapic *lapic)
 {
     struct hv_vp *vp = lapic->vp;
+
+    lapic_settle_assist(lapic);
+
     int vector = highest(lapic->isr);
 
     pc_vp_add(&vp->counters, PC_VP_APIC_EOI, 1);

@@ -22,6 +22,7 @@ struct lapic {
     uint32_t irr[8], isr[8], tmr[8];
     uint32_t auto_eoi[8]; /* vectors that end as they are delivered; the
                              SynIC keeps the bits of its SINTs */
+    bool assisted; /* "no EOI required" is, or was, set in the assist page */
     uint32_t tpr, svr, esr, ldr, dfr, divide;
     uint32_t esr_pending;
     uint64_t icr;
@@ -98,6 +99,10 @@ bool lapic_has_pending(const struct lapic *lapic);
 
 /** Moves the deliverable vector (CHECKed to exist) from IRR to ISR. */
 uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic);
+
+/** Ends what the guest has ended in its assist page, and takes "no EOI
+ *  required" back: before the page goes, or something new is pending. */
+void lapic_settle_assist(struct lapic *lapic);
 
 /** Ends the highest vector in service, if there is one. */
 void lapic_eoi(struct hv_context *context, struct lapic *lapic);

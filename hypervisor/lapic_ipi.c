@@ -145,6 +145,7 @@ static struct hv_vp *arbitrate(const struct hv_partition *partition,
 
         if (!vp || !is_target(ipi, &vp->lapic) || !lapic_accepts(&vp->lapic))
             continue;
+        lapic_settle_assist(&vp->lapic);
         if (!best || lapic_priority(&vp->lapic) < lapic_priority(&best->lapic))
             best = vp;
     }

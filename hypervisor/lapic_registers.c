@@ -158,13 +158,14 @@ static uint32_t read_tpr(const struct lapic *lapic)
     return lapic->tpr;
 }
 
-static uint32_t read_register(struct hv_context *context,
-                              const struct lapic *lapic, unsigned reg)
+static uint32_t read_register(struct hv_context *context, struct lapic *lapic,
+                              unsigned reg)
 {
     bool x2apic = lapic_x2apic(lapic);
     uint32_t id = lapic->vp->apic_id;
     enum lapic_lvt lvt;
 
+    lapic_settle_assist(lapic);
     if (is_lvt(reg, &lvt))
         return lapic->lvt[lvt];
     if (reg >= REG_ISR && reg < REG_TMR)

@@ -7,7 +7,7 @@
  * SYSENTER_* and TSC_AUX, which the engine keeps and which do not intercept;
  * and what no CPUID bit of ours offers: TSC_ADJUST, SPEC_CTRL,
  * ARCH_CAPABILITIES, MPERF and APERF, performance counters, thermal and power
- * management. GUEST_IDLE and RESET come with their features.
+ * management.
  */
 #include "hypervisor/msr.h"
 
@@ -53,6 +53,8 @@ static const struct msr_def msrs[] = {
      PRIVILEGE_ACCESS_HYPERCALL_MSRS, msr_read_hypercall, msr_write_hypercall},
     {0x40000002, 0x40000002, "HV_X64_MSR_VP_INDEX", PRIVILEGE_ACCESS_VP_INDEX,
      msr_read_vp_index, NULL},
+    {0x40000003, 0x40000003, "HV_X64_MSR_RESET", PRIVILEGE_ACCESS_RESET,
+     msr_read_zero, msr_write_reset},
     {0x40000010, 0x40000010, "HV_X64_MSR_VP_RUNTIME",
      PRIVILEGE_ACCESS_VP_RUN_TIME, msr_read_vp_runtime, NULL},
     {0x40000020, 0x40000020, "HV_X64_MSR_TIME_REF_COUNT",
@@ -86,8 +88,13 @@ static const struct msr_def msrs[] = {
      msr_read_synic, msr_write_synic},
     {0x400000b0, 0x400000b0 + 2 * STIMER_COUNT - 1, "HV_X64_MSR_STIMER",
      PRIVILEGE_ACCESS_SYNTHETIC_TIMERS, msr_read_stimer, msr_write_stimer},
+    {0x400000f0, 0x400000f0, "HV_X64_MSR_GUEST_IDLE",
+     PRIVILEGE_ACCESS_GUEST_IDLE, msr_read_guest_idle, NULL},
     {0x40000100, 0x40000105, "HV_X64_MSR_CRASH", 0, msr_read_crash,
      msr_write_crash},
+    {0x40000118, 0x40000118, "HV_X64_MSR_TSC_INVARIANT_CONTROL",
+     PRIVILEGE_ACCESS_TSC_INVARIANT, msr_read_tsc_invariant,
+     msr_write_tsc_invariant},
 };
 
 #define MSR_COUNT (sizeof(msrs) / sizeof(msrs[0]))

@@ -22,7 +22,8 @@ struct msr_state {
     uint64_t mtrr_default;
     uint64_t mtrr_variable[2 * MSR_MTRR_VARIABLE_COUNT]; /* base, mask */
     uint64_t mtrr_fixed[MSR_MTRR_FIXED_COUNT];
-    uint64_t assist; /* VP_ASSIST_PAGE */
+    uint64_t assist;   /* VP_ASSIST_PAGE */
+    spa_t assist_page; /* valid if that is enabled */
 };
 
 /** The values that a new VP starts with. INIT changes none of them. */
@@ -34,6 +35,13 @@ void msr_fini(struct hv_vp *vp);
 /** False: #GP(0), and nothing has changed. */
 bool msr_read(struct hv_context *context, uint32_t index, uint64_t *value);
 bool msr_write(struct hv_context *context, uint32_t index, uint64_t value);
+
+/** True for a write, carried out already, that the parent must act on: a reset
+ *  of the partition, a crash to be reported. */
+bool msr_concerns_parent(uint32_t index, uint64_t value);
+
+/** True while the VP has its assist page. */
+bool msr_assist_enabled(const struct hv_vp *vp);
 
 /** The specification's name of an MSR, or NULL if it is not in the table. */
 const char *msr_name(uint32_t index);

@@ -11,6 +11,9 @@
 #define HYPERCALL_MSR_LOCKED UINT64_C(2)
 #define HYPERCALL_MSR_RESERVED UINT64_C(0xffc)
 
+#define MSR_RESET 0x40000003u
+#define RESET_NOW UINT64_C(1)
+
 #define MSR_CRASH_P0 0x40000100u
 #define CRASH_CONTROL 5
 #define CRASH_NOTIFY (UINT64_C(1) << 63)
@@ -185,23 +188,30 @@ bool msr_write_assist(struct hv_context *context, uint32_t index,
 {
     struct hv_partition *partition = partition_of(context);
     uint64_t *msr = &context->vp->msrs.assist;
-    spa_t page;
+    spa_t *page = &context->vp->msrs.assist_page;
 
     (void)index;
     if (!same_page(*msr, value)) {
+        lapic_settle_assist(&context->vp->lapic);
         if ((value & ENABLE) == 0)
             gpa_space_remove_overlay(&partition->gpa, msr);
         else if (!is_backed(partition, value) ||
                  gpa_space_overlay(&partition->gpa, msr, gpa_page(gpa(value)),
-                                   true, &page) != HV_STATUS_SUCCESS)
+                                   true, page) != HV_STATUS_SUCCESS)
             return false;
     }
     *msr = value;
     return true;
 }
 
+bool msr_assist_enabled(const struct hv_vp *vp)
+{
+    return (vp->msrs.assist & ENABLE) != 0;
+}
+
 void msr_fini(struct hv_vp *vp)
 {
+    lapic_settle_assist(&vp->lapic);
     if ((vp->msrs.assist & ENABLE) != 0)
         gpa_space_remove_overlay(&vp->partition->gpa, &vp->msrs.assist);
     vp->msrs.assist = 0;
@@ -224,5 +234,48 @@ bool msr_write_crash(struct hv_context *context, uint32_t index, uint64_t value)
     if (!partition_offers(partition_of(context), FEATURE_CRASH_MSRS))
         return false;
     partition_of(context)->crash[index - MSR_CRASH_P0] = value;
+    return true;
+}
+
+/** The reset itself is the parent's: see msr_concerns_parent(). */
+bool msr_write_reset(struct hv_context *context, uint32_t index, uint64_t value)
+{
+    (void)context;
+    (void)index;
+    return (value & ~RESET_NOW) == 0;
+}
+
+bool msr_concerns_parent(uint32_t index, uint64_t value)
+{
+    if (index == MSR_RESET)
+        return (value & RESET_NOW) != 0;
+    return index == MSR_CRASH_P0 + CRASH_CONTROL && (value & CRASH_NOTIFY) != 0;
+}
+
+/** The read is done when the VP goes on. */
+bool msr_read_guest_idle(struct hv_context *context, uint32_t index,
+                         uint64_t *value)
+{
+    (void)index;
+    *value = 0;
+    vp_idle(context, context->vp);
+    return true;
+}
+
+bool msr_read_tsc_invariant(struct hv_context *context, uint32_t index,
+                            uint64_t *value)
+{
+    (void)index;
+    *value = partition_of(context)->tsc_invariant_control;
+    return true;
+}
+
+bool msr_write_tsc_invariant(struct hv_context *context, uint32_t index,
+                             uint64_t value)
+{
+    (void)index;
+    if ((value & ~ENABLE) != 0)
+        return false;
+    partition_of(context)->tsc_invariant_control = value;
     return true;
 }

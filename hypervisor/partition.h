@@ -59,9 +59,11 @@ enum partition_state {
     (PRIVILEGE_ACCESS_VP_RUN_TIME | PRIVILEGE_ACCESS_REFERENCE_COUNTER |       \
      PRIVILEGE_ACCESS_SYNIC | PRIVILEGE_ACCESS_SYNTHETIC_TIMERS |              \
      PRIVILEGE_ACCESS_APIC_MSRS | PRIVILEGE_ACCESS_HYPERCALL_MSRS |            \
-     PRIVILEGE_ACCESS_VP_INDEX | PRIVILEGE_ACCESS_REFERENCE_TSC |              \
-     PRIVILEGE_ACCESS_FREQUENCY | PRIVILEGE_POST_MESSAGES |                    \
-     PRIVILEGE_SIGNAL_EVENTS)
+     PRIVILEGE_ACCESS_VP_INDEX | PRIVILEGE_ACCESS_RESET |                      \
+     PRIVILEGE_ACCESS_REFERENCE_TSC | PRIVILEGE_ACCESS_GUEST_IDLE |            \
+     PRIVILEGE_ACCESS_FREQUENCY | PRIVILEGE_ACCESS_TSC_INVARIANT |             \
+     PRIVILEGE_POST_MESSAGES | PRIVILEGE_SIGNAL_EVENTS |                       \
+     PRIVILEGE_EXTENDED_HYPERCALLS)
 
 /**
  * What a partition is offered that is no privilege, by bit
@@ -134,6 +136,7 @@ struct hv_partition {
     uint64_t hypercall_msr;
     uint64_t reference_tsc_msr;
     uint64_t crash[6];
+    uint64_t tsc_invariant_control;
 
     /* Deposited pages not in use; written by memory.c. */
     struct memory_pool *pool; /* owns */

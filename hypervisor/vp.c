@@ -98,7 +98,8 @@ static bool vp_must_wake(const struct hv_vp *vp)
     if (vp->nmi_pending)
         return true;
     return vp_deliverable(vp) &&
-           vp->runner.ops->interruptible(vp->runner.context);
+           (vp->guest_idle ||
+            vp->runner.ops->interruptible(vp->runner.context));
 }
 
 bool vp_runnable(const struct hv_vp *vp)
@@ -293,6 +294,15 @@ void vp_halt(struct hv_context *context, struct hv_vp *vp)
 {
     cost_note(context->bill, COST_HLT_BODY, 1);
     vp->halted = true;
+    vp->guest_idle = false;
+    vp_reconsider(context, vp);
+}
+
+void vp_idle(struct hv_context *context, struct hv_vp *vp)
+{
+    cost_note(context->bill, COST_HLT_BODY, 1);
+    vp->halted = true;
+    vp->guest_idle = true;
     vp_reconsider(context, vp);
 }
 

@@ -88,11 +88,12 @@ struct hv_vp {
     enum vp_state state;
     bool explicit_suspend;
     bool intercept_suspend;
-    bool wait_for_sipi;      /* what SUSPENDED returns to */
-    bool halted;             /* likewise */
-    bool shut_down;          /* triple fault: only INIT gets it out of this */
-    bool nmi_pending;        /* wakes a halted VP; the engine delivers it */
-    bool external_pending;   /* an ExtINT, */
+    bool wait_for_sipi;    /* what SUSPENDED returns to */
+    bool halted;           /* likewise */
+    bool guest_idle;       /* halted, to go on even with interrupts disabled */
+    bool shut_down;        /* triple fault: only INIT gets it out of this */
+    bool nmi_pending;      /* wakes a halted VP; the engine delivers it */
+    bool external_pending; /* an ExtINT, */
     uint8_t external_vector; /* of this vector */
     bool init_held;          /* INIT has come within an intercept, */
     int startup_held;        /* and then the SIPI of this vector; -1: none */
@@ -171,6 +172,10 @@ void vp_check_interrupts(struct hv_vp *vp);
 
 /** The VP executed HLT: it idles unless an interrupt is pending. */
 void vp_halt(struct hv_context *context, struct hv_vp *vp);
+
+/** The VP read GUEST_IDLE: the same, but what it does not let through wakes it
+ *  too (TLFS, "Virtual Processor Idle Sleep State"). */
+void vp_idle(struct hv_context *context, struct hv_vp *vp);
 
 /** Before entry on the context's LP: injects what is pending and can be
  *  taken, or asks for an interrupt window. */

@@ -339,6 +339,12 @@ void vp_startup(struct hv_context *context, struct hv_vp *vp, uint8_t vector)
     fake_of(vp)->startup_vector = vector;
 }
 
+void vp_idle(struct hv_context *context, struct hv_vp *vp)
+{
+    (void)context;
+    vp->halted = true;
+}
+
 void vp_check_interrupts(struct hv_vp *vp)
 {
     fake_of(vp)->checks++;

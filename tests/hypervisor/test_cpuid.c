@@ -89,7 +89,7 @@ static void features_without_an_engine_for_them_are_absent(void **state)
         {7, 2, 16},         /* LA57 */
         {7, 3, 26},         /* SPEC_CTRL */
         {7, 3, 29},         /* ARCH_CAPABILITIES */
-        {0x80000007, 3, 8}, /* invariant TSC: by its MSR, which is to come */
+        {0x80000007, 3, 8}, /* invariant TSC: by its MSR */
     };
 
     for (unsigned i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
@@ -240,7 +240,7 @@ static void the_privileges_are_shown_as_far_as_they_are_built(void **state)
 
     world->child.privileges = UINT64_MAX;
     leaf = query(world, 0x40000003, 0);
-    assert_int_equal(leaf.eax, 0xa7f); /* no reset, statistics, idle, ... */
+    assert_int_equal(leaf.eax, 0x8eff); /* no statistics, debugger, ... */
     world->child.privileges = 0;
     leaf = query(world, 0x40000003, 0);
     assert_int_equal(leaf.eax, 0);
@@ -265,7 +265,9 @@ static void features_and_hints_follow_the_privileges(void **state)
         {PRIVILEGE_ACCESS_SYNIC, 0x20400, 0x120},
         {PRIVILEGE_ACCESS_APIC_MSRS, 0x400, 0x128},
         {PRIVILEGE_FAST_HYPERCALL_OUTPUT, 0x8400, 0x120},
-        {UINT64_MAX, 0xe8510, 0xd2c},
+        {PRIVILEGE_ACCESS_GUEST_IDLE, 0x420, 0x120},
+        {PRIVILEGE_ACCESS_RESET, 0x400, 0x130},
+        {UINT64_MAX, 0xe8530, 0xd3c},
     };
     struct fake_world *world = *state;
 
@@ -333,6 +335,23 @@ static void a_guest_that_shall_not_see_us_finds_nothing(void **state)
     }
 }
 
+static void the_tsc_is_invariant_once_asked_for(void **state)
+{
+    struct fake_world *world = *state;
+
+    assert_int_equal(query(world, 0x80000007, 0).edx, 0);
+    world->child.tsc_invariant_control = 1;
+    assert_int_equal(query(world, 0x80000007, 0).edx, 0x100);
+}
+
+static void the_tsc_is_invariant_for_who_cannot_ask(void **state)
+{
+    struct fake_world *world = *state;
+
+    world->child.privileges &= ~PRIVILEGE_ACCESS_TSC_INVARIANT;
+    assert_int_equal(query(world, 0x80000007, 0).edx, 0x100);
+}
+
 static void the_other_hypervisor_leaves_are_as_specified(void **state)
 {
     struct fake_world *world = *state;
@@ -379,6 +398,8 @@ int main(void)
         TEST(what_is_withheld_is_not_shown),
         TEST(a_guest_spins_for_ever_where_nobody_would_listen),
         TEST(a_guest_that_shall_not_see_us_finds_nothing),
+        TEST(the_tsc_is_invariant_once_asked_for),
+        TEST(the_tsc_is_invariant_for_who_cannot_ask),
         TEST(the_other_hypervisor_leaves_are_as_specified),
         TEST(the_brand_is_a_string),
     };

@@ -189,6 +189,127 @@ static void the_trigger_mode_register_follows_the_interrupt(void **state)
     assert_int_equal(mmio(world, 0x1a0), 0);
 }
 
+/* EOI assist */
+
+#define ASSIST_PAGE 0x7000u
+
+static void enable_assist(struct fake_world *world)
+{
+    fake_enable_lapic(&world->vps[0]);
+    assert_true(msr_write(&world->context, 0x40000073, ASSIST_PAGE | 1));
+}
+
+static uint32_t assist_word(struct fake_world *world)
+{
+    return fake_read32(world, world->vps[0].msrs.assist_page);
+}
+
+/* As guests do: btr; and only if it was clear, an EOI. */
+static void guest_ends(struct fake_world *world)
+{
+    uint32_t word = assist_word(world);
+
+    fake_write32(world, world->vps[0].msrs.assist_page, word & ~1u);
+    if ((word & 1) == 0)
+        lapic_eoi(&world->context, lapic_of(world, 0));
+}
+
+static void accept(struct fake_world *world, uint8_t vector)
+{
+    assert_int_equal(lapic_accept(&world->context, lapic_of(world, 0)), vector);
+}
+
+static void an_eoi_may_be_left_out_where_the_assist_page_says_so(void **state)
+{
+    struct fake_world *world = *state;
+
+    enable_assist(world);
+    pend(world, 0x40);
+    accept(world, 0x40);
+    assert_int_equal(assist_word(world), 1);
+    assert_int_equal(mmio(world, 0x120), 1); /* in service: a look takes */
+    assert_int_equal(assist_word(world), 0); /* the offer back */
+    guest_ends(world);
+    assert_int_equal(mmio(world, 0x120), 0);
+
+    pend(world, 0x41);
+    accept(world, 0x41);
+    guest_ends(world);
+    assert_int_equal(mmio(world, 0x120), 0);
+    pend(world, 0x35); /* of a lower class than the one that ended */
+    accept(world, 0x35);
+}
+
+static void an_interrupt_that_waits_for_the_eoi_wants_a_real_one(void **state)
+{
+    struct fake_world *world = *state;
+
+    enable_assist(world);
+    pend(world, 0x60);
+    accept(world, 0x60);
+    assert_int_equal(assist_word(world), 1);
+    pend(world, 0x40);
+    assert_int_equal(assist_word(world), 0);
+    assert_int_equal(lapic_deliverable(lapic_of(world, 0)), -1);
+    guest_ends(world);
+    assert_int_equal(lapic_deliverable(lapic_of(world, 0)), 0x40);
+    pend(world, 0x42);
+    accept(world, 0x42); /* 0x40 waits already */
+    assert_int_equal(assist_word(world), 0);
+}
+
+static void a_nested_interrupt_and_a_level_want_a_real_eoi(void **state)
+{
+    struct fake_world *world = *state;
+
+    enable_assist(world);
+    pend(world, 0x40);
+    accept(world, 0x40);
+    pend(world, 0x60);
+    accept(world, 0x60);
+    assert_int_equal(assist_word(world), 0);
+    guest_ends(world);
+    guest_ends(world);
+    lapic_set_irr(lapic_of(world, 0), 0x50, true, false);
+    accept(world, 0x50);
+    assert_int_equal(assist_word(world), 0);
+}
+
+static void a_guest_that_ignores_the_assist_page_ends_as_ever(void **state)
+{
+    struct fake_world *world = *state;
+
+    enable_assist(world);
+    pend(world, 0x40);
+    accept(world, 0x40);
+    lapic_eoi(&world->context, lapic_of(world, 0));
+    assert_int_equal(mmio(world, 0x120), 0);
+    assert_int_equal(assist_word(world), 0);
+}
+
+static void no_assist_without_the_page_or_where_it_is_withheld(void **state)
+{
+    struct fake_world *world = *state;
+
+    enable_assist(world);
+    world->child.features &= ~FEATURE_EOI_ASSIST;
+    pend(world, 0x40);
+    accept(world, 0x40);
+    assert_int_equal(assist_word(world), 0);
+    lapic_eoi(&world->context, lapic_of(world, 0));
+    world->child.features = FEATURES_KNOWN;
+    pend(world, 0x40);
+    accept(world, 0x40);
+    assert_int_equal(assist_word(world), 1);
+    guest_ends(world);
+    assert_true(msr_write(&world->context, 0x40000073, 0));
+    pend(world, 0x40);
+    accept(world, 0x40);
+    assert_int_equal(mmio(world, 0x120), 1);
+    lapic_eoi(&world->context, lapic_of(world, 0));
+    assert_int_equal(mmio(world, 0x120), 0);
+}
+
 static void an_eoi_with_nothing_in_service_does_nothing(void **state)
 {
     struct fake_world *world = *state;
@@ -1003,6 +1124,11 @@ int main(void)
         TEST(an_auto_eoi_vector_is_never_in_service),
         TEST(the_trigger_mode_register_follows_the_interrupt),
         TEST(an_eoi_with_nothing_in_service_does_nothing),
+        TEST(an_eoi_may_be_left_out_where_the_assist_page_says_so),
+        TEST(an_interrupt_that_waits_for_the_eoi_wants_a_real_one),
+        TEST(a_nested_interrupt_and_a_level_want_a_real_eoi),
+        TEST(a_guest_that_ignores_the_assist_page_ends_as_ever),
+        TEST(no_assist_without_the_page_or_where_it_is_withheld),
         TEST(every_page_register_keeps_its_writable_bits),
         TEST(the_page_ignores_what_is_not_four_aligned_bytes),
         TEST(a_reserved_offset_is_an_error_and_reads_zero),

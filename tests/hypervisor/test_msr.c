@@ -94,7 +94,7 @@ every_synthetic_msr_has_its_reset_value_and_its_refusals(void **state)
         {GUEST_OS_ID, true, 0, UINT64_C(0x8100000601c00000), NONE},
         {HYPERCALL, true, 0, PAGE | 1, PAGE | 5},
         {VP_INDEX, true, 0, NONE, 1},
-        {0x40000003, false, 0, NONE, 1}, /* RESET: not built */
+        {0x40000003, true, 0, 1, 2}, /* RESET */
         {VP_RUNTIME, true, 0, NONE, 1},
         {TIME_REF_COUNT, true, 0, NONE, 1},
         {REFERENCE_TSC, true, 0, PAGE | 1, NONE},
@@ -122,13 +122,13 @@ every_synthetic_msr_has_its_reset_value_and_its_refusals(void **state)
         {0x400000b8, false, 0, NONE, 0},
         {0x400000c1, false, 0, NONE, 0}, /* power states */
         {0x400000e0, false, 0, NONE, 0}, /* statistics pages */
-        {0x400000f0, false, 0, NONE, 0}, /* GUEST_IDLE: not built */
+        {0x400000f0, true, 0, NONE, 0},  /* GUEST_IDLE */
         {0x400000f1, false, 0, NONE, 0}, /* debugger */
         {CRASH_P0, true, 0, 0xdead, NONE},
         {CRASH_P0 + 4, true, 0, 0xbeef, NONE},
         {CRASH_CTL, true, UINT64_C(3) << 62, UINT64_C(1) << 63, NONE},
         {0x40000106, false, 0, NONE, 0}, /* reenlightenment */
-        {0x40000118, false, 0, NONE, 0}, /* TSC invariant */
+        {0x40000118, true, 0, 1, 2},
         {0x3fffffff, false, 0, NONE, 0},
         {0x40001083, false, 0, NONE, 0}, /* nested SynIC */
     };
@@ -413,6 +413,29 @@ static void a_vp_that_goes_away_takes_its_assist_page_along(void **state)
     assert_false(is_overlaid(world, PAGE));
 }
 
+static void a_guest_idles_by_reading(void **state)
+{
+    struct fake_world *world = *state;
+
+    assert_int_equal(read_of(world, 0x400000f0), 0);
+    assert_true(world->vps[0].halted);
+    world->child.privileges &= ~PRIVILEGE_ACCESS_GUEST_IDLE;
+
+    uint64_t value;
+
+    assert_false(rdmsr(world, 0x400000f0, &value));
+}
+
+static void only_a_reset_and_a_report_concern_the_parent(void **state)
+{
+    (void)state;
+    assert_true(msr_concerns_parent(0x40000003, 1));
+    assert_false(msr_concerns_parent(0x40000003, 0));
+    assert_true(msr_concerns_parent(CRASH_CTL, UINT64_C(3) << 62));
+    assert_false(msr_concerns_parent(CRASH_CTL, UINT64_C(1) << 62));
+    assert_false(msr_concerns_parent(CRASH_P0, UINT64_C(1) << 63));
+}
+
 static void what_is_withheld_is_refused(void **state)
 {
     static const struct {
@@ -482,6 +505,8 @@ int main(void)
         TEST(vps_have_their_own_index_and_registers),
         TEST(the_assist_page_appears_zeroed_and_keeps_reserved_bits),
         TEST(a_vp_that_goes_away_takes_its_assist_page_along),
+        TEST(a_guest_idles_by_reading),
+        TEST(only_a_reset_and_a_report_concern_the_parent),
         TEST(what_is_withheld_is_refused),
         TEST(a_crash_report_is_kept),
         TEST(timers_and_apic_are_reached_by_their_msrs),
