@@ -132,7 +132,13 @@ static void fill_vm(struct script_host *host,
         .weight = 100,
         .limit = SCENARIO_FRACTION_ONE,
         .enlightenments = enlightened,
-        .guest = {.workload = name},
+        .guest = {.workload = name,
+                  .kernel = "",
+                  .initrd = "",
+                  .cmdline = "",
+                  .multiboot = "",
+                  .flat = "",
+                  .bits = ""},
     };
 }
 
