@@ -42,8 +42,16 @@ enum hypercall_code {
     HVCALL_READ_GPA = 0x0053,
     HVCALL_WRITE_GPA = 0x0054,
     HVCALL_CLEAR_VIRTUAL_INTERRUPT = 0x0056,
+    HVCALL_CREATE_PORT_LEGACY = 0x0057,
+    HVCALL_DELETE_PORT = 0x0058,
+    HVCALL_CONNECT_PORT_LEGACY = 0x0059,
+    HVCALL_DISCONNECT_PORT = 0x005b,
+    HVCALL_POST_MESSAGE = 0x005c,
+    HVCALL_SIGNAL_EVENT = 0x005d,
     HVCALL_MAP_SPARSE_GPA_PAGES = 0x006e,
     HVCALL_ASSERT_VIRTUAL_INTERRUPT = 0x0094,
+    HVCALL_CREATE_PORT = 0x0095,
+    HVCALL_CONNECT_PORT = 0x0096,
     HVCALL_CODE_END, /* one more than the greatest code there is */
 };
 
@@ -368,6 +376,83 @@ struct hv_input_clear_interrupt {
     uint32_t padding;
 };
 
+/* HV_PORT_TYPE */
+enum hv_port_type {
+    HV_PORT_MESSAGE = 1,
+    HV_PORT_EVENT = 2,
+    HV_PORT_MONITOR = 3,
+    HV_PORT_DOORBELL = 4,
+};
+
+#define HV_ANY_VP UINT32_MAX
+#define HV_PORT_ID_MAX 0x00ffffffu /* of connections too */
+
+struct hv_port_info {
+    uint32_t type; /* enum hv_port_type */
+    uint32_t padding;
+    uint32_t sint;      /* of a message or event port, */
+    uint32_t vp;        /* and whose it is; or HV_ANY_VP */
+    uint16_t base_flag; /* of an event port */
+    uint16_t flag_count;
+    uint32_t reserved;
+};
+
+/* Both forms of CreatePort begin with this; today's has 8 bytes more. */
+struct hv_input_create_port_legacy {
+    uint64_t port_partition;
+    uint32_t port_id;
+    uint8_t vtl; /* padding in the older form */
+    uint8_t least_vtl;
+    uint16_t reserved;
+    uint64_t connection_partition;
+    struct hv_port_info info;
+};
+
+struct hv_input_create_port {
+    struct hv_input_create_port_legacy base;
+    struct hv_proximity proximity;
+};
+
+struct hv_input_connect_port_legacy {
+    uint64_t connection_partition;
+    uint32_t connection_id;
+    uint8_t vtl;
+    uint8_t reserved[3];
+    uint64_t port_partition;
+    uint32_t port_id;
+    uint32_t reserved2;
+    uint32_t type; /* enum hv_port_type */
+    uint32_t padding;
+};
+
+struct hv_input_connect_port {
+    struct hv_input_connect_port_legacy base;
+    uint64_t info[3]; /* of monitors and doorbells */
+    struct hv_proximity proximity;
+};
+
+struct hv_input_port { /* DeletePort, DisconnectPort */
+    uint64_t partition_id;
+    uint32_t id; /* of the port, of the connection */
+    uint32_t reserved;
+};
+
+#define HV_MESSAGE_TYPE_HYPERVISOR 0x80000000u
+
+struct hv_input_post_message {
+    uint32_t connection_id;
+    uint32_t reserved;
+    uint32_t type;
+    uint32_t payload_bytes;
+    uint8_t payload[240];
+};
+
+struct hv_input_signal_event {
+    uint32_t connection_id;
+    uint16_t flag;
+    uint16_t reserved;
+};
+
 struct hv_input_long_spin_wait {
     uint32_t spins;
     uint32_t reserved;
@@ -377,6 +462,9 @@ static_assert(sizeof(struct hv_input_flush) == 24, "TLFS");
 static_assert(sizeof(struct hv_input_flush_ex) == 32, "TLFS");
 static_assert(sizeof(struct hv_input_cluster_ipi) == 16, "TLFS");
 static_assert(sizeof(struct hv_input_cluster_ipi_ex) == 24, "TLFS");
+static_assert(sizeof(struct hv_input_create_port) == 56, "TLFS");
+static_assert(sizeof(struct hv_input_connect_port) == 72, "TLFS");
+static_assert(sizeof(struct hv_input_post_message) == 256, "TLFS");
 static_assert(sizeof(struct hv_input_create_partition) == 56, "TLFS");
 static_assert(sizeof(struct hv_input_map_gpa_pages) == 24, "TLFS");
 static_assert(sizeof(struct hv_input_create_vp) == 40, "TLFS");

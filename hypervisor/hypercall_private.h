@@ -110,6 +110,13 @@ hc_handler hc_remote_flush_list_ex;
 hc_handler hc_remote_send_ipi;
 hc_handler hc_remote_send_ipi_ex;
 
+hc_handler hc_port_create;
+hc_handler hc_port_delete;
+hc_handler hc_port_connect;
+hc_handler hc_port_disconnect;
+hc_handler hc_port_post_message;
+hc_handler hc_port_signal_event;
+
 hc_handler hc_access_translate;
 hc_handler hc_access_read;
 hc_handler hc_access_write;

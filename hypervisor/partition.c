@@ -107,6 +107,7 @@ void partition_free(struct hv_partition *partition)
     struct cost_bill bill = {0};
     struct hv_context context = {.hv = partition->hv, .bill = &bill};
 
+    port_delete_all(partition);
     free_vps(&context, partition);
     gpa_space_fini(&partition->gpa);
     forget(partition);
@@ -262,6 +263,7 @@ enum hv_status partition_finalize(struct hv_context *context,
         set_state(context, partition, PARTITION_FINALIZING);
     if (!stop_vps(context, partition))
         return HV_STATUS_CALL_PENDING;
+    port_delete_all(partition);
     free_vps(context, partition);
     gpa_space_fini(&partition->gpa);
     cost_note(context->bill, COST_PARTITION_CREATE, 1);

@@ -10,6 +10,7 @@
 #include "hypervisor/gpa_space.h"
 #include "hypervisor/hv_status.h"
 #include "hypervisor/hypervisor.h"
+#include "hypervisor/port.h"
 
 /** TLFS 2.0a, "Partition Life Cycle". */
 enum partition_state {
@@ -129,7 +130,8 @@ struct hv_partition {
     struct hv_vp *vps[PARTITION_VP_COUNT_MAX]; /* owns; NULL where absent */
     uint32_t vp_count;
     struct partition_intercept intercepts[PARTITION_INTERCEPT_COUNT_MAX];
-    cycles_t created_at; /* reference time 0 */
+    struct port_lists port_lists; /* written by port.c */
+    cycles_t created_at;          /* reference time 0 */
 
     /* Partition-wide synthetic MSRs; written by msr.c. */
     uint64_t guest_os_id;

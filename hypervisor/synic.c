@@ -5,9 +5,6 @@
  * sets MessagePending in it, so that the guest writes EOM when it has freed
  * the slot. Queued messages go first, then expired timers, then intercepts
  * that found the queue full.
- *
- * What this does not model yet: event flags. Their page exists and is the
- * guest's to enable.
  */
 #include "hypervisor/synic.h"
 
@@ -247,6 +244,35 @@ bool synic_place_message(struct hv_context *context, struct synic *synic,
         return false;
     cost_note(context->bill, COST_SYNIC_MESSAGE, 1);
     return place(context, synic, sint, &message);
+}
+
+bool synic_takes_messages(const struct synic *synic)
+{
+    return receives(synic);
+}
+
+bool synic_takes_events(const struct synic *synic, uint32_t sint)
+{
+    return (synic->scontrol & ENABLE) != 0 &&
+           has_page(synic->event_flags_page) &&
+           (synic->sint[sint] & SINT_MASKED) == 0;
+}
+
+void synic_signal_event(struct hv_context *context, struct synic *synic,
+                        uint32_t sint, uint32_t flag)
+{
+    spa_t at = spa_add(synic->event_flags_page,
+                       sint * (SYNIC_EVENT_FLAG_COUNT / 8) + flag / 8);
+    uint8_t bit = (uint8_t)(1u << flag % 8);
+    uint8_t flags;
+
+    CHECK(synic_takes_events(synic, sint) && flag < SYNIC_EVENT_FLAG_COUNT);
+    arena_read(arena_of(synic), at, &flags, sizeof(flags));
+    if ((flags & bit) != 0)
+        return;
+    flags |= bit;
+    arena_write(arena_of(synic), at, &flags, sizeof(flags));
+    interrupt(context, synic, sint);
 }
 
 bool synic_take_message(struct hv_context *context, struct synic *synic,

@@ -19,6 +19,7 @@ struct vp_intercept;
 #define SYNIC_SINT_COUNT 16
 #define SYNIC_MESSAGE_BYTES 256
 #define SYNIC_PAYLOAD_BYTES_MAX 240
+#define SYNIC_EVENT_FLAG_COUNT 2048 /* of each SINT */
 #define SYNIC_MESSAGE_TIMER_EXPIRED 0x80000010u
 
 /** Messages that may wait for one slot (TLFS 2.0a, "Message Buffers": a port
@@ -75,6 +76,16 @@ bool synic_post_message(struct hv_context *context, struct synic *synic,
 bool synic_place_message(struct hv_context *context, struct synic *synic,
                          uint32_t sint, uint32_t type, uint64_t origin,
                          const void *payload, uint32_t bytes);
+
+/** Whether messages can be posted; whether events of `sint` can be signalled,
+ *  which a masked SINT refuses. */
+bool synic_takes_messages(const struct synic *synic);
+bool synic_takes_events(const struct synic *synic, uint32_t sint);
+
+/** Sets an event flag; the SINT interrupts if it was clear. The SynIC is
+ *  CHECKed to take events of `sint`. */
+void synic_signal_event(struct hv_context *context, struct synic *synic,
+                        uint32_t sint, uint32_t flag);
 
 /** What software does with a full slot: copies it out, frees the slot and
  *  writes EOM if more is pending. False if the slot is free. For root VPs. */

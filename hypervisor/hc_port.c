@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hypervisor/hypercall_private.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/port.h"
+#include "hypervisor/synic.h"
+#include "hypervisor/vp.h"
+
+static enum hv_status own_or_childs(struct hv_context *context, uint64_t id,
+                                    uint64_t privilege,
+                                    struct hv_partition **out)
+{
+    enum hv_status status =
+        hc_target_child_or_self(context, id, privilege, out);
+
+    if (status == HV_STATUS_SUCCESS && (*out)->state != PARTITION_ACTIVE)
+        return HV_STATUS_INVALID_PARTITION_STATE;
+    return status;
+}
+
+/* The proximity of today's form is a hint for a place that we do not choose. */
+enum hv_status hc_port_create(struct hv_context *context, struct hc_call *call)
+{
+    const struct hv_input_create_port_legacy *input = call->input;
+    struct hv_partition *partition;
+    enum hv_status status = own_or_childs(context, input->port_partition,
+                                          PRIVILEGE_CREATE_PORT, &partition);
+
+    if (status != HV_STATUS_SUCCESS)
+        return status;
+    status = hc_target_vtl(input->vtl);
+    if (status != HV_STATUS_SUCCESS)
+        return status;
+    return port_create(partition, input->port_id,
+                       (partition_id_t){input->connection_partition},
+                       &input->info);
+}
+
+enum hv_status hc_port_delete(struct hv_context *context, struct hc_call *call)
+{
+    const struct hv_input_port *input = call->input;
+    struct hv_partition *partition;
+    enum hv_status status = own_or_childs(context, input->partition_id,
+                                          PRIVILEGE_CREATE_PORT, &partition);
+
+    if (status != HV_STATUS_SUCCESS)
+        return status;
+    return port_delete(partition, input->id);
+}
+
+enum hv_status hc_port_connect(struct hv_context *context, struct hc_call *call)
+{
+    const struct hv_input_connect_port_legacy *input = call->input;
+    struct hv_partition *sender, *receiver;
+    enum hv_status status = own_or_childs(context, input->connection_partition,
+                                          PRIVILEGE_CONNECT_PORT, &sender);
+
+    if (status != HV_STATUS_SUCCESS)
+        return status;
+    status = hc_target_vtl(input->vtl);
+    if (status != HV_STATUS_SUCCESS)
+        return status;
+    receiver = hypervisor_find_partition(
+        context->hv, (partition_id_t){input->port_partition});
+    if (!receiver)
+        return HV_STATUS_INVALID_PARTITION_ID;
+    return port_connect(sender, input->connection_id, receiver, input->port_id,
+                        input->type);
+}
+
+enum hv_status hc_port_disconnect(struct hv_context *context,
+                                  struct hc_call *call)
+{
+    const struct hv_input_port *input = call->input;
+    struct hv_partition *partition;
+    enum hv_status status = own_or_childs(context, input->partition_id,
+                                          PRIVILEGE_CONNECT_PORT, &partition);
+
+    if (status != HV_STATUS_SUCCESS)
+        return status;
+    return port_disconnect(partition, input->id);
+}
+
+/* Type 0 would be an empty slot; those with bit 31 are the hypervisor's. */
+enum hv_status hc_port_post_message(struct hv_context *context,
+                                    struct hc_call *call)
+{
+    const struct hv_input_post_message *input = call->input;
+
+    if (input->type == 0 || (input->type & HV_MESSAGE_TYPE_HYPERVISOR) != 0 ||
+        input->payload_bytes > SYNIC_PAYLOAD_BYTES_MAX)
+        return HV_STATUS_INVALID_PARAMETER;
+    return port_post(context, input->connection_id, input->type, input->payload,
+                     input->payload_bytes);
+}
+
+enum hv_status hc_port_signal_event(struct hv_context *context,
+                                    struct hc_call *call)
+{
+    const struct hv_input_signal_event *input = call->input;
+
+    return port_signal(context, input->connection_id, input->flag);
+}
