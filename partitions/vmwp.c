@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "partitions/vmwp.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,10 +146,49 @@ static const char *vmwp_fatal(const struct vmwp_vp *vp)
     }
 }
 
+#define MSR_RESET 0x40000003u
+#define MSR_CRASH_CONTROL 0x40000105u
+#define CRASH_PARAMETERS 5
+
+static enum root_step vmwp_crash(struct vmwp_vp *vp, struct hv_context *context)
+{
+    struct winhv_register p[CRASH_PARAMETERS] = {{0}};
+    char *why = vp->vmwp->crash;
+
+    for (uint32_t i = 0; i < CRASH_PARAMETERS; i++)
+        p[i].name = HV_REGISTER_CRASH_P0 + i;
+    if (winhv_get_registers(vp->vmwp->winhv, context, vp->vmwp->partition,
+                            vp->index, p,
+                            CRASH_PARAMETERS) != HV_STATUS_SUCCESS)
+        return vmwp_stop(vp, context, VMWP_FAILED, "its guest has crashed");
+    snprintf(why, VMWP_CRASH_BYTES,
+             "its guest reports a crash: parameters 0x%" PRIx64 ", 0x%" PRIx64
+             ", 0x%" PRIx64 ", 0x%" PRIx64 ", 0x%" PRIx64,
+             p[0].value[0], p[1].value[0], p[2].value[0], p[3].value[0],
+             p[4].value[0]);
+    return vmwp_stop(vp, context, VMWP_FAILED, why);
+}
+
+/* The writes that the hypervisor leaves to the worker end the VM. */
+static enum root_step vmwp_msr(struct vmwp_vp *vp, struct hv_context *context)
+{
+    switch ((uint32_t)vmwp_field(vp, VMWP_MSR_INDEX, 4)) {
+    case MSR_RESET:
+        return vmwp_stop(vp, context, VMWP_RESET, NULL);
+    case MSR_CRASH_CONTROL:
+        return vmwp_crash(vp, context);
+    default:
+        return vmwp_stop(vp, context, VMWP_FAILED, "an MSR that nobody serves");
+    }
+}
+
 /* The first access of the intercept, or the only one. */
 static enum root_step vmwp_access(struct vmwp_vp *vp,
                                   struct hv_context *context)
 {
+    if (vmwp_field(vp, VMWP_TYPE, 4) == INTERCEPT_MSR)
+        return vmwp_msr(vp, context);
+
     const char *fatal = vmwp_fatal(vp);
 
     if (!fatal && is_mmio(vp))

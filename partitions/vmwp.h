@@ -18,6 +18,7 @@
 
 #define VMWP_VPS_MAX 64
 #define VMWP_MESSAGE_BYTES 256
+#define VMWP_CRASH_BYTES 192
 
 struct vmwp;
 
@@ -80,7 +81,8 @@ struct vmwp {
     struct event timer;         /* the first device's deadline */
     struct console console;     /* COM1 */
     vmwp_stopped_fn *on_stopped;
-    void *on_stopped_context; /* borrowed */
+    void *on_stopped_context;     /* borrowed */
+    char crash[VMWP_CRASH_BYTES]; /* what the guest reported, in words */
     uint32_t vp_count;
     struct vmwp_vp vps[]; /* vp_count */
 };
