@@ -10,7 +10,9 @@
 #include "hypervisor/vp.h"
 #include "partitions/platform.h"
 #include "partitions/vdev_ioapic.h"
+#include "partitions/vdev_pit.h"
 #include "partitions/vdev_pm.h"
+#include "partitions/vdev_rtc.h"
 #include "partitions/vdev_uart.h"
 #include "partitions/vmwp_private.h"
 
@@ -193,7 +195,8 @@ bool vmwp_devices_init(struct vmwp *vmwp)
     vmwp->uart = vdev_uart_create(VDEV_UART_COM1, PLATFORM_UART_GSI,
                                   on_com1_byte, &vmwp->console);
     return add(vmwp, vmwp->uart) &&
-           add(vmwp, vdev_pm_create(on_pm_request, vmwp));
+           add(vmwp, vdev_pm_create(on_pm_request, vmwp)) &&
+           add(vmwp, vdev_rtc_create()) && add(vmwp, vdev_pit_create());
 }
 
 void vmwp_devices_fini(struct vmwp *vmwp)

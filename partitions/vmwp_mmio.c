@@ -92,12 +92,23 @@ static void make_accesses(struct vmwp_vp *vp, struct hv_context *context)
         vdev_bus_write(bus, now_ns, VDEV_MEMORY, at, insn->bytes, value);
 }
 
+/* What the VM ends by, where the instruction is none that can be served. */
+static const char *not_served(const struct vmwp_vp *vp)
+{
+    uint32_t offset;
+
+    if (vdev_bus_find(&vp->vmwp->bus, VDEV_MEMORY,
+                      vmwp_field(vp, VMWP_MEMORY_GPA, 8), &offset))
+        return "access to a device by an instruction that its worker process "
+               "cannot carry out";
+    return "access to guest physical memory that is not there";
+}
+
 const char *vmwp_mmio_access(struct vmwp_vp *vp, struct hv_context *context)
 {
     cost_note(context->bill, COST_VMWP_EMULATE, 1);
     if (!decode(vp) || vp->mmio.insn.op == MMIO_MOVS)
-        return "access to a device, or to memory that is not there, by an "
-               "instruction that the worker process cannot carry out";
+        return not_served(vp);
     if (!read_registers(vp, context))
         return "its registers cannot be read";
     if (crosses_page(vp, context))
