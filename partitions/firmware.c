@@ -48,8 +48,8 @@ static void align(struct firmware_writer *writer, size_t alignment)
 }
 
 /* Section 5.2.6: every table but the RSDP and the FACS starts so. */
-static size_t open_table(struct firmware_writer *writer, const char *signature,
-                         uint8_t revision)
+size_t firmware_open_table(struct firmware_writer *writer,
+                           const char *signature, uint8_t revision)
 {
     size_t at;
 
@@ -68,7 +68,7 @@ static size_t open_table(struct firmware_writer *writer, const char *signature,
     return at;
 }
 
-static void close_table(struct firmware_writer *writer, size_t at)
+void firmware_close_table(struct firmware_writer *writer, size_t at)
 {
     uint32_t bytes = (uint32_t)(writer->used - at);
 
@@ -95,10 +95,10 @@ static size_t put_facs(struct firmware_writer *writer)
 static size_t put_dsdt(struct firmware_writer *writer,
                        const struct firmware_config *config)
 {
-    size_t at = open_table(writer, "DSDT", 2);
+    size_t at = firmware_open_table(writer, "DSDT", 2);
 
     firmware_dsdt(writer, config);
-    close_table(writer, at);
+    firmware_close_table(writer, at);
     return at;
 }
 
@@ -109,8 +109,8 @@ static void put_port(struct firmware_writer *writer, uint16_t port,
                      uint8_t bytes)
 {
     firmware_put(writer, bytes ? SPACE_SYSTEM_IO : 0, 1);
-    firmware_put(writer, bytes * 8u, 1);          /* register bits */
-    firmware_put(writer, 0, 1);                   /* bit offset */
+    firmware_put(writer, bytes * 8u, 1);             /* register bits */
+    firmware_put(writer, 0, 1);                      /* bit offset */
     firmware_put(writer, bytes == 4 ? 3 : bytes, 1); /* access size: 1, 2, 3 */
     firmware_put(writer, port, 8);
 }
@@ -164,7 +164,7 @@ static void put_fadt_v1(struct firmware_writer *writer, size_t facs,
 
 static size_t put_fadt(struct firmware_writer *writer, size_t facs, size_t dsdt)
 {
-    size_t at = open_table(writer, "FACP", 6);
+    size_t at = firmware_open_table(writer, "FACP", 6);
 
     put_fadt_v1(writer, facs, dsdt);
     firmware_put(writer, BOOT_NO_VGA | BOOT_NO_MSI, 2);
@@ -189,7 +189,7 @@ static size_t put_fadt(struct firmware_writer *writer, size_t facs, size_t dsdt)
     for (unsigned i = 0; i < 4; i++)
         put_port(writer, 0, 0); /* GPE0, GPE1, sleep control and status */
     firmware_put(writer, 0, 8); /* hypervisor vendor: CPUID tells it */
-    close_table(writer, at);
+    firmware_close_table(writer, at);
     return at;
 }
 
@@ -219,7 +219,7 @@ static void put_override(struct firmware_writer *writer, uint8_t irq,
 static size_t put_madt(struct firmware_writer *writer,
                        const struct firmware_config *config)
 {
-    size_t at = open_table(writer, "APIC", 6);
+    size_t at = firmware_open_table(writer, "APIC", 6);
 
     firmware_put(writer, PLATFORM_LAPIC_GPA, 4);
     firmware_put(writer, MADT_PCAT_COMPAT, 4);
@@ -243,18 +243,18 @@ static size_t put_madt(struct firmware_writer *writer,
     firmware_put(writer, MADT_ALL_PROCESSORS, 1);
     firmware_put(writer, MPS_CONFORMING, 2);
     firmware_put(writer, 1, 1); /* LINT1 */
-    close_table(writer, at);
+    firmware_close_table(writer, at);
     return at;
 }
 
 static size_t put_xsdt(struct firmware_writer *writer, const size_t *tables,
                        size_t count)
 {
-    size_t at = open_table(writer, "XSDT", 1);
+    size_t at = firmware_open_table(writer, "XSDT", 1);
 
     for (size_t i = 0; i < count; i++)
         firmware_put(writer, gpa_of(tables[i]), 8);
-    close_table(writer, at);
+    firmware_close_table(writer, at);
     return at;
 }
 
@@ -289,8 +289,13 @@ size_t firmware_build(const struct firmware_config *config,
     size_t count = 0;
 
     CHECK(config->vp_count > 0 && config->vp_count <= FIRMWARE_VPS_MAX);
+    CHECK(config->node_count > 0 && config->node_count <= config->vp_count);
     tables[count++] = put_fadt(&writer, facs, dsdt);
     tables[count++] = put_madt(&writer, config);
+    if (config->node_count > 1) {
+        tables[count++] = firmware_srat(&writer, config);
+        tables[count++] = firmware_slit(&writer, config);
+    }
     put_rsdp(&rsdp, put_xsdt(&writer, tables, count));
     return writer.used;
 }

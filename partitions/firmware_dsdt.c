@@ -14,6 +14,7 @@
 /* Where VMBus channels may place memory of devices: below the IOAPIC, and
  * above all memory. */
 #define LOW_WINDOW_GPA UINT64_C(0xf8000000)
+#define HIGH_GPA (UINT64_C(4) << 30)
 #define HIGH_WINDOW_ALIGNMENT (UINT64_C(1) << 30)
 #define HIGH_WINDOW_BYTES (UINT64_C(1) << 30)
 
@@ -37,8 +38,9 @@ static void put_s5(struct firmware_writer *writer)
 static void put_vmbus(struct firmware_writer *writer,
                       const struct firmware_config *config)
 {
-    uint64_t high = (config->memory_end + HIGH_WINDOW_ALIGNMENT - 1) &
-                    ~(HIGH_WINDOW_ALIGNMENT - 1);
+    uint64_t high =
+        (HIGH_GPA + config->high_bytes + HIGH_WINDOW_ALIGNMENT - 1) &
+        ~(HIGH_WINDOW_ALIGNMENT - 1);
     size_t module = firmware_aml_device(writer, "VMOD");
     size_t bus;
     size_t resources;

@@ -18,6 +18,18 @@ void firmware_put_zeros(struct firmware_writer *writer, size_t bytes);
 void firmware_put_bytes(struct firmware_writer *writer, const void *from,
                         size_t bytes);
 
+/** Starts a table with its header, and ends it with length and checksum;
+ *  `at` is what the start has returned. */
+size_t firmware_open_table(struct firmware_writer *writer,
+                           const char *signature, uint8_t revision);
+void firmware_close_table(struct firmware_writer *writer, size_t at);
+
+/** Whole tables of more nodes than one; they return where it is. */
+size_t firmware_srat(struct firmware_writer *writer,
+                     const struct firmware_config *config);
+size_t firmware_slit(struct firmware_writer *writer,
+                     const struct firmware_config *config);
+
 /** What stands behind a table's header: the definition block. */
 void firmware_dsdt(struct firmware_writer *writer,
                    const struct firmware_config *config);

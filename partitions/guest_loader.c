@@ -23,20 +23,23 @@ static guest_loader_fn *const guest_loaders[GUEST_FORMAT_COUNT] = {
 
 static enum sim_status add_firmware(struct guest_loading *loading)
 {
+    const struct guest_machine *machine = loading->machine;
+    uint64_t low_bytes = guest_loader_low_bytes(machine);
     const struct firmware_config config = {
-        .vp_count = loading->machine->vp_count,
-        .memory_end = GUEST_HIGH_GPA + loading->machine->memory_bytes -
-                      guest_loader_low_bytes(loading->machine),
+        .vp_count = machine->vp_count,
+        .node_count = machine->node_count,
+        .low_bytes = low_bytes,
+        .high_bytes = machine->memory_bytes - low_bytes,
     };
     uint8_t *tables = guest_loader_scratch(loading, FIRMWARE_BYTES_MAX);
 
     CHECK(tables);
-    return guest_loader_add(
-        loading, (struct guest_piece){
-                     .to = gpa(PLATFORM_TABLES_GPA),
-                     .from = tables,
-                     .bytes = firmware_build(&config, tables),
-                 });
+    return guest_loader_add(loading,
+                            (struct guest_piece){
+                                .to = gpa(PLATFORM_TABLES_GPA),
+                                .from = tables,
+                                .bytes = firmware_build(&config, tables),
+                            });
 }
 
 enum sim_status guest_loader_plan(const struct guest_image *image,
@@ -132,18 +135,17 @@ size_t guest_loader_ranges(const struct guest_machine *machine,
     uint64_t low = guest_loader_low_bytes(machine);
     size_t n = 0;
 
-    ranges[n++] = (struct guest_range){0, GUEST_CONVENTIONAL_BYTES,
-                                       GUEST_RANGE_USABLE};
-    ranges[n++] = (struct guest_range){
-        GUEST_CONVENTIONAL_BYTES, 0xa0000 - GUEST_CONVENTIONAL_BYTES,
-        GUEST_RANGE_RESERVED};
+    ranges[n++] =
+        (struct guest_range){0, GUEST_CONVENTIONAL_BYTES, GUEST_RANGE_USABLE};
+    ranges[n++] = (struct guest_range){GUEST_CONVENTIONAL_BYTES,
+                                       0xa0000 - GUEST_CONVENTIONAL_BYTES,
+                                       GUEST_RANGE_RESERVED};
     ranges[n++] = (struct guest_range){
         PLATFORM_TABLES_GPA, PLATFORM_TABLES_BYTES, GUEST_RANGE_RESERVED};
     ranges[n++] = (struct guest_range){MIB_1, low - MIB_1, GUEST_RANGE_USABLE};
     if (machine->memory_bytes > low)
-        ranges[n++] =
-            (struct guest_range){GUEST_HIGH_GPA, machine->memory_bytes - low,
-                                 GUEST_RANGE_USABLE};
+        ranges[n++] = (struct guest_range){
+            GUEST_HIGH_GPA, machine->memory_bytes - low, GUEST_RANGE_USABLE};
     return n;
 }
 

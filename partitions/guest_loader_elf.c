@@ -87,8 +87,8 @@ static struct elf_segment read_segment(const struct guest_image *image,
                                        const struct elf_file *file,
                                        unsigned number)
 {
-    const uint8_t *at = image->bytes + file->headers +
-                        (uint64_t)number * file->header_bytes;
+    const uint8_t *at =
+        image->bytes + file->headers + (uint64_t)number * file->header_bytes;
     Elf32_Phdr s32;
     Elf64_Phdr s64;
 

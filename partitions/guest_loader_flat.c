@@ -39,8 +39,7 @@ enum sim_status guest_loader_flat(struct guest_loading *loading)
                                        });
     if (status != SIM_OK)
         return status;
-    if (image->entry < image->load ||
-        image->entry - image->load >= image->size)
+    if (image->entry < image->load || image->entry - image->load >= image->size)
         return guest_loader_refuse(
             loading,
             "starts at 0x%" PRIx64 ", outside what is loaded: 0x%" PRIx64
@@ -49,10 +48,10 @@ enum sim_status guest_loader_flat(struct guest_loading *loading)
     switch (image->bits) {
     case 16:
         if (image->entry >= REAL_MODE_END)
-            return guest_loader_refuse(
-                loading,
-                "starts at 0x%" PRIx64 ", which real mode does not reach",
-                image->entry);
+            return guest_loader_refuse(loading,
+                                       "starts at 0x%" PRIx64
+                                       ", which real mode does not reach",
+                                       image->entry);
         start_real(&loading->plan->state, image->entry);
         return SIM_OK;
     case 32:

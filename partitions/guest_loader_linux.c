@@ -128,8 +128,7 @@ static enum sim_status read_placement(struct guest_loading *loading,
 {
     const struct guest_image *image = loading->image;
 
-    kernel->header_end =
-        OFFSET_HEADER + field(image, OFFSET_JUMP_LENGTH, 1);
+    kernel->header_end = OFFSET_HEADER + field(image, OFFSET_JUMP_LENGTH, 1);
     if (kernel->header_end < HEADER_END_LEAST)
         return guest_loader_refuse(
             loading, "bad setup header: it ends at 0x%zx, before init_size",
@@ -143,17 +142,15 @@ static enum sim_status read_placement(struct guest_loading *loading,
         kernel->command_line_max = COMMAND_LINE_MOST;
     kernel->initrd_addr_max = (uint32_t)field(image, OFFSET_INITRD_ADDR_MAX, 4);
     if (kernel->load < UINT64_C(0x100000) || kernel->load & PAGE_MASK)
-        return guest_loader_refuse(
-            loading,
-            "bad setup header: pref_address 0x%" PRIx64
-            " is not a page above 1 MiB",
-            kernel->load);
+        return guest_loader_refuse(loading,
+                                   "bad setup header: pref_address 0x%" PRIx64
+                                   " is not a page above 1 MiB",
+                                   kernel->load);
     if (kernel->init_size < kernel->code_bytes)
-        return guest_loader_refuse(
-            loading,
-            "bad setup header: init_size %" PRIu64
-            " is less than the code's %" PRIu64 " bytes",
-            kernel->init_size, kernel->code_bytes);
+        return guest_loader_refuse(loading,
+                                   "bad setup header: init_size %" PRIu64
+                                   " is less than the code's %" PRIu64 " bytes",
+                                   kernel->init_size, kernel->code_bytes);
     return SIM_OK;
 }
 

@@ -229,9 +229,9 @@ static uint32_t info_put_map(struct info_block *block,
     size_t count = guest_loader_ranges(machine, ranges);
 
     for (size_t i = 0; i < count; i++)
-        map[i] = (struct multiboot_region){
-            sizeof(map[i]) - sizeof(map[i].size), ranges[i].base,
-            ranges[i].bytes, ranges[i].type};
+        map[i] = (struct multiboot_region){sizeof(map[i]) - sizeof(map[i].size),
+                                           ranges[i].base, ranges[i].bytes,
+                                           ranges[i].type};
     *bytes = (uint32_t)(count * sizeof(map[0]));
     return info_put(block, map, *bytes);
 }
@@ -244,9 +244,8 @@ static void fill_info(struct info_block *block,
     uint64_t low = guest_loader_low_bytes(loading->machine);
     struct multiboot_module modules[GUEST_MODULES_MAX] = {0};
     struct multiboot_info info = {
-        .flags = INFO_FLAG_MEMORY | INFO_FLAG_COMMAND_LINE |
-                 INFO_FLAG_MODULES | INFO_FLAG_MEMORY_MAP |
-                 INFO_FLAG_LOADER_NAME,
+        .flags = INFO_FLAG_MEMORY | INFO_FLAG_COMMAND_LINE | INFO_FLAG_MODULES |
+                 INFO_FLAG_MEMORY_MAP | INFO_FLAG_LOADER_NAME,
         .mem_lower = (uint32_t)(GUEST_CONVENTIONAL_BYTES >> 10),
         .mem_upper = (uint32_t)((low - 0x100000) >> 10),
         .mods_count = (uint32_t)image->module_count,

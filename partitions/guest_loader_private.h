@@ -27,8 +27,7 @@ enum sim_status guest_loader_elf(struct guest_loading *loading, uint64_t least,
 
 /** "IMAGE: message", SIM_NO_INPUT: something is wrong with the image. */
 enum sim_status guest_loader_refuse(const struct guest_loading *loading,
-                                    const char *format, ...)
-    PRINTF_LIKE(2, 3);
+                                    const char *format, ...) PRINTF_LIKE(2, 3);
 
 /** Zeroed scratch space of the plan, 8-byte aligned; NULL if it is full. */
 uint8_t *guest_loader_scratch(struct guest_loading *loading, size_t bytes);

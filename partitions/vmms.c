@@ -203,7 +203,8 @@ enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
         goto no_memory;
 
     struct guest_machine machine = {.memory_bytes = config->memory_bytes,
-                                    .vp_count = config->vp_count};
+                                    .vp_count = config->vp_count,
+                                    .node_count = config->node_count};
 
     if (guest_loader_plan(&config->image, &machine, &vm->plan, error) !=
         SIM_OK) {

@@ -25,8 +25,9 @@
 enum vm_state { VM_OFF, VM_STARTING, VM_RUNNING, VM_STOPPING, VM_FAILED };
 
 struct vm_config {
-    const char *name;  /* borrowed */
-    uint32_t vp_count; /* 1 .. 64 */
+    const char *name;    /* borrowed */
+    uint32_t vp_count;   /* 1 .. 64 */
+    uint32_t node_count; /* of virtual NUMA: 1 .. vp_count */
     uint64_t memory_bytes;
     uint64_t weight, reserve, cap; /* TLFS scheduling properties */
     uint64_t privileges;

@@ -10,6 +10,7 @@
 #include "hypervisor/intercept.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp_registers.h"
+#include "partitions/firmware.h"
 #include "partitions/vm_private.h"
 #include "sim/core/check.h"
 
@@ -140,13 +141,30 @@ static enum vm_phase_result initialize(struct vm *vm,
     return after_call(vm, context, "initialize the partition", status);
 }
 
+/* The host's node for the VM's virtual node: they go round from the one that
+ * the VM prefers. */
+static uint32_t host_node(const struct vm *vm, uint32_t virtual_node)
+{
+    return (vm->node + virtual_node) % vm->vmms->root->hv->node_count;
+}
+
+static uint32_t block_node(const struct vm *vm, uint64_t index)
+{
+    uint32_t count = vm->config.node_count;
+    uint64_t node_bytes = firmware_node_bytes(count, vm->config.memory_bytes);
+    uint64_t node = index * ROOT_MEMORY_BLOCK_BYTES / node_bytes;
+
+    return node < count ? (uint32_t)node : count - 1;
+}
+
 /* Takes and clears a few blocks at a time: the root writes every page. */
 static enum vm_phase_result take_memory(struct vm *vm,
                                         struct hv_context *context)
 {
     if (vm->blocks_taken == vm->block_count)
         return PHASE_NEXT;
-    if (!root_memory_take_block(vm->vmms->root->memory, vm->node,
+    if (!root_memory_take_block(vm->vmms->root->memory,
+                                host_node(vm, block_node(vm, vm->blocks_taken)),
                                 &vm->blocks[vm->blocks_taken]))
         return vmms_fail(vm, context,
                          "not enough memory: %" PRIu64 " of %" PRIu64
@@ -197,12 +215,16 @@ static enum vm_phase_result map_memory(struct vm *vm,
 static enum vm_phase_result create_vps(struct vm *vm,
                                        struct hv_context *context)
 {
+    const struct vm_config *config = &vm->config;
     enum hv_status status;
+    uint32_t node;
 
-    if (vm->vps_created == vm->config.vp_count)
+    if (vm->vps_created == config->vp_count)
         return PHASE_NEXT;
+    node =
+        firmware_vp_node(config->node_count, config->vp_count, vm->vps_created);
     status = winhv_create_vp(&vm->vmms->winhv, context, vm->partition,
-                             vm->vps_created, vm->node);
+                             vm->vps_created, host_node(vm, node));
     vm->vps_created += status == HV_STATUS_SUCCESS;
     return after_each(vm, context, "create a VP", status);
 }

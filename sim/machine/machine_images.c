@@ -194,7 +194,8 @@ static enum sim_status check_image(const struct scenario *scenario,
     return status;
 }
 
-struct machine_image_name machine_images_main(const struct scenario_guest *guest)
+struct machine_image_name
+machine_images_main(const struct scenario_guest *guest)
 {
     const char *const files[] = {guest->kernel, guest->multiboot, guest->flat};
 

@@ -23,7 +23,7 @@ struct machine_vm {
     char name[SCENARIO_NAME_BYTES_MAX + 1];
     char *command_line;           /* owns */
     struct guest_module *modules; /* owns */
-    bool finished;      /* done, failed or off */
+    bool finished;                /* done, failed or off */
     struct console_log console;
     uint64_t console_kept; /* bytes; more than the limit: it is closed */
     uint32_t results_kept; /* likewise */

@@ -146,6 +146,7 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
     struct vm_config config = {
         .name = vm->name,
         .vp_count = from->vps,
+        .node_count = from->numa_nodes,
         .memory_bytes = from->memory_bytes,
         .weight = from->weight,
         .reserve = from->reserve,

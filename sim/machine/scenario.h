@@ -102,8 +102,9 @@ struct scenario_vm {
     uint32_t count;
     uint32_t vps; /* 1 .. SCENARIO_VPS_MAX */
     uint64_t memory_bytes;
-    uint32_t weight;  /* 1 .. 10000 */
-    uint32_t reserve; /* of each VP's time, in 1/65536; at most limit */
+    uint32_t numa_nodes; /* 1 .. vps */
+    uint32_t weight;     /* 1 .. 10000 */
+    uint32_t reserve;    /* of each VP's time, in 1/65536; at most limit */
     uint32_t limit;
     struct scenario_enlightenments enlightenments;
     struct scenario_guest guest;

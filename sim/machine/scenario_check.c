@@ -146,6 +146,28 @@ static enum sim_status check_guest(const struct scenario_guest *guest,
     return SIM_OK;
 }
 
+#define NODE_BYTES_LEAST (UINT64_C(8) << 20)
+
+static enum sim_status check_nodes(const struct scenario_vm *vm, size_t index,
+                                   const struct document_node *root,
+                                   struct sim_error *error)
+{
+    char path[VM_PATH_BYTES];
+
+    vm_path(path, index, "numa_nodes");
+    if (vm->numa_nodes > vm->vps)
+        return refuse(root, error, path,
+                      "%" PRIu32 " nodes for %" PRIu32 " VPs; expected at "
+                      "least one VP for each",
+                      vm->numa_nodes, vm->vps);
+    if (vm->memory_bytes / vm->numa_nodes < NODE_BYTES_LEAST)
+        return refuse(root, error, path,
+                      "%" PRIu32 " nodes for %" PRIu64 " MiB; expected at "
+                      "least 8 MiB for each",
+                      vm->numa_nodes, vm->memory_bytes >> 20);
+    return SIM_OK;
+}
+
 static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
                                 const struct document_node *root,
                                 struct sim_error *error)
@@ -168,6 +190,8 @@ static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
                       "'%s' is too long; expected a name of at most %d "
                       "characters with its number",
                       name, SCENARIO_NAME_BYTES_MAX);
+    if (check_nodes(vm, index, root, error) != SIM_OK)
+        return error->status;
     return check_guest(&vm->guest, index, root, error);
 }
 

@@ -73,9 +73,9 @@ static void explain_key(struct explanation *explanation,
         fputc('\n', explanation->out);
     scenario_key_expected(key, expected);
     fprintf(explanation->out, "%s: %s; %s%s", path, expected,
-            !key->standard     ? "required"
-            : *key->standard   ? "default "
-                               : "optional",
+            !key->standard   ? "required"
+            : *key->standard ? "default "
+                             : "optional",
             key->standard ? key->standard : "");
     fputc('\n', explanation->out);
     text_print_wrapped(explanation->out, key->help, HELP_INDENT);

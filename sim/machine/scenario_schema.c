@@ -102,7 +102,8 @@ static void print_type(const struct scenario_key *key, unsigned indent,
         break;
     case SCENARIO_FILE:
     case SCENARIO_TEXT:
-        fprintf(out, "\"type\": \"string\", \"maxLength\": %" PRIu64, key->most);
+        fprintf(out, "\"type\": \"string\", \"maxLength\": %" PRIu64,
+                key->most);
         break;
     case SCENARIO_ADDRESS:
         fprintf(out,

@@ -103,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     struct guest_machine machine = {
         .memory_bytes = (uint64_t)(data[0] | (data[1] & 0x3f) << 8) << 20,
         .vp_count = data[0] % 64 + 1u,
+        .node_count = data[0] % 4 == 3 ? 2 : 1,
     };
     size_t line_bytes = data[2];
 

@@ -11,15 +11,14 @@ enum sim_status plan_view_make(struct guest_plan *plan,
                                const struct guest_image *image,
                                uint64_t memory_bytes, struct sim_error *error)
 {
-    const struct guest_machine machine = {.memory_bytes = memory_bytes,
-                                          .vp_count = 1};
+    const struct guest_machine machine = {
+        .memory_bytes = memory_bytes, .vp_count = 1, .node_count = 1};
 
     return guest_loader_plan(image, &machine, plan, error);
 }
 
 void plan_view_make_good(struct guest_plan *plan,
-                         const struct guest_image *image,
-                         uint64_t memory_bytes)
+                         const struct guest_image *image, uint64_t memory_bytes)
 {
     struct sim_error error = {0};
 

@@ -20,14 +20,25 @@ struct tables {
     size_t size;
 };
 
-static void build(struct tables *tables, uint32_t vps, uint64_t memory_end)
+static void build_nodes(struct tables *tables, uint32_t vps, uint32_t nodes,
+                        uint64_t memory_bytes)
 {
-    const struct firmware_config config = {.vp_count = vps,
-                                           .memory_end = memory_end};
+    uint64_t low_bytes = memory_bytes < 3 * GIB ? memory_bytes : 3 * GIB;
+    const struct firmware_config config = {
+        .vp_count = vps,
+        .node_count = nodes,
+        .low_bytes = low_bytes,
+        .high_bytes = memory_bytes - low_bytes,
+    };
 
     memset(tables, 0, sizeof(*tables));
     tables->size = firmware_build(&config, tables->bytes);
     assert_true(tables->size <= FIRMWARE_BYTES_MAX);
+}
+
+static void build(struct tables *tables, uint32_t vps, uint64_t memory_bytes)
+{
+    build_nodes(tables, vps, 1, memory_bytes);
 }
 
 static const uint8_t *at(const struct tables *tables, uint64_t gpa,
@@ -208,17 +219,79 @@ static void interrupts_are_told_as_they_are_wired(void **state)
 
 static void the_window_for_devices_lies_above_all_memory(void **state)
 {
-    static const uint64_t ends[] = {4 * GIB, 4 * GIB + 1, 65 * GIB};
+    static const uint64_t sizes[] = {3 * GIB, 3 * GIB + 1, 64 * GIB};
     static const uint64_t starts[] = {4 * GIB, 5 * GIB, 65 * GIB};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         const uint64_t window[] = {starts[i], starts[i] + GIB - 1};
         struct tables tables;
 
-        build(&tables, 1, ends[i]);
-        assert_non_null(memmem(tables.bytes, tables.size, window,
-                               sizeof(window)));
+        build(&tables, 1, sizes[i]);
+        assert_non_null(
+            memmem(tables.bytes, tables.size, window, sizeof(window)));
+    }
+}
+
+static void one_node_needs_no_tables_of_nodes(void **state)
+{
+    struct tables tables;
+
+    (void)state;
+    build(&tables, 4, 8 * GIB);
+    assert_null(find(&tables, "SRAT"));
+    assert_null(find(&tables, "SLIT"));
+}
+
+static void two_nodes_have_half_of_all_and_are_twice_as_far(void **state)
+{
+    static const uint64_t memory[][3] = {
+        {0, 0, 3 * GIB},
+        {0, 4 * GIB, 1 * GIB},
+        {1, 5 * GIB, 4 * GIB},
+    };
+    static const uint8_t distances[] = {10, 20, 20, 10};
+    struct tables tables;
+    const uint8_t *entry;
+
+    (void)state;
+    build_nodes(&tables, 5, 2, 8 * GIB);
+    assert_memory_equal(find(&tables, "SLIT") + 44, distances, 4);
+    entry = find(&tables, "SRAT") + 48;
+    for (unsigned vp = 0; vp < 5; vp++, entry += 16) {
+        assert_int_equal(number(entry, 2), 16 << 8);
+        assert_int_equal(entry[2], vp < 3 ? 0 : 1);
+        assert_int_equal(entry[3], vp);
+        assert_int_equal(number(entry + 4, 4), 1);
+    }
+    for (unsigned i = 0; i < 3; i++, entry += 40) {
+        assert_int_equal(number(entry, 2), 40 << 8 | 1);
+        assert_int_equal(number(entry + 2, 4), memory[i][0]);
+        assert_int_equal(number(entry + 8, 8), memory[i][1]);
+        assert_int_equal(number(entry + 16, 8), memory[i][2]);
+        assert_int_equal(number(entry + 28, 4), 1);
+    }
+    assert_ptr_equal(entry, find(&tables, "SRAT") +
+                                number(find(&tables, "SRAT") + 4, 4));
+}
+
+static void memory_of_all_nodes_is_all_memory_however_many(void **state)
+{
+    (void)state;
+    for (uint32_t nodes = 2; nodes <= FIRMWARE_VPS_MAX; nodes++) {
+        struct tables tables;
+        const uint8_t *srat;
+        uint64_t bytes = 0;
+
+        build_nodes(&tables, FIRMWARE_VPS_MAX, nodes, 5 * GIB);
+        srat = find(&tables, "SRAT");
+        for (size_t i = 48; i < number(srat + 4, 4); i += srat[i + 1]) {
+            if (srat[i] == 1)
+                bytes += number(srat + i + 16, 8);
+        }
+        assert_int_equal(bytes, 5 * GIB);
+        assert_int_equal(number(find(&tables, "SLIT") + 4, 4),
+                         44 + nodes * nodes);
     }
 }
 
@@ -242,8 +315,8 @@ static size_t compile(uint8_t aml[DSDT_BYTES_MAX])
     return bytes;
 }
 
-static void the_definition_block_is_what_a_compiler_makes_of_its_source(
-    void **state)
+static void
+the_definition_block_is_what_a_compiler_makes_of_its_source(void **state)
 {
     struct tables tables;
     uint8_t aml[DSDT_BYTES_MAX];
@@ -256,7 +329,7 @@ static void the_definition_block_is_what_a_compiler_makes_of_its_source(
         skip();
     }
     bytes = compile(aml);
-    build(&tables, 1, 5 * GIB + GIB / 2);
+    build(&tables, 1, 4 * GIB + GIB / 2);
     dsdt = table_at(&tables, number(find(&tables, "FACP") + 40, 4), "DSDT");
     assert_int_equal(number(dsdt + 4, 4), bytes);
     assert_memory_equal(dsdt + HEADER_BYTES, aml + HEADER_BYTES,
@@ -272,6 +345,9 @@ int main(void)
         cmocka_unit_test(every_virtual_processor_has_its_apic_however_many),
         cmocka_unit_test(interrupts_are_told_as_they_are_wired),
         cmocka_unit_test(the_window_for_devices_lies_above_all_memory),
+        cmocka_unit_test(one_node_needs_no_tables_of_nodes),
+        cmocka_unit_test(two_nodes_have_half_of_all_and_are_twice_as_far),
+        cmocka_unit_test(memory_of_all_nodes_is_all_memory_however_many),
         cmocka_unit_test(
             the_definition_block_is_what_a_compiler_makes_of_its_source),
     };

@@ -115,8 +115,8 @@ static void segments_go_to_their_physical_addresses(void **state)
     assert_int_equal(plan.state.gpr[X86_RAX], 0x2badb002);
 }
 
-static void a_64_bit_file_starts_in_protected_mode_at_its_physical_entry(
-    void **state)
+static void
+a_64_bit_file_starts_in_protected_mode_at_its_physical_entry(void **state)
 {
     struct elf_64 file = good_64();
     struct guest_image image = guest_of(&file, sizeof(file));

@@ -21,7 +21,8 @@ static struct guest_image flat(unsigned bits, uint64_t load, uint64_t entry)
                                 .entry = entry};
 }
 
-static void a_boot_sector_starts_in_real_mode_with_segments_of_zero(void **state)
+static void
+a_boot_sector_starts_in_real_mode_with_segments_of_zero(void **state)
 {
     struct guest_image image = flat(16, 0x7c00, 0x7c00);
     static struct guest_plan plan;
@@ -88,9 +89,8 @@ static void long_mode_starts_with_4_gib_mapped_to_themselves(void **state)
         assert_int_equal(pd & 3, 3);
         assert_int_equal(page, (addresses[i] & ~UINT64_C(0x1fffff)) | 0x83);
     }
-    assert_int_equal(table_entry(&plan, table_entry(&plan, plan.state.cr3, 0),
-                                 4),
-                     0);
+    assert_int_equal(
+        table_entry(&plan, table_entry(&plan, plan.state.cr3, 0), 4), 0);
 }
 
 /* The hidden parts of CS and SS are what the guest's own GDT would give. */
@@ -104,8 +104,8 @@ static void the_descriptor_table_has_what_the_segments_hold(void **state)
     plan_view_make_good(&plan, &image, 16 * MIB);
     for (size_t i = 0; i < 2; i++) {
         const struct x86_segment *s = &plan.state.segment[registers[i]];
-        uint64_t descriptor = plan_view_number(
-            &plan, plan.state.gdtr.base + s->selector, 8);
+        uint64_t descriptor =
+            plan_view_number(&plan, plan.state.gdtr.base + s->selector, 8);
 
         assert_true(s->selector + 7u <= plan.state.gdtr.limit);
         assert_int_equal(descriptor >> 40 & 0xf0ff, s->attributes);

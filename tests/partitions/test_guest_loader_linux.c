@@ -65,7 +65,8 @@ static uint64_t zero_page(const struct guest_plan *plan, size_t offset,
     return plan_view_number(plan, plan->state.gpr[X86_RSI] + offset, bytes);
 }
 
-static void a_kernel_is_entered_in_64_bit_mode_where_it_prefers_to_be(void **state)
+static void
+a_kernel_is_entered_in_64_bit_mode_where_it_prefers_to_be(void **state)
 {
     struct kernel kernel = good_kernel();
     struct guest_image image = guest_of(&kernel);
@@ -82,8 +83,8 @@ static void a_kernel_is_entered_in_64_bit_mode_where_it_prefers_to_be(void **sta
     assert_int_equal(plan.state.segment[X86_DS].selector, 0x18); /* BOOT_DS */
 }
 
-static void the_zero_page_has_the_setup_header_and_what_the_loader_adds(
-    void **state)
+static void
+the_zero_page_has_the_setup_header_and_what_the_loader_adds(void **state)
 {
     struct kernel kernel = good_kernel();
     struct guest_image image = guest_of(&kernel);
@@ -101,8 +102,8 @@ static void the_zero_page_has_the_setup_header_and_what_the_loader_adds(
     assert_int_equal(zero_page(&plan, 0x21c, 4), 0);
     assert_string_equal(plan_view_at(&plan, zero_page(&plan, 0x228, 4), 14),
                         "console=ttyS0");
-    assert_memory_equal(plan_view_at(&plan, PLATFORM_TABLES_GPA, 8),
-                        "RSD PTR ", 8);
+    assert_memory_equal(plan_view_at(&plan, PLATFORM_TABLES_GPA, 8), "RSD PTR ",
+                        8);
 }
 
 static void a_header_that_runs_into_the_memory_map_is_cut(void **state)
@@ -120,8 +121,8 @@ static void a_header_that_runs_into_the_memory_map_is_cut(void **state)
     assert_int_equal(zero_page(&plan, 0x2d0, 8), 0);
 }
 
-static void the_memory_map_has_the_hole_below_4_gib_and_what_is_above(
-    void **state)
+static void
+the_memory_map_has_the_hole_below_4_gib_and_what_is_above(void **state)
 {
     static const uint64_t ranges[][3] = {
         {0, 0x9fc00, 1},
@@ -296,8 +297,7 @@ int main(void)
         cmocka_unit_test(
             the_memory_map_has_the_hole_below_4_gib_and_what_is_above),
         cmocka_unit_test(the_ram_disk_lies_as_high_as_the_kernel_can_take_it),
-        cmocka_unit_test(
-            a_ram_disk_never_lies_where_the_kernel_unpacks_itself),
+        cmocka_unit_test(a_ram_disk_never_lies_where_the_kernel_unpacks_itself),
         cmocka_unit_test(a_command_line_may_be_as_long_as_the_kernel_says),
         cmocka_unit_test(a_damaged_kernel_is_refused_with_the_reason),
         cmocka_unit_test(every_cut_of_a_kernel_is_refused),

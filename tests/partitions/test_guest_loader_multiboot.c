@@ -96,8 +96,7 @@ static void check_map(const struct guest_plan *plan,
     for (size_t i = 0; i < count; i++, at += 24) {
         assert_int_equal(plan_view_number(plan, at, 4), 20);
         assert_int_equal(plan_view_number(plan, at + 4, 8), regions[i].base);
-        assert_int_equal(plan_view_number(plan, at + 12, 8),
-                         regions[i].length);
+        assert_int_equal(plan_view_number(plan, at + 12, 8), regions[i].length);
         assert_int_equal(plan_view_number(plan, at + 20, 4), regions[i].type);
     }
 }
@@ -105,11 +104,9 @@ static void check_map(const struct guest_plan *plan,
 static void the_memory_map_has_the_holes_that_there_are(void **state)
 {
     static const struct region regions[] = {
-        {0, 0x9fc00, 1},
-        {0x9fc00, 0x400, 2},
+        {0, 0x9fc00, 1},          {0x9fc00, 0x400, 2},
         {0xe0000, 0x20000, 2}, /* the firmware's tables */
-        {1 * MIB, 3071 * MIB, 1},
-        {4096 * MIB, 2048 * MIB, 1},
+        {1 * MIB, 3071 * MIB, 1}, {4096 * MIB, 2048 * MIB, 1},
     };
     struct image image = good_image();
     struct guest_image guest = guest_of(&image, sizeof(image));

@@ -186,6 +186,7 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
                                    "    count: 1\n"
                                    "    vps: 1\n"
                                    "    memory: 64MiB\n"
+                                   "    numa_nodes: 1\n"
                                    "    weight: 100\n"
                                    "    reserve: 0%\n"
                                    "    limit: 100%\n"
@@ -215,6 +216,83 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
     free(yaml_again);
     scenario_free(s);
     scenario_free(again);
+}
+
+#define GUEST(form) "hvsim: 1\nname: a\nvms: [{name: b, guest: {" form "}}]\n"
+
+static void resolved_yaml_of_every_form_of_guest_reads_back(void **state)
+{
+    static const char *const texts[] = {
+        GUEST("linux: a b, initrd: /c, cmdline: 'x=\"1 2\" \\', args: {d: e}"),
+        GUEST("multiboot: a, modules: [{file: b}, {file: c, cmdline: 'd e'}]"),
+        GUEST("flat: a, bits: 16"),
+        GUEST("flat: a, bits: '64', load: 1048576, entry: 0x100010"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct scenario *s = read_with(texts[i], NULL, 0);
+        char *yaml = scenario_resolved_yaml(s);
+        struct scenario *again = read_with(yaml, NULL, 0);
+        char *yaml_again = scenario_resolved_yaml(again);
+
+        assert_string_equal(yaml, yaml_again);
+        free(yaml);
+        free(yaml_again);
+        scenario_free(s);
+        scenario_free(again);
+    }
+}
+
+static void reads_a_guest_of_files(void **state)
+{
+    struct scenario *s = read_with(
+        GUEST("multiboot: a, modules: [{file: b}, {file: c, cmdline: 'd e'}]"),
+        NULL, 0);
+    const struct scenario_guest *guest = &s->vms[0].guest;
+
+    (void)state;
+    assert_string_equal(guest->multiboot, "a");
+    assert_string_equal(guest->workload, "");
+    assert_int_equal(guest->module_count, 2);
+    assert_string_equal(guest->modules[0].cmdline, "");
+    assert_string_equal(guest->modules[1].file, "c");
+    assert_string_equal(guest->modules[1].cmdline, "d e");
+    assert_int_equal(guest->load, SCENARIO_NO_ADDRESS);
+    scenario_free(s);
+    s = read_with(GUEST("flat: a, bits: 64, load: 4096, entry: 0x1F00"), NULL,
+                  0);
+    assert_string_equal(s->vms[0].guest.bits, "64");
+    assert_int_equal(s->vms[0].guest.load, 4096);
+    assert_int_equal(s->vms[0].guest.entry, 0x1f00);
+    scenario_free(s);
+}
+
+static void files_are_looked_for_from_the_scenarios_folder(void **state)
+{
+    static const struct {
+        const char *scenario, *file, *path;
+    } cases[] = {
+        {"a.yaml", "k", "k"},     {"<stdin>", "../k", "../k"},
+        {"x/a.yaml", "k", "x/k"}, {"/x/y/a.yaml", "../k", "/x/y/../k"},
+        {"x/a.yaml", "/k", "/k"},
+    };
+    static const char text[] = GUEST("linux: k");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct scenario *s;
+        struct sim_error error;
+        char *path;
+
+        assert_int_equal(scenario_read_text(&s, cases[i].scenario, text,
+                                            strlen(text), NULL, 0, &error),
+                         SIM_OK);
+        path = scenario_path(s, cases[i].file);
+        assert_string_equal(path, cases[i].path);
+        free(path);
+        scenario_free(s);
+    }
 }
 
 /** Every default of the table must itself be valid. */
@@ -290,6 +368,9 @@ int main(void)
         cmocka_unit_test(overrides_replace_add_and_reach_vms_by_name),
         cmocka_unit_test(a_replaced_list_item_keeps_its_place),
         cmocka_unit_test(resolved_yaml_shows_all_and_reads_back),
+        cmocka_unit_test(resolved_yaml_of_every_form_of_guest_reads_back),
+        cmocka_unit_test(reads_a_guest_of_files),
+        cmocka_unit_test(files_are_looked_for_from_the_scenarios_folder),
         cmocka_unit_test(every_default_of_the_table_is_valid),
         cmocka_unit_test(says_why_a_file_cannot_be_read),
         cmocka_unit_test(reads_a_file),
