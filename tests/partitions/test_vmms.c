@@ -379,6 +379,41 @@ static void a_vm_may_take_memory_of_several_nodes(void **state)
     nothing_is_left();
 }
 
+static void each_node_of_a_vm_is_on_a_node_of_the_host(void **state)
+{
+    const struct hypervisor *hv;
+    const struct root_memory *memory;
+    uint64_t before[2];
+
+    (void)state;
+    build_two_nodes();
+    hv = host.root.machine->hv;
+    memory = host.root.machine->root->memory;
+    host.numa_nodes = 2;
+    for (uint32_t vp = 0; vp < 2; vp++) {
+        script_begin(&host.scripts[0].script[vp], vp, 2);
+        sleep_for_ever(&host.scripts[0].script[vp]);
+    }
+    vm_host_add(&host, 2, 16 * MIB);
+    for (uint32_t node = 0; node < 2; node++)
+        before[node] = root_memory_node_free_bytes(memory, node);
+    vm_host_order(&host, 1, 0, true);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting running ");
+    for (uint32_t i = 0; i < hv->partition_count; i++) {
+        struct hv_vp *const *vps = hv->partitions[i]->vps;
+
+        if (hv->partitions[i] != hv->root)
+            assert_int_equal(vps[0]->node + vps[1]->node, 1);
+    }
+    for (uint32_t node = 0; node < 2; node++) {
+        uint64_t taken =
+            before[node] - root_memory_node_free_bytes(memory, node);
+
+        assert_true(taken >= 8 * MIB && taken < 16 * MIB);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +440,8 @@ int main(void)
         cmocka_unit_test_teardown(vms_are_started_side_by_side, destroy),
         cmocka_unit_test_teardown(vms_are_spread_over_the_nodes, destroy),
         cmocka_unit_test_teardown(a_vm_may_take_memory_of_several_nodes,
+                                  destroy),
+        cmocka_unit_test_teardown(each_node_of_a_vm_is_on_a_node_of_the_host,
                                   destroy),
     };
 

@@ -111,7 +111,7 @@ void vm_host_add(struct vm_host *host, uint32_t vp_count, uint64_t memory_bytes)
     struct vm_config config = {
         .name = names[number],
         .vp_count = vp_count,
-        .node_count = 1,
+        .node_count = host->numa_nodes ? host->numa_nodes : 1,
         .memory_bytes = memory_bytes,
         .weight = 100,
         .cap = PARTITION_CPU_SHARE_MAX,
