@@ -5,7 +5,9 @@
  * Features are tables: a bit, and why it is there.
  *
  * What is missing, and why: AVX, XSAVE, PCID, INVPCID, CLWB, SHA, UMIP: not in
- * the engine. RDRAND, RDSEED: host randomness. MONITOR: no wake-up by stores.
+ * the engine. BMI2, ADX: the engine takes SHLX and ADCX for SSE, undefined
+ * until CR4.OSFXSR is set, and the decompressor of a kernel tries them before
+ * that. RDRAND, RDSEED: host randomness. MONITOR: no wake-up by stores.
  * SPEC_CTRL, ARCH_CAPABILITIES: nothing is speculated. DS, ACPI, TM, EST,
  * performance monitoring: no such devices. VMX, SMX: no nesting.
  *
@@ -82,9 +84,7 @@ static const struct feature leaf7_ebx[] = {
     {0, "FSGSBASE", "engine: CR4.FSGSBASE"},
     {3, "BMI1", "engine"},
     {7, "SMEP", "cpu/mmu.c"},
-    {8, "BMI2", "engine"},
     {9, "ERMS", "engine: string instructions are one loop"},
-    {19, "ADX", "engine"},
     {20, "SMAP", "cpu/mmu.c"},
     {23, "CLFLUSHOPT", "engine"},
 };
