@@ -69,17 +69,17 @@ struct vmwp {
     struct root *root;   /* borrowed */
     struct winhv *winhv; /* borrowed */
     partition_id_t partition;
-    struct vdev_bus bus;        /* owns the devices */
-    struct vdev *uart, *ioapic; /* borrowed from the bus */
-    struct vdev_irq_sink irqs;  /* what the devices' lines lead to */
-    bool end_wanted;            /* by the guest, and not told yet */
-    enum vmwp_end end;          /* which */
-    struct root_work devices;   /* the thread of what devices do unasked */
-    unsigned devices_phase;     /* of it */
-    uint32_t eois[8];           /* vectors ended that the I/O APIC does not
-                                   know of yet */
-    struct event timer;         /* the first device's deadline */
-    struct console console;     /* COM1 */
+    struct vdev_bus bus;              /* owns the devices */
+    struct vdev *uart, *ioapic, *pic; /* borrowed from the bus */
+    struct vdev_irq_sink irqs;        /* what the devices' lines lead to */
+    bool end_wanted;                  /* by the guest, and not told yet */
+    enum vmwp_end end;                /* which */
+    struct root_work devices; /* the thread of what devices do unasked */
+    unsigned devices_phase;   /* of it */
+    uint32_t eois[8];         /* vectors ended that the I/O APIC does not
+                                 know of yet */
+    struct event timer;       /* the first device's deadline */
+    struct console console;   /* COM1 */
     vmwp_stopped_fn *on_stopped;
     void *on_stopped_context;     /* borrowed */
     char crash[VMWP_CRASH_BYTES]; /* what the guest reported, in words */

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
  * A VM's platform: which devices there are, where their interrupt lines lead,
- * and what they do unasked. Interrupts wait in the I/O APIC until a thread of
- * the worker process sends them, each by HvCallAssertVirtualInterrupt and for
- * its price: the VP's own thread after an access, else the devices' thread,
- * which also calls devices whose time has come.
+ * and what they do unasked. Every line leads to the I/O APIC and to the 8259s;
+ * which of them the guest listens to is its own choice. Interrupts wait there
+ * until a thread of the worker process sends them, each by
+ * HvCallAssertVirtualInterrupt and for its price: the VP's own thread after an
+ * access, else the devices' thread, which also calls devices whose time has
+ * come.
  */
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "partitions/platform.h"
 #include "partitions/vdev_ioapic.h"
+#include "partitions/vdev_pic.h"
 #include "partitions/vdev_pit.h"
 #include "partitions/vdev_pm.h"
 #include "partitions/vdev_rtc.h"
@@ -34,6 +37,7 @@ static void on_irq(void *context, unsigned gsi, bool level)
     struct vmwp *vmwp = context;
 
     vdev_ioapic_set_pin(vmwp->ioapic, gsi, level);
+    vdev_pic_set_irq(vmwp->pic, gsi == PLATFORM_PIT_GSI ? 0 : gsi, level);
 }
 
 /* One interrupt as the I/O APIC puts it. What an I/O APIC can be told to send
@@ -69,13 +73,31 @@ static bool translate(const struct vdev_ioapic_interrupt *from,
     return true;
 }
 
+/* The 8259s' interrupt goes to the first processor, which takes it when its
+ * LINT0 says so. Until then there is no room for another: that one waits for
+ * the next access, which its handler's EOI is. */
+static bool deliver_external(struct vmwp *vmwp, struct hv_context *context)
+{
+    const struct hv_input_assert_interrupt input = {
+        .type = HV_INTERRUPT_EXTINT,
+        .vector = vdev_pic_vector(vmwp->pic),
+    };
+
+    if (!vdev_pic_pending(vmwp->pic) ||
+        winhv_assert_interrupt(vmwp->winhv, context, vmwp->partition, &input) !=
+            HV_STATUS_SUCCESS)
+        return false;
+    vdev_pic_acknowledge(vmwp->pic);
+    return true;
+}
+
 bool vmwp_devices_deliver(struct vmwp *vmwp, struct hv_context *context)
 {
     struct vdev_ioapic_interrupt interrupt;
     struct hv_input_assert_interrupt input;
 
     if (!vdev_ioapic_take(vmwp->ioapic, &interrupt))
-        return false;
+        return deliver_external(vmwp, context);
     if (translate(&interrupt, &input))
         winhv_assert_interrupt(vmwp->winhv, context, vmwp->partition, &input);
     return true;
@@ -167,7 +189,7 @@ bool vmwp_type(struct vmwp *vmwp, uint8_t byte, cycles_t now)
     if (!is_on(vmwp) || vdev_uart_room(vmwp->uart) == 0)
         return false;
     vdev_uart_receive(vmwp->uart, byte);
-    if (vdev_ioapic_pending(vmwp->ioapic))
+    if (vdev_ioapic_pending(vmwp->ioapic) || vdev_pic_pending(vmwp->pic))
         wake_devices(vmwp, now);
     return true;
 }
@@ -191,6 +213,9 @@ bool vmwp_devices_init(struct vmwp *vmwp)
                                  .context = vmwp};
     vmwp->ioapic = vdev_ioapic_create();
     if (!add(vmwp, vmwp->ioapic))
+        return false;
+    vmwp->pic = vdev_pic_create();
+    if (!add(vmwp, vmwp->pic))
         return false;
     vmwp->uart = vdev_uart_create(VDEV_UART_COM1, PLATFORM_UART_GSI,
                                   on_com1_byte, &vmwp->console);
