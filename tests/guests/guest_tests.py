@@ -42,6 +42,16 @@ GUEST_TESTS = {
     "interface": GuestTest("hvtest-interface", vps=2, runs_on_qemu=False),
     "timers": GuestTest("hvtest-timers", runs_on_qemu=False),
     "hypercalls": GuestTest("hvtest-hypercalls", runs_on_qemu=False),
+    "synic": GuestTest("hvtest-synic", runs_on_qemu=False),
+    "enlightenments": GuestTest(
+        "hvtest-enlightenments", vps=3, runs_on_qemu=False
+    ),
+    "crash": GuestTest(
+        "hvtest-enlightenments",
+        args={"crash": "1"},
+        fails_with="its guest reports a crash: parameters 0xc0, 0xc1, 0xc2",
+        runs_on_qemu=False,
+    ),
 }
 
 
