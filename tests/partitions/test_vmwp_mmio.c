@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/** The worker process and accesses through memory: to devices, and to nothing.
+ *  What instructions do is tests/cpu/test_mmio.c's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hypervisor/intercept.h"
+#include "hypervisor/vp.h"
+#include "partitions/platform.h"
+#include "partitions/vdev_ioapic.h"
+#include "tests/partitions/vmwp_host.h"
+
+#define RIP 0x5000u
+#define GVA UINT64_C(0xffff800000000000)
+#define NOWHERE UINT64_C(0xc0000000)
+#define INDEX PLATFORM_IOAPIC_GPA
+#define WINDOW (PLATFORM_IOAPIC_GPA + 0x10)
+
+/* In the payload, behind the header. */
+#define FETCHED_BYTES 0x2c
+#define FLAGS 0x2d
+#define AT_GVA 0x30
+#define AT_GPA 0x38
+#define FETCHED 0x40
+
+#define READ 0
+#define WRITE 1
+#define EXECUTE 2
+
+static struct vmwp_host host;
+
+static int create(void **state)
+{
+    (void)state;
+    vmwp_host_create(&host);
+    return 0;
+}
+
+static int destroy(void **state)
+{
+    (void)state;
+    vmwp_host_destroy(&host);
+    return 0;
+}
+
+static uint8_t *payload(struct vmwp_host_message *message)
+{
+    return (uint8_t *)message + 16;
+}
+
+/* A message about an access at `gpa` by the code, with RBX where it is. */
+static uint8_t *access_at(uint64_t gpa, uint8_t access, const char *code,
+                          uint8_t length)
+{
+    struct vmwp_host_message *message;
+    uint64_t gva = GVA + (gpa & PAGE_MASK);
+    uint8_t *p;
+
+    host.state.gpr[X86_RBX] = gva;
+    message = vmwp_host_io(&host, 0, 1, true);
+    message->type = INTERCEPT_UNMAPPED_GPA;
+    message->instruction_bytes = length;
+    message->access = access;
+    p = payload(message);
+    memset(p + 0x28, 0, 240 - 0x28);
+    p[FETCHED_BYTES] = 16;
+    p[FLAGS] = 3;
+    memcpy(p + AT_GVA, &gva, sizeof(gva));
+    memcpy(p + AT_GPA, &gpa, sizeof(gpa));
+    memcpy(p + FETCHED, code, length);
+    memset(p + FETCHED + length, 0x90, 16u - length);
+    return p;
+}
+
+#define ACCESS(gpa, access, code)                                              \
+    access_at((gpa), (access), (code), sizeof(code) - 1)
+
+static void it_went_on_by(uint64_t bytes)
+{
+    assert_int_equal(host.ends, 0);
+    assert_false(host.vp->intercept_suspend);
+    assert_int_equal(host.state.rip, RIP + bytes);
+}
+
+static void it_stopped_by(const char *why)
+{
+    assert_int_equal(host.ends, 1);
+    assert_int_equal(host.end, VMWP_FAILED);
+    assert_non_null(strstr(host.stopped, why));
+    assert_true(host.vp->intercept_suspend);
+    assert_int_equal(host.state.rip, RIP);
+}
+
+static void a_device_is_reached_through_memory(void **state)
+{
+    (void)state;
+    host.state.gpr[X86_RAX] = UINT64_C(0x1111111100000001);
+    ACCESS(INDEX, WRITE, "\x89\x03"); /* mov [rbx], eax */
+    ACCESS(WINDOW, READ, "\x8b\x0b"); /* mov ecx, [rbx]: another RBX */
+    host.state.gpr[X86_RCX] = UINT64_MAX;
+    vmwp_host_run(&host);
+    /* Both messages say RIP 0x5000; the second one counts. */
+    it_went_on_by(2);
+    assert_true(host.state.gpr[X86_RCX] == 0x00170011);
+    assert_true(host.state.gpr[X86_RAX] == UINT64_C(0x1111111100000001));
+}
+
+static void memory_that_is_not_there_reads_ones(void **state)
+{
+    (void)state;
+    host.state.gpr[X86_RAX] = 0x55;
+    ACCESS(NOWHERE + 8, READ, "\x48\x8b\x03"); /* mov rax, [rbx] */
+    vmwp_host_run(&host);
+    it_went_on_by(3);
+    assert_true(host.state.gpr[X86_RAX] == UINT64_MAX);
+}
+
+static void and_loses_what_is_written(void **state)
+{
+    (void)state;
+    ACCESS(NOWHERE, WRITE, "\xc6\x03\x07"); /* mov byte [rbx], 7 */
+    vmwp_host_run(&host);
+    it_went_on_by(3);
+}
+
+static void flags_are_those_of_the_instruction(void **state)
+{
+    (void)state;
+    host.state.rflags |= 0x8d5 & ~0x40u; /* all but zero */
+    host.state.gpr[X86_RAX] = 0x00170011;
+    host.before = NULL;
+    ACCESS(NOWHERE, READ, "\x83\x3b\xff"); /* cmp dword [rbx], -1 */
+    vmwp_host_run(&host);
+    it_went_on_by(3);
+    assert_int_equal(host.state.rflags & 0x8d5, 0x44); /* ZF, PF */
+}
+
+static void a_repeated_instruction_comes_again(void **state)
+{
+    (void)state;
+    ACCESS(NOWHERE + 0x100, WRITE, "\xf3\xab"); /* rep stosd */
+    host.state.gpr[X86_RDI] = GVA + 0x100;
+    host.state.gpr[X86_RCX] = 3;
+    vmwp_host_run(&host);
+    it_went_on_by(0);
+    assert_true(host.state.gpr[X86_RDI] == GVA + 0x104);
+    assert_int_equal(host.state.gpr[X86_RCX], 2);
+}
+
+static void fetches_walks_and_events_stop_the_vm(void **state)
+{
+    const char *why = "access to guest physical memory that is not there";
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct vmwp_host_message *message;
+        uint8_t *p;
+
+        vmwp_host_create(&host);
+        p = ACCESS(NOWHERE, i == 0 ? EXECUTE : READ, "\x8b\x03");
+        message = (struct vmwp_host_message *)(p - 16);
+        if (i == 1)
+            p[FLAGS] = 1; /* a walk's */
+        if (i == 2)
+            message->instruction_bytes = 0; /* an event's */
+        if (i == 3)
+            p[FETCHED] = 0xff; /* inc dword [rbx] becomes nothing known */
+        if (i == 3)
+            p[FETCHED + 1] = 0x33; /* push [rbx] */
+        vmwp_host_run(&host);
+        it_stopped_by(why);
+        vmwp_host_destroy(&host);
+    }
+    vmwp_host_create(&host);
+}
+
+static void what_cannot_be_carried_out_on_a_device_says_so(void **state)
+{
+    (void)state;
+    ACCESS(WINDOW, READ, "\xff\x33"); /* push [rbx] */
+    vmwp_host_run(&host);
+    it_stopped_by("cannot carry out");
+}
+
+static void accesses_across_pages_are_refused(void **state)
+{
+    (void)state;
+    ACCESS(NOWHERE + 0xffe, READ, "\x8b\x03");
+    vmwp_host_run(&host);
+    it_stopped_by("border of a page");
+    vmwp_host_destroy(&host);
+
+    /* It begins on the page before; this one's first byte is the message's. */
+    vmwp_host_create(&host);
+    ACCESS(NOWHERE, READ, "\x8b\x43\xfe"); /* mov eax, [rbx-2] */
+    vmwp_host_run(&host);
+    it_stopped_by("border of a page");
+    vmwp_host_destroy(&host);
+
+    vmwp_host_create(&host);
+    ACCESS(NOWHERE, READ, "\x8b\x43\x00");
+    vmwp_host_run(&host);
+    it_went_on_by(3);
+}
+
+static void the_bytes_of_the_message_are_not_trusted(void **state)
+{
+    (void)state;
+    /* A length beyond the message's 16 bytes, all of them prefixes. */
+    uint8_t *p = ACCESS(NOWHERE, READ, "\x8b\x03");
+
+    p[FETCHED_BYTES] = 255;
+    memset(p + FETCHED, 0x66, 16);
+    vmwp_host_run(&host);
+    it_stopped_by("not there");
+}
+
+static void a_16_bit_segment_has_a_base(void **state)
+{
+    (void)state;
+    x86_reset(&host.state);
+    host.state.rip = RIP;
+    host.state.segment[X86_CS] =
+        (struct x86_segment){.limit = 0xffff, .attributes = 0x9b};
+    host.state.segment[X86_ES].base = 0xf0000;
+    host.state.gpr[X86_RAX] = 0x1234;
+
+    uint8_t *p = ACCESS(0xf1000, READ, "\x26\x8b\x07"); /* mov ax, es:[bx] */
+    const uint64_t gva = 0xf1000;
+
+    memcpy(p + AT_GVA, &gva, sizeof(gva));
+    host.state.gpr[X86_RBX] = 0x1000;
+    vmwp_host_run(&host);
+    it_went_on_by(3);
+    assert_int_equal(host.state.gpr[X86_RAX], 0xffff);
+}
+
+/* COM1 interrupts, the I/O APIC asks, the hypervisor hears of it. */
+static void a_devices_interrupt_reaches_the_vp(void **state)
+{
+    struct vdev *ioapic = host.vmwp->ioapic;
+
+    (void)state;
+    ioapic->ops->write(ioapic, 0, 0x00, 4, 0x10 + 2 * PLATFORM_UART_GSI);
+    ioapic->ops->write(ioapic, 0, 0x10, 4, 0x35); /* to processor 0 */
+    host.state.gpr[X86_RAX] = 0x0802;             /* IER: transmitter; ... */
+    vmwp_host_io(&host, 0x3fc, 1, false)->rax = 0x08; /* MCR: OUT2 */
+    vmwp_host_io(&host, 0x3f9, 1, false)->rax = 0x02;
+    vmwp_host_run(&host);
+    it_went_on_by(2);
+    assert_false(vdev_ioapic_pending(ioapic));
+    assert_true(host.vmwp->uart->irq_level);
+}
+
+static void the_guest_can_power_off(void **state)
+{
+    (void)state;
+    vmwp_host_io(&host, PLATFORM_PM1_CONTROL_PORT, 2, false)->rax =
+        PLATFORM_S5_SLEEP_TYPE << 10 | 0x2000;
+    vmwp_host_run(&host);
+    assert_int_equal(host.ends, 1);
+    assert_int_equal(host.end, VMWP_POWERED_OFF);
+    assert_null(host.stopped);
+    assert_true(host.vp->intercept_suspend);
+}
+
+static void the_guest_can_reset(void **state)
+{
+    (void)state;
+    vmwp_host_io(&host, PLATFORM_RESET_PORT, 1, false)->rax =
+        PLATFORM_RESET_VALUE;
+    vmwp_host_run(&host);
+    assert_int_equal(host.ends, 1);
+    assert_int_equal(host.end, VMWP_RESET);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, create, destroy)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_device_is_reached_through_memory),
+        T(memory_that_is_not_there_reads_ones),
+        T(and_loses_what_is_written),
+        T(flags_are_those_of_the_instruction),
+        T(a_repeated_instruction_comes_again),
+        cmocka_unit_test_teardown(fetches_walks_and_events_stop_the_vm,
+                                  destroy),
+        T(what_cannot_be_carried_out_on_a_device_says_so),
+        T(accesses_across_pages_are_refused),
+        T(the_bytes_of_the_message_are_not_trusted),
+        T(a_16_bit_segment_has_a_base),
+        T(a_devices_interrupt_reaches_the_vp),
+        T(the_guest_can_power_off),
+        T(the_guest_can_reset),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
