@@ -10,6 +10,8 @@ class GuestTest:
     vps: int = 1
     memory_mib: int = 256
     args: dict = field(default_factory=dict)
+    # What the hypervisor withholds: {name: false}.
+    enlightenments: dict = field(default_factory=dict)
     # Results that must be at least so large, besides the checks.
     at_least: dict = field(default_factory=dict)
     # The run must fail and say this, instead of succeeding.
@@ -40,6 +42,20 @@ GUEST_TESTS = {
         "hvtest-apic", vps=3, args={"apic": "xapic"}, is_timed=True
     ),
     "interface": GuestTest("hvtest-interface", vps=2, runs_on_qemu=False),
+    "interface_withheld": GuestTest(
+        "hvtest-interface",
+        vps=2,
+        enlightenments={
+            "vp_runtime": "false",
+            "apic_msrs": "false",
+            "synic": "false",
+            "synthetic_timers": "false",
+            "tsc_invariant": "false",
+            "guest_idle": "false",
+            "reset": "false",
+        },
+        runs_on_qemu=False,
+    ),
     "timers": GuestTest("hvtest-timers", runs_on_qemu=False),
     "hypercalls": GuestTest("hvtest-hypercalls", runs_on_qemu=False),
     "synic": GuestTest("hvtest-synic", runs_on_qemu=False),

@@ -23,9 +23,15 @@ vms:
   - name: guest
     vps: {vps}
     memory: {memory}MiB
+    enlightenments: {{{enlightenments}}}
     guest: {{workload: {image}, args: {{{args}}}}}
 counters: {{interval: 1s}}
 """
+
+
+def mapping(values):
+    """The inside of a mapping, in YAML."""
+    return ", ".join(f"{k}: {v}" for k, v in values.items())
 
 
 def scenario_text(name, test):
@@ -35,7 +41,8 @@ def scenario_text(name, test):
         vps=test.vps,
         memory=test.memory_mib,
         image=test.image,
-        args=", ".join(f"{k}: {v}" for k, v in test.args.items()),
+        args=mapping(test.args),
+        enlightenments=mapping(test.enlightenments),
     )
 
 

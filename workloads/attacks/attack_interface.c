@@ -25,11 +25,17 @@
 #define STATUS_SUCCESS 0
 #define CANARY UINT64_C(0x5ca1ab1e0ddba11)
 
-/* What this program itself cannot do without, and IPIs at random. */
+#define MSR_RESET 0x40000003u
+#define MSR_GUEST_IDLE 0x400000f0u
+#define MSR_CRASH_CONTROL 0x40000105u
+
+/* What this program itself cannot do without, IPIs at random, and what ends or
+ * stops it as it should. */
 static bool spares(uint32_t msr)
 {
     return msr == MSR_GS_BASE || msr == MSR_EFER || msr == MSR_APIC_BASE ||
-           msr == MSR_X2APIC_ICR || msr == HV_MSR_ICR;
+           msr == MSR_X2APIC_ICR || msr == HV_MSR_ICR || msr == MSR_RESET ||
+           msr == MSR_GUEST_IDLE || msr == MSR_CRASH_CONTROL;
 }
 
 /* Writes what is wild, then what was there before. */
@@ -44,10 +50,12 @@ static void try_msr(uint32_t msr, uint64_t page)
                                UINT64_C(1) << 63,
                                attack_random() | NO_MEMORY};
     uint64_t before, ignored;
-    bool readable = msr_read(msr, &before) == MSR_OK;
 
     if (spares(msr))
         return;
+
+    bool readable = msr_read(msr, &before) == MSR_OK;
+
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         (void)msr_write(msr, values[i]);
         (void)msr_read(msr, &ignored);
