@@ -109,7 +109,7 @@ static void put_port(struct firmware_writer *writer, uint16_t port,
                      uint8_t bytes)
 {
     firmware_put(writer, bytes ? SPACE_SYSTEM_IO : 0, 1);
-    firmware_put(writer, bytes * 8u, 1);             /* register bits */
+    firmware_put(writer, UINT64_C(8) * bytes, 1);    /* register bits */
     firmware_put(writer, 0, 1);                      /* bit offset */
     firmware_put(writer, bytes == 4 ? 3 : bytes, 1); /* access size: 1, 2, 3 */
     firmware_put(writer, port, 8);
@@ -280,14 +280,18 @@ size_t firmware_build(const struct firmware_config *config,
                       uint8_t to[static FIRMWARE_BYTES_MAX])
 {
     /* The RSDP, at the start, is written when the rest has its places. */
-    struct firmware_writer rsdp = {.bytes = to, .room = RSDP_BYTES};
-    struct firmware_writer writer = {
-        .bytes = to, .used = RSDP_BYTES, .room = FIRMWARE_BYTES_MAX};
-    size_t facs = put_facs(&writer);
-    size_t dsdt = put_dsdt(&writer, config);
+    struct firmware_writer rsdp = {.room = RSDP_BYTES};
+    struct firmware_writer writer = {.used = RSDP_BYTES,
+                                     .room = FIRMWARE_BYTES_MAX};
     size_t tables[TABLES_MAX];
     size_t count = 0;
+    size_t facs;
+    size_t dsdt;
 
+    rsdp.bytes = to;
+    writer.bytes = to;
+    facs = put_facs(&writer);
+    dsdt = put_dsdt(&writer, config);
     CHECK(config->vp_count > 0 && config->vp_count <= FIRMWARE_VPS_MAX);
     CHECK(config->node_count > 0 && config->node_count <= config->vp_count);
     tables[count++] = put_fadt(&writer, facs, dsdt);

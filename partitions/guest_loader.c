@@ -182,7 +182,7 @@ void guest_loader_start_protected(struct guest_loading *loading, uint64_t entry)
     state->rip = entry;
 }
 
-#define ENTRIES_PER_TABLE 512
+#define ENTRIES_PER_TABLE 512ul
 #define DIRECTORIES 4 /* of 1 GiB each */
 #define LARGE_PAGES (DIRECTORIES * ENTRIES_PER_TABLE)
 #define ENTRY_PRESENT_WRITABLE UINT64_C(0x03)

@@ -160,23 +160,22 @@ static void image_free(struct machine_image *image)
     free(image);
 }
 
-static enum sim_status make_image(const struct scenario *scenario,
-                                  struct machine_image_name name,
-                                  struct machine_image **out,
-                                  struct sim_error *error)
+/* NULL if it cannot be had; `error` says why. */
+static struct machine_image *make_image(const struct scenario *scenario,
+                                        struct machine_image_name name,
+                                        struct sim_error *error)
 {
     struct machine_image *image = calloc(1, sizeof(*image));
 
-    *out = NULL;
-    if (!image)
-        return out_of_memory(error);
-    image->name = name;
-    if (read_image(scenario, image, error) != SIM_OK) {
-        image_free(image);
-        return error->status;
+    if (!image) {
+        out_of_memory(error);
+        return NULL;
     }
-    *out = image;
-    return SIM_OK;
+    image->name = name;
+    if (read_image(scenario, image, error) == SIM_OK)
+        return image;
+    image_free(image);
+    return NULL;
 }
 
 static enum sim_status check_image(const struct scenario *scenario,
@@ -255,7 +254,8 @@ enum sim_status machine_images_find(struct machine *m,
     *out = image;
     if (image)
         return SIM_OK;
-    if (make_image(m->scenario, name, &image, error) != SIM_OK)
+    image = make_image(m->scenario, name, error);
+    if (!image)
         return error->status;
     image->next = m->images;
     m->images = image;

@@ -79,7 +79,8 @@ static const uint8_t *table_at(const struct tables *tables, uint64_t gpa,
     return table;
 }
 
-static const uint8_t *find(const struct tables *tables, const char *signature)
+/* Where the XSDT says that the table is; 0 if it is not listed. */
+static uint64_t gpa_of(const struct tables *tables, const char *signature)
 {
     uint64_t xsdt_gpa = number(tables->bytes + 24, 8);
     const uint8_t *xsdt = table_at(tables, xsdt_gpa, "XSDT");
@@ -88,9 +89,14 @@ static const uint8_t *find(const struct tables *tables, const char *signature)
         uint64_t gpa = number(xsdt + i, 8);
 
         if (memcmp(at(tables, gpa, 4), signature, 4) == 0)
-            return table_at(tables, gpa, signature);
+            return gpa;
     }
-    return NULL;
+    return 0;
+}
+
+static const uint8_t *find(const struct tables *tables, const char *signature)
+{
+    return table_at(tables, gpa_of(tables, signature), signature);
 }
 
 static void the_root_pointer_is_first_and_has_both_checksums(void **state)
@@ -114,7 +120,6 @@ static void the_fixed_hardware_is_where_the_platform_has_it(void **state)
     (void)state;
     build(&tables, 1, 4 * GIB);
     fadt = find(&tables, "FACP");
-    assert_non_null(fadt);
     assert_int_equal(number(fadt + 4, 4), 276);
     assert_int_equal(fadt[8], 6);
     assert_int_equal(number(fadt + 46, 2), PLATFORM_SCI_GSI);
@@ -167,6 +172,7 @@ static unsigned structures(const struct tables *tables, uint8_t type,
     unsigned count = 0;
     size_t i = 44;
 
+    *last = madt;
     for (; i < bytes; i += madt[i + 1]) {
         assert_true(madt[i + 1] >= 2);
         if (madt[i] == type) {
@@ -183,7 +189,7 @@ static void every_virtual_processor_has_its_apic_however_many(void **state)
     (void)state;
     for (uint32_t vps = 1; vps <= FIRMWARE_VPS_MAX; vps++) {
         struct tables tables;
-        const uint8_t *apic = NULL;
+        const uint8_t *apic;
 
         build(&tables, vps, 64 * GIB);
         assert_int_equal(structures(&tables, 0, &apic), vps);
@@ -196,7 +202,7 @@ static void every_virtual_processor_has_its_apic_however_many(void **state)
 static void interrupts_are_told_as_they_are_wired(void **state)
 {
     struct tables tables;
-    const uint8_t *entry = NULL;
+    const uint8_t *entry;
     const uint8_t *madt;
 
     (void)state;
@@ -239,8 +245,8 @@ static void one_node_needs_no_tables_of_nodes(void **state)
 
     (void)state;
     build(&tables, 4, 8 * GIB);
-    assert_null(find(&tables, "SRAT"));
-    assert_null(find(&tables, "SLIT"));
+    assert_int_equal(gpa_of(&tables, "SRAT"), 0);
+    assert_int_equal(gpa_of(&tables, "SLIT"), 0);
 }
 
 static void two_nodes_have_half_of_all_and_are_twice_as_far(void **state)
@@ -304,6 +310,7 @@ static size_t compile(uint8_t aml[DSDT_BYTES_MAX])
     FILE *file;
     size_t bytes;
 
+    /* NOLINTNEXTLINE(cert-env33-c): the command has nothing from outside. */
     assert_int_equal(system(HVSIM_IASL " -f -ve -p dsdt " HVSIM_SOURCE_DIR
                                        "/tests/partitions/dsdt.asl "
                                        ">iasl.out 2>&1"),

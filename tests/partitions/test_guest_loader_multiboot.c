@@ -104,18 +104,18 @@ static void check_map(const struct guest_plan *plan,
 static void the_memory_map_has_the_holes_that_there_are(void **state)
 {
     static const struct region regions[] = {
-        {0, 0x9fc00, 1},          {0x9fc00, 0x400, 2},
+        {0, 0x9fc00, 1},       {0x9fc00, 0x400, 2},
         {0xe0000, 0x20000, 2}, /* the firmware's tables */
-        {1 * MIB, 3071 * MIB, 1}, {4096 * MIB, 2048 * MIB, 1},
+        {MIB, 3071 * MIB, 1},  {4096 * MIB, 2048 * MIB, 1},
     };
     struct image image = good_image();
     struct guest_image guest = guest_of(&image, sizeof(image));
     static struct guest_plan plan;
 
     (void)state;
-    plan_view_make_good(&plan, &guest, 5 * 1024 * MIB);
+    plan_view_make_good(&plan, &guest, 5120 * MIB);
     check_map(&plan, regions, 5);
-    plan_view_make_good(&plan, &guest, 3 * 1024 * MIB);
+    plan_view_make_good(&plan, &guest, 3072 * MIB);
     check_map(&plan, regions, 4);
 }
 
