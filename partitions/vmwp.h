@@ -22,16 +22,23 @@
 
 struct vmwp;
 
+/** The fault of an instruction that the worker carries out. */
+struct vmwp_fault {
+    bool taken;
+    bool unmapped; /* no fault of the guest's: it is not memory */
+    uint8_t vector;
+    uint32_t error_code;
+    uint64_t address; /* of a page fault */
+};
+
 /** An INS or OUTS under way; see vmwp_string.c. */
 struct vmwp_string {
+    int segment;         /* enum x86_segment_register */
     uint64_t base, mask; /* of the segment; of the address size */
     uint64_t index;      /* RSI or RDI */
     uint64_t count;      /* RCX */
     uint32_t moved;      /* elements, at this intercept */
-    bool repeated, done, faulted;
-    uint8_t fault_vector;
-    uint64_t fault_address; /* of a page fault */
-    uint32_t error_code;
+    bool repeated, done;
 };
 
 /** An instruction that reaches a device through memory; see vmwp_mmio.c. */
@@ -52,6 +59,7 @@ struct vmwp_vp {
     uint32_t in_value; /* what an IN has read */
     struct vmwp_string string;
     struct vmwp_mmio mmio;
+    struct vmwp_fault fault; /* of either */
 };
 
 /** How a VM comes to its end by itself. */

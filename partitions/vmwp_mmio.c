@@ -46,16 +46,28 @@ static bool read_registers(struct vmwp_vp *vp, struct hv_context *context)
     return true;
 }
 
-static uint64_t segment_base(struct vmwp_vp *vp, struct hv_context *context,
-                             uint8_t segment)
+static bool is_write(const struct vmwp_vp *vp)
 {
-    struct winhv_register r = {.name = HV_REGISTER_ES + segment};
+    return vmwp_field(vp, VMWP_ACCESS, 1) == VMWP_ACCESS_WRITE;
+}
 
-    if (vmwp_is_64bit(vp) && segment != X86_FS && segment != X86_GS)
-        return 0;
-    winhv_get_register(vp->vmwp->winhv, context, vp->vmwp->partition, vp->index,
-                       &r);
-    return r.value[0];
+/* The linear address of the memory operand; of MOVS, that of its source, or
+ * of its destination, which is always in ES. */
+static uint64_t operand_address(struct vmwp_vp *vp, struct hv_context *context,
+                                bool destination)
+{
+    const struct decode_mmio *insn = &vp->mmio.insn;
+    const struct mmio_state *state = &vp->mmio.state;
+    struct decode_mmio operand = *insn;
+    uint64_t at;
+
+    if (destination) {
+        operand.base = X86_RDI;
+        operand.segment = X86_ES;
+    }
+    at = vmwp_memory_base(vp, context, operand.segment) +
+         decode_mmio_offset(&operand, state->gpr, state->rip);
+    return vmwp_is_64bit(vp) ? at : at & UINT32_MAX;
 }
 
 /* Whether the operand lies on more than the page that the message is about. At
@@ -70,11 +82,37 @@ static bool crosses_page(struct vmwp_vp *vp, struct hv_context *context)
     if (at != 0 || insn->bytes == 1)
         return false;
 
-    uint64_t offset =
-        decode_mmio_offset(insn, vp->mmio.state.gpr, vp->mmio.state.rip);
+    return (operand_address(vp, context,
+                            insn->op == MMIO_MOVS && is_write(vp)) &
+            PAGE_MASK) != 0;
+}
 
-    return ((segment_base(vp, context, insn->segment) + offset) & PAGE_MASK) !=
-           0;
+/* MOVS between the device and memory. The memory can fault, and then nothing
+ * has happened. False if it faults. */
+static bool move_string(struct vmwp_vp *vp, struct hv_context *context)
+{
+    const struct decode_mmio *insn = &vp->mmio.insn;
+    const struct vdev_bus *bus = &vp->vmwp->bus;
+    uint64_t now_ns = vmwp_now_ns(vp->vmwp, context);
+    uint64_t device = vmwp_field(vp, VMWP_MEMORY_GPA, 8);
+    bool to_device = is_write(vp);
+    uint64_t at = operand_address(vp, context, !to_device);
+    uint64_t value = 0;
+
+    if (to_device) {
+        if (!vmwp_memory_copy(vp, context, insn->segment, at, false, &value,
+                              insn->bytes))
+            return false;
+        vdev_bus_write(bus, now_ns, VDEV_MEMORY, device, insn->bytes, value);
+    } else {
+        if (!vmwp_memory_can_write(vp, context, X86_ES, at, insn->bytes))
+            return false;
+        value = vdev_bus_read(bus, now_ns, VDEV_MEMORY, device, insn->bytes);
+        (void)vmwp_memory_copy(vp, context, X86_ES, at, true, &value,
+                               insn->bytes);
+    }
+    (void)mmio_execute(insn, &vp->mmio.state, value);
+    return true;
 }
 
 static void make_accesses(struct vmwp_vp *vp, struct hv_context *context)
@@ -107,23 +145,29 @@ static const char *not_served(const struct vmwp_vp *vp)
 const char *vmwp_mmio_access(struct vmwp_vp *vp, struct hv_context *context)
 {
     cost_note(context->bill, COST_VMWP_EMULATE, 1);
-    if (!decode(vp) || vp->mmio.insn.op == MMIO_MOVS)
+    vp->fault = (struct vmwp_fault){0};
+    if (!decode(vp))
         return not_served(vp);
     if (!read_registers(vp, context))
         return "its registers cannot be read";
     if (crosses_page(vp, context))
         return "access to a device, or to memory that is not there, across "
                "the border of a page";
-    make_accesses(vp, context);
+    if (vp->mmio.insn.op != MMIO_MOVS)
+        make_accesses(vp, context);
+    else if (!move_string(vp, context) && vp->fault.unmapped)
+        return not_served(vp);
     return NULL;
 }
 
 void vmwp_mmio_resume(struct vmwp_vp *vp, struct hv_context *context)
 {
     const struct mmio_state *state = &vp->mmio.state;
-    struct winhv_register r[X86_GPR_COUNT + 3];
+    struct winhv_register r[X86_GPR_COUNT + 5];
     uint32_t n = 0;
 
+    if (vp->fault.taken)
+        n += vmwp_memory_fault(vp, r);
     for (uint32_t i = 0; i < X86_GPR_COUNT; i++)
         r[n++] =
             (struct winhv_register){HV_REGISTER_RAX + i, {state->gpr[i], 0}};

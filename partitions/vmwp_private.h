@@ -43,6 +43,7 @@ enum {
 #define VMWP_STATE_LMA 0x10u
 #define VMWP_ATTRIBUTES_L 0x2000u
 #define VMWP_ATTRIBUTES_DB 0x4000u
+#define VMWP_ACCESS_WRITE 1u
 #define VMWP_ACCESS_EXECUTE 2u
 /* The GVA, and that it is where the GPA is mapped. */
 #define VMWP_MEMORY_GVA_MAPPED 0x3u
@@ -100,6 +101,23 @@ void vmwp_devices_eoi(struct vmwp *vmwp, struct hv_context *context,
 
 /** After accesses: when the devices want to be called may have changed. */
 void vmwp_devices_settle(struct vmwp *vmwp, cycles_t now);
+
+/* vmwp_memory.c: the guest's memory, as the instruction at hand reaches it. A
+ * fault of the guest's is kept in vp->fault. */
+
+/** The base of the segment; in 64-bit code only FS and GS have one. */
+uint64_t vmwp_memory_base(struct vmwp_vp *vp, struct hv_context *context,
+                          int segment);
+/** True if `bytes` bytes, at most a page, at linear address `at` can be
+ *  written. */
+bool vmwp_memory_can_write(struct vmwp_vp *vp, struct hv_context *context,
+                           int segment, uint64_t at, uint32_t bytes);
+/** Copies at most 16 bytes to (`write`) or from memory. False if it faults. */
+bool vmwp_memory_copy(struct vmwp_vp *vp, struct hv_context *context,
+                      int segment, uint64_t at, bool write, void *value,
+                      uint32_t bytes);
+/** The registers, one or two, that hand the fault to the guest. */
+uint32_t vmwp_memory_fault(const struct vmwp_vp *vp, struct winhv_register *r);
 
 /* vmwp_mmio.c: one access through memory. */
 

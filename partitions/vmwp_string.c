@@ -67,22 +67,15 @@ static uint64_t address_mask(const struct vmwp_vp *vp, bool prefix)
     return wide != prefix ? UINT32_MAX : UINT16_MAX;
 }
 
-/* The base of the segment: from the message where it is there, else asked
- * for. In 64-bit code only FS and GS have one. */
+/* The base of the segment: from the message where it is there. */
 static uint64_t segment_base(struct vmwp_vp *vp, struct hv_context *context,
                              int segment)
 {
-    struct winhv_register r = {.name = HV_REGISTER_ES + (uint32_t)segment};
-
-    if (vmwp_is_64bit(vp) && segment != X86_FS && segment != X86_GS)
-        return 0;
-    if (segment == X86_ES)
+    if (!vmwp_is_64bit(vp) && segment == X86_ES)
         return vmwp_field(vp, VMWP_IO_ES_BASE, 8);
-    if (segment == X86_DS)
+    if (!vmwp_is_64bit(vp) && segment == X86_DS)
         return vmwp_field(vp, VMWP_IO_DS_BASE, 8);
-    winhv_get_register(vp->vmwp->winhv, context, vp->vmwp->partition, vp->index,
-                       &r);
-    return r.value[0];
+    return vmwp_memory_base(vp, context, segment);
 }
 
 void vmwp_string_begin(struct vmwp_vp *vp, struct hv_context *context)
@@ -92,8 +85,10 @@ void vmwp_string_begin(struct vmwp_vp *vp, struct hv_context *context)
     int segment = X86_ES; /* of INS, whatever the prefix */
 
     *s = (struct vmwp_string){0};
+    vp->fault = (struct vmwp_fault){0};
     if (!vmwp_io_is_in(vp))
         segment = prefixes.segment >= 0 ? prefixes.segment : X86_DS;
+    s->segment = segment;
     s->mask = address_mask(vp, prefixes.address_size);
     s->base = segment_base(vp, context, segment);
     s->index = vmwp_field(vp, vmwp_io_is_in(vp) ? VMWP_IO_RDI : VMWP_IO_RSI, 8);
@@ -101,88 +96,17 @@ void vmwp_string_begin(struct vmwp_vp *vp, struct hv_context *context)
     s->repeated = vmwp_field(vp, VMWP_IO_INFO, 1) & VMWP_IO_REPEATED;
 }
 
-/* The guest's fault at `at`, as the translation's result describes it. */
-static void note_fault(struct vmwp_vp *vp, uint64_t at, bool write,
-                       uint32_t result)
-{
-    uint32_t error_code = write ? PF_WRITE : 0;
-
-    if ((vmwp_field(vp, VMWP_STATE, 2) & VMWP_STATE_CPL_MASK) == 3)
-        error_code |= PF_USER;
-    if (result == HV_TRANSLATE_PRIVILEGE_VIOLATION)
-        error_code |= PF_PRESENT;
-    if (result == HV_TRANSLATE_INVALID_PAGE_TABLE_FLAGS)
-        error_code |= PF_PRESENT | PF_RESERVED;
-    vp->string.faulted = true;
-    vp->string.fault_vector = X86_VECTOR_PF;
-    vp->string.fault_address = at;
-    vp->string.error_code = error_code;
-}
-
-/* An address that 64-bit code cannot have, in whatever segment but SS. */
-static void note_bad_address(struct vmwp_vp *vp)
-{
-    bool stack = !vmwp_io_is_in(vp) && read_prefixes(vp).segment == X86_SS;
-
-    vp->string.faulted = true;
-    vp->string.fault_vector = stack ? X86_VECTOR_SS : X86_VECTOR_GP;
-    vp->string.error_code = 0;
-}
-
-/* Translates one byte's address; notes the guest's fault if it has one. */
-static bool reach(struct vmwp_vp *vp, struct hv_context *context, uint64_t at,
-                  bool write, gpa_t *out)
-{
-    gpa_t page;
-    uint32_t result;
-
-    if (vmwp_is_64bit(vp) && !x86_canonical(at)) {
-        note_bad_address(vp);
-        return false;
-    }
-    result = winhv_translate(vp->vmwp->winhv, context, vp->vmwp->partition,
-                             vp->index, gva(at), write, &page);
-    if (result != HV_TRANSLATE_SUCCESS) {
-        note_fault(vp, at, write, result);
-        return false;
-    }
-    *out = gpa_add(page, at & PAGE_MASK);
-    return true;
-}
-
-/* Copies one element between the guest's memory and `value`, a byte at a time
- * where it lies on two pages. */
-static bool move_element(struct vmwp_vp *vp, struct hv_context *context,
-                         uint64_t at, uint32_t bytes, bool write,
-                         uint32_t *value)
-{
-    uint32_t step = (at & PAGE_MASK) + bytes <= PAGE_BYTES ? bytes : 1;
-
-    for (uint32_t done = 0; done < bytes; done += step) {
-        gpa_t where;
-
-        if (!reach(vp, context, at + done, write, &where))
-            return false;
-        winhv_access_gpa(vp->vmwp->winhv, context, vp->vmwp->partition,
-                         vp->index, where, write, (uint8_t *)value + done,
-                         step);
-    }
-    return true;
-}
-
 /* INS: the device is read only when the memory can take what it gives. */
 static bool input_element(struct vmwp_vp *vp, struct hv_context *context,
                           uint64_t at, uint32_t bytes)
 {
-    gpa_t ignored;
-
-    if (!reach(vp, context, at, true, &ignored) ||
-        !reach(vp, context, at + bytes - 1, true, &ignored))
+    if (!vmwp_memory_can_write(vp, context, vp->string.segment, at, bytes))
         return false;
 
     uint32_t value = vmwp_io_read(vp, context);
 
-    return move_element(vp, context, at, bytes, true, &value);
+    return vmwp_memory_copy(vp, context, vp->string.segment, at, true, &value,
+                            bytes);
 }
 
 static bool output_element(struct vmwp_vp *vp, struct hv_context *context,
@@ -190,7 +114,8 @@ static bool output_element(struct vmwp_vp *vp, struct hv_context *context,
 {
     uint32_t value = 0;
 
-    if (!move_element(vp, context, at, bytes, false, &value))
+    if (!vmwp_memory_copy(vp, context, vp->string.segment, at, false, &value,
+                          bytes))
         return false;
     vmwp_io_write(vp, context, value);
     return true;
@@ -252,19 +177,8 @@ void vmwp_string_resume(struct vmwp_vp *vp, struct hv_context *context)
     r[n++] = (struct winhv_register){HV_REGISTER_RAX + index_register,
                                      {s->index, 0}};
     r[n++] = (struct winhv_register){HV_REGISTER_RAX + X86_RCX, {s->count, 0}};
-    if (s->faulted) {
-        uint64_t event =
-            HV_INTERRUPTION_PENDING |
-            HV_INTERRUPTION_TYPE_EXCEPTION << HV_INTERRUPTION_TYPE_SHIFT |
-            HV_INTERRUPTION_HAS_ERROR_CODE |
-            (uint64_t)s->fault_vector << HV_INTERRUPTION_VECTOR_SHIFT;
-
-        event |= (uint64_t)s->error_code << HV_INTERRUPTION_ERROR_CODE_SHIFT;
-        if (s->fault_vector == X86_VECTOR_PF)
-            r[n++] =
-                (struct winhv_register){HV_REGISTER_CR2, {s->fault_address, 0}};
-        r[n++] = (struct winhv_register){HV_REGISTER_PENDING_INTERRUPTION,
-                                         {event, 0}};
+    if (vp->fault.taken) {
+        n += vmwp_memory_fault(vp, &r[n]);
     } else if (is_over(s)) {
         uint64_t rip = vmwp_field(vp, VMWP_RIP, 8) +
                        (vmwp_field(vp, VMWP_LENGTH, 1) & 0x0f);

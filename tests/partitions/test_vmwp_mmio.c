@@ -152,6 +152,81 @@ static void a_repeated_instruction_comes_again(void **state)
     assert_int_equal(host.state.gpr[X86_RCX], 2);
 }
 
+#define RWU 7u
+#define READ_ONLY 1u
+#define MOVSD "\xa5"
+#define REP_MOVSD "\xf3\xa5"
+
+static void movs_copies_from_a_device_to_memory(void **state)
+{
+    uint32_t got[2] = {0};
+
+    (void)state;
+    vmwp_host_map(&host, 0x10, 0x40000, RWU);
+    vmwp_host_map(&host, 0x11, 0x60000, RWU);
+    ACCESS(NOWHERE + 0x20, READ, REP_MOVSD);
+    host.state.gpr[X86_RSI] = GVA + 0x20;
+    host.state.gpr[X86_RDI] = 0x10ffe; /* on two pages */
+    host.state.gpr[X86_RCX] = 2;
+    vmwp_host_run(&host);
+    it_went_on_by(0);
+    assert_true(host.state.gpr[X86_RSI] == GVA + 0x24);
+    assert_true(host.state.gpr[X86_RDI] == 0x11002);
+    assert_int_equal(host.state.gpr[X86_RCX], 1);
+    vmwp_host_read(&host, 0x40ffe, &got[0], 2);
+    vmwp_host_read(&host, 0x60000, &got[1], 4);
+    assert_int_equal(got[0], 0xffff);
+    assert_int_equal(got[1], 0xffff);
+}
+
+static void movs_copies_from_memory_to_a_device(void **state)
+{
+    const uint32_t value = 0x12345678;
+    struct vdev *ioapic = host.vmwp->ioapic;
+
+    (void)state;
+    ioapic->ops->write(ioapic, 0, 0x00, 4, 0x11);
+    vmwp_host_map(&host, 0x10, 0x40000, READ_ONLY);
+    vmwp_host_write(&host, 0x40010, &value, sizeof(value));
+    ACCESS(WINDOW, WRITE, MOVSD);
+    host.state.gpr[X86_RSI] = 0x10010;
+    host.state.gpr[X86_RDI] = GVA + 0x10;
+    vmwp_host_run(&host);
+    it_went_on_by(1);
+    assert_int_equal(ioapic->ops->read(ioapic, 0, 0x10, 4), 0x12000000);
+    assert_true(host.state.gpr[X86_RDI] == GVA + 0x14);
+}
+
+static void movs_that_faults_has_done_nothing(void **state)
+{
+    uint64_t event;
+
+    (void)state;
+    vmwp_host_map(&host, 0x10, 0x40000, READ_ONLY);
+    ACCESS(WINDOW, READ, REP_MOVSD);
+    host.state.gpr[X86_RSI] = GVA + 0x10;
+    host.state.gpr[X86_RDI] = 0x10000;
+    host.state.gpr[X86_RCX] = 2;
+    vmwp_host_run(&host);
+    event = host.vp->pending_interruption;
+    it_went_on_by(0);
+    assert_int_equal(host.state.gpr[X86_RCX], 2);
+    assert_int_equal(event >> 16 & 0xff, X86_VECTOR_PF);
+    assert_int_equal(event >> 32, PF_PRESENT | PF_WRITE);
+    assert_int_equal(host.state.cr2, 0x10000);
+}
+
+static void movs_between_two_devices_is_refused(void **state)
+{
+    (void)state;
+    vmwp_host_map(&host, 0x10, PLATFORM_IOAPIC_GPA, RWU);
+    ACCESS(WINDOW, READ, MOVSD);
+    host.state.gpr[X86_RSI] = GVA + 0x10;
+    host.state.gpr[X86_RDI] = 0x10000;
+    vmwp_host_run(&host);
+    it_stopped_by("cannot carry out");
+}
+
 static void fetches_walks_and_events_stop_the_vm(void **state)
 {
     const char *why = "access to guest physical memory that is not there";
@@ -295,6 +370,10 @@ int main(void)
         T(and_loses_what_is_written),
         T(flags_are_those_of_the_instruction),
         T(a_repeated_instruction_comes_again),
+        T(movs_copies_from_a_device_to_memory),
+        T(movs_copies_from_memory_to_a_device),
+        T(movs_that_faults_has_done_nothing),
+        T(movs_between_two_devices_is_refused),
         cmocka_unit_test_teardown(fetches_walks_and_events_stop_the_vm,
                                   destroy),
         T(what_cannot_be_carried_out_on_a_device_says_so),
