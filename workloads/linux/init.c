@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,22 +79,6 @@ static pid_t start_watch(uint64_t interval_ns)
     return child;
 }
 
-/* In the shell's process: it gets the console as its terminal, with signals
- * and job control, which a first process has not. */
-static _Noreturn void become_shell(const char *line)
-{
-    static char *const environment[] = {"PATH=/bin", "HOME=/", "TERM=vt100",
-                                        NULL};
-    char copy[COMMAND_LINE_BYTES];
-
-    setsid();
-    ioctl(STDIN_FILENO, TIOCSCTTY, 1);
-    snprintf(copy, sizeof(copy), "%s", line);
-    execve("/bin/sh", (char *[]){"sh", "-c", copy, NULL}, environment);
-    report_fail("no shell in this initrd: %s", strerror(errno));
-    _exit(127);
-}
-
 /* Waits for a child while taking care of everybody's orphans. */
 static int wait_for(pid_t child)
 {
@@ -106,6 +91,45 @@ static int wait_for(pid_t child)
     return ended == child ? status : -1;
 }
 
+/* The shell's own process. */
+static _Noreturn void become_shell(const char *line)
+{
+    static char *const environment[] = {"PATH=/bin", "HOME=/", "TERM=vt100",
+                                        NULL};
+    char copy[COMMAND_LINE_BYTES];
+
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
+    snprintf(copy, sizeof(copy), "%s", line);
+    execve("/bin/sh", (char *[]){"sh", "-c", copy, NULL}, environment);
+    report_fail("no shell in this initrd: %s", strerror(errno));
+    _exit(127);
+}
+
+/* The leader of the shell's session: the console becomes its terminal, with
+ * signals and job control, which a first process has not. When a leader ends,
+ * the kernel throws away what its terminal has not sent yet; so the leader is
+ * not the shell itself, and waits for that. */
+static _Noreturn void lead_shell(const char *line)
+{
+    pid_t shell;
+    int status;
+
+    setsid();
+    ioctl(STDIN_FILENO, TIOCSCTTY, 1);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    shell = fork();
+    if (shell == 0)
+        become_shell(line);
+    status = shell > 0 ? wait_for(shell) : -1;
+    report_flush();
+    if (status == -1)
+        _exit(127);
+    /* As a shell reports a signal. */
+    _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 static void run_line(const char *line)
 {
     uint64_t start = report_clock_ns();
@@ -113,13 +137,11 @@ static void run_line(const char *line)
     int status;
 
     if (child == 0)
-        become_shell(line);
+        lead_shell(line);
     status = child > 0 ? wait_for(child) : -1;
     report_result("run", report_clock_ns() - start, "ns");
-    if (status == -1)
+    if (status == -1 || !WIFEXITED(status))
         report_fail("the shell could not be started");
-    else if (WIFSIGNALED(status))
-        report_fail("the shell ended by signal %d", WTERMSIG(status));
     else if (WEXITSTATUS(status) != 0)
         report_fail("the shell's exit code is %d", WEXITSTATUS(status));
 }

@@ -85,7 +85,6 @@ void watch_run(uint64_t interval_ns)
                           "%");
         report_result("stat_busy", now.busy * MS_PER_TICK, "ms");
         report_result("stat_idle", now.idle * MS_PER_TICK, "ms");
-        report_result("stat_steal", now.stolen * MS_PER_TICK, "ms");
         report_result("clock", report_clock_ns(), "ns");
         before = now;
     }

@@ -29,8 +29,8 @@ uint64_t watch_utilization(const struct watch_times *from,
                            const struct watch_times *to);
 
 /**
- * Reports cpu_utilization (%), stat_busy, stat_idle and stat_steal (ms since
- * boot) and clock (ns) after every interval, for ever. Comes back only if
+ * Reports cpu_utilization (%), stat_busy and stat_idle (ms since boot) and
+ * clock (ns) after every interval, for ever. Comes back only if
  * /proc/stat cannot be read.
  */
 void watch_run(uint64_t interval_ns);
