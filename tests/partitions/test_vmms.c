@@ -109,6 +109,50 @@ static void a_vm_can_be_started_again(void **state)
                      host.root.machine->hv->root->id.v + 2);
 }
 
+static void a_vm_that_powers_off_is_off(void **state)
+{
+    struct script *script = &host.scripts[0].script[0];
+
+    (void)state;
+    build(2, 1, 60 * MS);
+    script_begin(script, 0, 1);
+    script_print(script, "bye");
+    script_add(script, SCRIPT_OUT, 0x404, 5 << 10 | 0x2000, 2);
+    script_print(script, "never");
+    sleep_for_ever(script);
+    vm_host_add(&host, 1, 4 * MIB);
+    vm_host_order(&host, 1, 0, true);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting running stopping off ");
+    assert_string_equal(host.console[0], "bye");
+    assert_int_equal(host.failures, 0);
+    nothing_is_left();
+}
+
+/* Again and again, until it is turned off from outside. */
+static void a_vm_that_resets_starts_again(void **state)
+{
+    static const char twice[] =
+        "starting running stopping starting running stopping starting ";
+    struct script *script = &host.scripts[0].script[0];
+
+    (void)state;
+    build(2, 1, 40 * MS);
+    script_begin(script, 0, 1);
+    script_print(script, "again ");
+    script_add(script, SCRIPT_OUT, 0xcf9, 0x06, 1);
+    sleep_for_ever(script);
+    vm_host_add(&host, 1, 4 * MIB);
+    vm_host_order(&host, 1, 0, true);
+    vm_host_order(&host, 20 * MS, 0, false);
+    vm_host_run(&host);
+    assert_memory_equal(host.states[0], twice, sizeof(twice) - 1);
+    assert_memory_equal(host.console[0], "again again ", 12);
+    assert_int_equal(vmms_state(host.vmms, 0), VM_OFF);
+    assert_int_equal(host.failures, 0);
+    nothing_is_left();
+}
+
 static void who_hears_of_a_state_may_ask_for_the_next_one(void **state)
 {
     (void)state;
@@ -420,6 +464,8 @@ int main(void)
         cmocka_unit_test_teardown(a_vm_that_is_turned_off_leaves_nothing,
                                   destroy),
         cmocka_unit_test_teardown(a_vm_can_be_started_again, destroy),
+        cmocka_unit_test_teardown(a_vm_that_powers_off_is_off, destroy),
+        cmocka_unit_test_teardown(a_vm_that_resets_starts_again, destroy),
         cmocka_unit_test_teardown(who_hears_of_a_state_may_ask_for_the_next_one,
                                   destroy),
         cmocka_unit_test_teardown(a_vm_in_no_state_for_it_is_left_alone,
