@@ -216,6 +216,7 @@ static void write_lvt(struct hv_context *context, struct lapic *lapic,
         lapic_timer_write_lvt(context, lapic, value);
     else
         lapic->lvt[lvt] = value;
+    vp_check_interrupts(lapic->vp); /* LINT0 may let an ExtINT through */
 }
 
 static void write_svr(struct lapic *lapic, uint32_t value)
