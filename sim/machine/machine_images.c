@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -131,20 +132,33 @@ static enum sim_status read_all(FILE *file, const char *path,
     return SIM_OK;
 }
 
+/* A pipe might wait for ever for its other end. */
+static bool is_special(const char *path)
+{
+    struct stat about;
+
+    return stat(path, &about) == 0 && !S_ISREG(about.st_mode);
+}
+
 static enum sim_status read_image(const struct scenario *scenario,
                                   struct machine_image *image,
                                   struct sim_error *error)
 {
     enum sim_status status;
     char *path = image_path(scenario, image->name);
+    bool special;
     FILE *file;
 
     if (!path)
         return out_of_memory(error);
-    file = fopen(path, "rbe");
+    special = is_special(path);
+    file = special ? NULL : fopen(path, "rbe");
     if (file) {
         status = read_all(file, path, image, error);
         fclose(file);
+    } else if (special) {
+        status =
+            sim_fail(error, SIM_NO_INPUT, "%s: is not a regular file", path);
     } else {
         status = refuse(path, image->name, errno, error);
     }

@@ -7,6 +7,7 @@ usage: check_guest_forms.py HVSIM
 The guests are made here, byte by byte: each prints what it was given, found by
 the rules of its form, and says that it is done.
 """
+import os
 import pathlib
 import struct
 import subprocess
@@ -177,7 +178,11 @@ class GuestForms(unittest.TestCase):
         self.write("text", b"no guest\n" * 1000)
         self.assert_refused("linux: text", "text", "bzImage")
         self.assert_refused("multiboot: text", "text", "multiboot")
-        self.assert_refused("linux: .", "Is a directory")
+
+    def test_what_is_no_file_is_refused_at_once(self):
+        os.mkfifo(self.path / "images" / "pipe")
+        for name in ("pipe", ".", "/dev/zero"):
+            self.assert_refused(f"linux: {name}", name, "not a regular file")
 
     def test_a_kernel_that_is_cut_is_refused(self):
         self.write("vmlinuz", linux()[:-1])
