@@ -315,6 +315,35 @@ static void a_16_bit_segment_has_a_base(void **state)
     assert_int_equal(host.state.gpr[X86_RAX], 0xffff);
 }
 
+/* Whatever a message says but for RIP and RFLAGS, which are the VP's: it goes
+ * on, or the VM ends. */
+static void nonsense_in_messages_does_no_harm(void **state)
+{
+    uint64_t seed = 11;
+
+    (void)state;
+    for (unsigned i = 0; i < 64; i++) {
+        vmwp_host_create(&host);
+        for (unsigned k = 0; k < VMWP_HOST_MESSAGES_MAX; k++) {
+            uint8_t *p = ACCESS(WINDOW, READ, "\x8b\x0b");
+
+            for (unsigned changes = 0; changes < 8; changes++) {
+                unsigned at;
+
+                seed = seed * UINT64_C(6364136223846793005) +
+                       UINT64_C(1442695040888963407);
+                at = 4 + (unsigned)(seed >> 33) % (FETCHED + 12);
+                if (at < 0x18 || at >= 0x28)
+                    p[at] = (uint8_t)(seed >> 50);
+            }
+        }
+        vmwp_host_run(&host);
+        assert_true(host.ends > 0 || !host.vp->intercept_suspend);
+        vmwp_host_destroy(&host);
+    }
+    vmwp_host_create(&host);
+}
+
 static void enable_apic(struct vmwp_host *on, unsigned index)
 {
     (void)index;
@@ -336,6 +365,54 @@ static void a_devices_interrupt_reaches_the_vp(void **state)
     it_went_on_by(2);
     assert_false(vdev_ioapic_pending(ioapic));
     assert_int_equal(host.vp->lapic.irr[1], 1u << (0x35 - 32));
+}
+
+static void type_at_the_third(struct vmwp_host *on, unsigned index)
+{
+    enable_apic(on, index);
+    if (index == 2)
+        assert_true(vmwp_type(on->vmwp, 'x', cycles(0)));
+}
+
+/* By the devices' own thread, since no VP has asked. */
+static void a_typed_byte_interrupts_and_can_be_read(void **state)
+{
+    struct vdev *ioapic = host.vmwp->ioapic;
+
+    (void)state;
+    assert_false(vmwp_type(host.vmwp, 'o', cycles(0))); /* it is off */
+    ioapic->ops->write(ioapic, 0, 0x00, 4, 0x10 + 2 * PLATFORM_UART_GSI);
+    ioapic->ops->write(ioapic, 0, 0x10, 4, 0x36);
+    host.before = type_at_the_third;
+    vmwp_host_io(&host, 0x3fc, 1, false)->rax = 0x08; /* MCR: OUT2 */
+    vmwp_host_io(&host, 0x3f9, 1, false)->rax = 0x01; /* IER: received */
+    vmwp_host_io(&host, 0x3f8, 1, true);
+    vmwp_host_run(&host);
+    it_went_on_by(2);
+    assert_int_equal(host.state.gpr[X86_RAX], 'x');
+    assert_int_equal(host.vp->lapic.irr[1], 1u << (0x36 - 32));
+}
+
+/* The I/O APIC hears of an EOI by a message, and asks again. */
+static void a_level_comes_again_after_the_eoi_message(void **state)
+{
+    struct vdev *ioapic = host.vmwp->ioapic;
+    struct vdev_ioapic_interrupt interrupt;
+    struct vmwp_host_message *message;
+
+    (void)state;
+    ioapic->ops->write(ioapic, 0, 0x00, 4, 0x10 + 2 * PLATFORM_SCI_GSI);
+    ioapic->ops->write(ioapic, 0, 0x10, 4, 0x8037);
+    vdev_ioapic_set_pin(ioapic, PLATFORM_SCI_GSI, true);
+    assert_true(vdev_ioapic_take(ioapic, &interrupt));
+    host.before = enable_apic;
+    message = vmwp_host_io(&host, 0, 1, true);
+    message->type = INTERCEPT_APIC_EOI;
+    memset(&message->instruction_bytes, 0, 4);
+    message->instruction_bytes = 0x37; /* where the vector is */
+    vmwp_host_run(&host);
+    assert_int_equal(host.vp->lapic.irr[1], 1u << (0x37 - 32));
+    assert_true(host.vp->intercept_suspend); /* it answers nothing */
 }
 
 static void the_guest_can_power_off(void **state)
@@ -381,6 +458,9 @@ int main(void)
         T(the_bytes_of_the_message_are_not_trusted),
         T(a_16_bit_segment_has_a_base),
         T(a_devices_interrupt_reaches_the_vp),
+        cmocka_unit_test_teardown(nonsense_in_messages_does_no_harm, destroy),
+        T(a_typed_byte_interrupts_and_can_be_read),
+        T(a_level_comes_again_after_the_eoi_message),
         T(the_guest_can_power_off),
         T(the_guest_can_reset),
     };
