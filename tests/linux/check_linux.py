@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Boots a stock Linux kernel under hvsim: check_linux.py HVSIM GUESTS CASE.
+"""Boots stock Linux kernels under hvsim: check_linux.py HVSIM GUESTS CASE.
 
-It must come to user space, do what it is told and power off; and do all of it
+Each must come to user space, do what it is told and power off; and all do it
 again, to the same byte and nanosecond, in a second run.
 """
 
@@ -19,10 +19,11 @@ SCENARIO = """\
 hvsim: 1
 name: {name}
 duration: 1min
-host: {{nodes: [{{lps: {lps}, memory: 4GiB}}]}}
+host: {{nodes: [{{lps: {lps}, memory: 8GiB}}]}}
 root: {{vps: 1, memory: 512MiB}}
 vms:
   - name: guest
+    count: {vms}
     vps: {vps}
     memory: 512MiB
     enlightenments: {enlightenments}
@@ -38,8 +39,8 @@ def scenario_text(name, case, files):
     """The scenario of a case, in YAML."""
     line = f"{case.run}; {SEEN}".replace("'", "''")
     return SCENARIO.format(
-        name=name.replace("_", "-"), vps=case.vps, lps=max(4, case.vps),
-        files=files,
+        name=name.replace("_", "-"), vms=case.vms, vps=case.vps,
+        lps=max(4, case.vps), files=files,
         enlightenments=json.dumps(case.enlightenments),
         cmdline=case.cmdline, run=line)
 
@@ -65,12 +66,14 @@ def differences(case, code, console, results):
     wrong = []
     if code != 0:
         wrong.append(f"hvsim exits with {code}")
-    for words in (*case.says, "reboot: Power down"):
+    for words in case.says:
         if words not in text:
             wrong.append(f'the console never says "{words}"')
     for words in case.never_says:
         if words in text:
             wrong.append(f'the console says "{words}"')
+    if text.count("reboot: Power down") != case.vms:
+        wrong.append("not every VM powers off")
     if float(results.get("vps", 0)) != case.vps:
         wrong.append(f"the guest has {results.get('vps')} VPs, "
                      f"not {case.vps}")

@@ -20,6 +20,7 @@ BAD = ("Call Trace", "BUG:", "WARNING: CPU", "unstable")
 @dataclass(frozen=True)
 class LinuxCase:
     release: str = "bookworm"
+    vms: int = 1
     vps: int = 1
     cmdline: str = ""  # more of it
     run: str = "true"
@@ -34,6 +35,7 @@ LINUX_CASES = {
     "smp2": LinuxCase(vps=2, run="hvsim-job 2 40"),
     "smp4": LinuxCase(vps=4, run="hvsim-job 4 40"),
     "smp8": LinuxCase(vps=8, run="hvsim-job 8 40"),
+    "many": LinuxCase(vms=4, vps=2, run="hvsim-job 2 40"),
     "nohz_off": LinuxCase(cmdline="nohz=off", run="sleep 0.2"),
     "without_x2apic": LinuxCase(
         vps=2, enlightenments={"x2apic": False}, run="hvsim-job 2 40"),
