@@ -49,12 +49,15 @@ static enum sim_status refuse(const struct document_node *root,
                          message);
 }
 
-#define VM_PATH_BYTES 40
+/* Any number, and the longest key. */
+#define VM_PATH_BYTES 80
 
 static const char *vm_path(char path[static VM_PATH_BYTES], size_t vm,
                            const char *key)
 {
-    snprintf(path, VM_PATH_BYTES, "vms[%zu].%s", vm, key);
+    int length = snprintf(path, VM_PATH_BYTES, "vms[%zu].%s", vm, key);
+
+    CHECK(length > 0 && length < VM_PATH_BYTES);
     return path;
 }
 
@@ -157,9 +160,9 @@ static enum sim_status check_nodes(const struct scenario_vm *vm, size_t index,
     vm_path(path, index, "numa_nodes");
     if (vm->numa_nodes > vm->vps)
         return refuse(root, error, path,
-                      "%" PRIu32 " nodes for %" PRIu32 " VPs; expected at "
+                      "%" PRIu32 " nodes for %" PRIu32 " VP%s; expected at "
                       "least one VP for each",
-                      vm->numa_nodes, vm->vps);
+                      vm->numa_nodes, vm->vps, vm->vps == 1 ? "" : "s");
     if (vm->memory_bytes / vm->numa_nodes < NODE_BYTES_LEAST)
         return refuse(root, error, path,
                       "%" PRIu32 " nodes for %" PRIu64 " MiB; expected at "
