@@ -33,19 +33,26 @@ static char *command_line(const struct scenario_guest *guest)
 static void offer(struct vm_config *config,
                   const struct scenario_enlightenments *enlightenments)
 {
+    const struct {
+        bool offered;
+        uint64_t privileges, features;
+    } list[] = {
+#define ENLIGHTENMENT(key, privileges, features, help)                         \
+    {enlightenments->key, (privileges), (features)},
+#include "sim/machine/enlightenments.def"
+#undef ENLIGHTENMENT
+    };
     bool anything = false;
 
     config->privileges = PRIVILEGES_DEFAULT;
     config->features = FEATURES_KNOWN;
-#define ENLIGHTENMENT(key, privileges_of, features_of, help)                   \
-    if (!enlightenments->key) {                                                \
-        config->privileges &= ~(uint64_t)(privileges_of);                      \
-        config->features &= ~(uint64_t)(features_of);                          \
-    } else {                                                                   \
-        anything = true;                                                       \
+    for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        anything |= list[i].offered;
+        if (list[i].offered)
+            continue;
+        config->privileges &= ~list[i].privileges;
+        config->features &= ~list[i].features;
     }
-#include "sim/machine/enlightenments.def"
-#undef ENLIGHTENMENT
     if (!enlightenments->hypervisor || !anything) {
         config->privileges = 0;
         config->features &= FEATURE_X2APIC;
