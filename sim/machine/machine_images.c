@@ -2,6 +2,7 @@
 /* The files that VMs start from, each read once. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,12 +133,27 @@ static enum sim_status read_all(FILE *file, const char *path,
     return SIM_OK;
 }
 
-/* A pipe might wait for ever for its other end. */
-static bool is_special(const char *path)
+/* NULL and errno if it cannot be opened; EINVAL if it is no regular file: a
+ * pipe, say, might wait for ever for its other end. */
+static FILE *open_regular(const char *path)
 {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat about;
+    FILE *file = NULL;
 
-    return stat(path, &about) == 0 && !S_ISREG(about.st_mode);
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode))
+        file = fdopen(fd, "rb");
+    else
+        errno = EINVAL;
+    if (!file) {
+        int reason = errno;
+
+        close(fd);
+        errno = reason;
+    }
+    return file;
 }
 
 static enum sim_status read_image(const struct scenario *scenario,
@@ -146,17 +162,15 @@ static enum sim_status read_image(const struct scenario *scenario,
 {
     enum sim_status status;
     char *path = image_path(scenario, image->name);
-    bool special;
     FILE *file;
 
     if (!path)
         return out_of_memory(error);
-    special = is_special(path);
-    file = special ? NULL : fopen(path, "rbe");
+    file = open_regular(path);
     if (file) {
         status = read_all(file, path, image, error);
         fclose(file);
-    } else if (special) {
+    } else if (errno == EINVAL) {
         status =
             sim_fail(error, SIM_NO_INPUT, "%s: is not a regular file", path);
     } else {
