@@ -11,6 +11,7 @@
 #include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/synic.h"
+#include "hypervisor/vector_map.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
@@ -353,23 +354,13 @@ static bool post(struct hv_context *context, struct synic *synic,
                               intercept->payload, intercept->bytes);
 }
 
-/** The lowest vector in the map, or -1. */
-static int first_vector(const uint32_t map[8])
-{
-    for (int word = 0; word < 8; word++) {
-        if (map[word] != 0)
-            return word * 32 + __builtin_ctz(map[word]);
-    }
-    return -1;
-}
-
 static bool post_eois(struct hv_context *context, struct synic *synic,
                       struct vp_eois *eois)
 {
     struct vp_intercept *message = &eois->message;
     int vector;
 
-    while ((vector = first_vector(eois->vectors)) >= 0) {
+    while ((vector = vector_map_lowest(eois->vectors)) >= 0) {
         const struct eoi_message payload = {message->vp->index.v,
                                             (uint32_t)vector};
 
@@ -377,7 +368,7 @@ static bool post_eois(struct hv_context *context, struct synic *synic,
         memcpy(message->payload, &payload, sizeof(payload));
         if (!post(context, synic, message))
             return false;
-        eois->vectors[vector / 32] &= ~(1u << (vector % 32));
+        vector_map_clear(eois->vectors, (uint8_t)vector);
     }
     return true;
 }
@@ -480,7 +471,7 @@ void intercept_send_eoi(struct hv_context *context, struct hv_vp *vp,
         return;
     cost_note(context->bill, COST_INTERCEPT_MESSAGE, 1);
     count_message(vp, INTERCEPT_APIC_EOI);
-    eois->vectors[vector / 32] |= 1u << (vector % 32);
+    vector_map_set(eois->vectors, vector);
     if (eois->message.at)
         return; /* goes with those that wait */
     eois->message.vp = vp;

@@ -6,6 +6,7 @@
 #include "hypervisor/intercept.h"
 #include "hypervisor/lapic_private.h"
 #include "hypervisor/partition.h"
+#include "hypervisor/vector_map.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
@@ -13,41 +14,6 @@
 #define ASSIST_NO_EOI_REQUIRED 1u
 
 #define APIC_BASE_DEFAULT UINT64_C(0xfee00000)
-
-static void set_bit(uint32_t map[8], uint8_t vector)
-{
-    map[vector / 32] |= 1u << (vector % 32);
-}
-
-static void clear_bit(uint32_t map[8], uint8_t vector)
-{
-    map[vector / 32] &= ~(1u << (vector % 32));
-}
-
-static bool test_bit(const uint32_t map[8], uint8_t vector)
-{
-    return (map[vector / 32] >> (vector % 32) & 1) != 0;
-}
-
-/** The highest vector in the map, or -1. */
-static int highest(const uint32_t map[8])
-{
-    for (int word = 7; word >= 0; word--) {
-        if (map[word] != 0)
-            return word * 32 + 31 - __builtin_clz(map[word]);
-    }
-    return -1;
-}
-
-/** The lowest vector in the map, or -1. */
-static int lowest(const uint32_t map[8])
-{
-    for (int word = 0; word < 8; word++) {
-        if (map[word] != 0)
-            return word * 32 + __builtin_ctz(map[word]);
-    }
-    return -1;
-}
 
 /** The upper four bits of a vector or a priority: what is compared. */
 static uint32_t priority_class(uint32_t value)
@@ -69,7 +35,7 @@ void lapic_settle_assist(struct lapic *lapic)
         word &= ~ASSIST_NO_EOI_REQUIRED;
         arena_write(arena, page, &word, sizeof(word));
     } else {
-        clear_bit(lapic->isr, (uint8_t)highest(lapic->isr));
+        vector_map_clear(lapic->isr, (uint8_t)vector_map_highest(lapic->isr));
     }
 }
 
@@ -82,8 +48,9 @@ static void offer_assist(struct lapic *lapic, uint8_t vector)
 
     if (!msr_assist_enabled(vp) ||
         !partition_offers(vp->partition, FEATURE_EOI_ASSIST) ||
-        test_bit(lapic->tmr, vector) || highest(lapic->irr) >= 0 ||
-        lowest(lapic->isr) != vector)
+        vector_map_has(lapic->tmr, vector) ||
+        vector_map_highest(lapic->irr) >= 0 ||
+        vector_map_lowest(lapic->isr) != vector)
         return;
     arena_write(vp->hv->arena, vp->msrs.assist_page, &word, sizeof(word));
     lapic->assisted = true;
@@ -140,7 +107,7 @@ void lapic_fini(struct lapic *lapic)
 
 uint32_t lapic_priority(const struct lapic *lapic)
 {
-    int in_service = highest(lapic->isr);
+    int in_service = vector_map_highest(lapic->isr);
 
     if (in_service < 0 ||
         priority_class(lapic->tpr) >= priority_class((uint32_t)in_service))
@@ -156,11 +123,11 @@ bool lapic_error(struct lapic *lapic, uint32_t esr_bits)
     lapic->esr_pending |= esr_bits;
     /* An illegal vector here would be the next error, and so on for ever. */
     if ((lvt & LVT_MASKED) != 0 || vector < VECTOR_FIRST_LEGAL ||
-        !lapic_accepts(lapic) || test_bit(lapic->irr, vector))
+        !lapic_accepts(lapic) || vector_map_has(lapic->irr, vector))
         return false;
     lapic_settle_assist(lapic);
-    set_bit(lapic->irr, vector);
-    clear_bit(lapic->tmr, vector);
+    vector_map_set(lapic->irr, vector);
+    vector_map_clear(lapic->tmr, vector);
     return true;
 }
 
@@ -172,29 +139,29 @@ bool lapic_set_irr(struct lapic *lapic, uint8_t vector, bool level,
     if (vector < VECTOR_FIRST_LEGAL)
         return lapic_error(lapic, ESR_RECEIVE_ILLEGAL_VECTOR);
     if (auto_eoi)
-        set_bit(lapic->auto_eoi, vector);
-    if (test_bit(lapic->irr, vector))
+        vector_map_set(lapic->auto_eoi, vector);
+    if (vector_map_has(lapic->irr, vector))
         return false;
     lapic_settle_assist(lapic);
-    set_bit(lapic->irr, vector);
+    vector_map_set(lapic->irr, vector);
     if (level)
-        set_bit(lapic->tmr, vector);
+        vector_map_set(lapic->tmr, vector);
     else
-        clear_bit(lapic->tmr, vector);
+        vector_map_clear(lapic->tmr, vector);
     return true;
 }
 
 void lapic_set_auto_eoi(struct lapic *lapic, uint8_t vector, bool on)
 {
     if (on)
-        set_bit(lapic->auto_eoi, vector);
+        vector_map_set(lapic->auto_eoi, vector);
     else
-        clear_bit(lapic->auto_eoi, vector);
+        vector_map_clear(lapic->auto_eoi, vector);
 }
 
 int lapic_deliverable(const struct lapic *lapic)
 {
-    int vector = highest(lapic->irr);
+    int vector = vector_map_highest(lapic->irr);
 
     if (vector < 0 || !lapic_accepts(lapic) ||
         priority_class((uint32_t)vector) <=
@@ -205,7 +172,7 @@ int lapic_deliverable(const struct lapic *lapic)
 
 bool lapic_has_pending(const struct lapic *lapic)
 {
-    return highest(lapic->irr) >= 0;
+    return vector_map_highest(lapic->irr) >= 0;
 }
 
 uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic)
@@ -217,9 +184,9 @@ uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic)
 
     uint8_t vector = (uint8_t)deliverable;
 
-    clear_bit(lapic->irr, vector);
-    if (!test_bit(lapic->auto_eoi, vector)) {
-        set_bit(lapic->isr, vector);
+    vector_map_clear(lapic->irr, vector);
+    if (!vector_map_has(lapic->auto_eoi, vector)) {
+        vector_map_set(lapic->isr, vector);
         offer_assist(lapic, vector);
     }
     return vector;
@@ -231,13 +198,13 @@ void lapic_eoi(struct hv_context *context, struct lapic *lapic)
 
     lapic_settle_assist(lapic);
 
-    int vector = highest(lapic->isr);
+    int vector = vector_map_highest(lapic->isr);
 
     pc_vp_add(&vp->counters, PC_VP_APIC_EOI, 1);
     if (vector < 0)
         return;
-    clear_bit(lapic->isr, (uint8_t)vector);
-    if (test_bit(lapic->tmr, (uint8_t)vector))
+    vector_map_clear(lapic->isr, (uint8_t)vector);
+    if (vector_map_has(lapic->tmr, (uint8_t)vector))
         intercept_send_eoi(context, vp, (uint8_t)vector);
     synic_eoi(context, &vp->synic, (uint8_t)vector);
     vp_check_interrupts(vp);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_VECTOR_MAP_H
+#define HVSIM_HYPERVISOR_VECTOR_MAP_H
+
+/** Sets of interrupt vectors, as a local APIC keeps them: 256 bits in eight
+ *  registers, the lowest vectors first (SDM 3A, "IRR, ISR and TMR"). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VECTOR_MAP_WORDS 8
+
+static inline void vector_map_set(uint32_t map[VECTOR_MAP_WORDS],
+                                  uint8_t vector)
+{
+    map[vector / 32] |= UINT32_C(1) << (vector % 32);
+}
+
+static inline void vector_map_clear(uint32_t map[VECTOR_MAP_WORDS],
+                                    uint8_t vector)
+{
+    map[vector / 32] &= ~(UINT32_C(1) << (vector % 32));
+}
+
+static inline bool vector_map_has(const uint32_t map[VECTOR_MAP_WORDS],
+                                  uint8_t vector)
+{
+    return (map[vector / 32] >> (vector % 32)) & 1;
+}
+
+/** The highest vector in the map; -1 if it is empty. */
+static inline int vector_map_highest(const uint32_t map[VECTOR_MAP_WORDS])
+{
+    for (int word = VECTOR_MAP_WORDS - 1; word >= 0; word--) {
+        if (map[word] != 0)
+            return word * 32 + 31 - __builtin_clz(map[word]);
+    }
+    return -1;
+}
+
+/** The lowest one, likewise. */
+static inline int vector_map_lowest(const uint32_t map[VECTOR_MAP_WORDS])
+{
+    for (int word = 0; word < VECTOR_MAP_WORDS; word++) {
+        if (map[word] != 0)
+            return word * 32 + __builtin_ctz(map[word]);
+    }
+    return -1;
+}
+
+#endif
