@@ -144,6 +144,21 @@ void small_host_destroy(struct small_host *host)
     trace_free(host->trace);
 }
 
+int small_host_setup(void **state)
+{
+    static struct small_host host;
+
+    small_host_create(&host);
+    *state = &host;
+    return 0;
+}
+
+int small_host_teardown(void **state)
+{
+    small_host_destroy(*state);
+    return 0;
+}
+
 void small_host_poke(struct small_host *host, uint64_t at, const void *from,
                      size_t bytes)
 {

@@ -33,6 +33,10 @@ struct small_host {
 void small_host_create(struct small_host *host);
 void small_host_destroy(struct small_host *host);
 
+/** For cmocka: *state is a struct small_host afterwards. */
+int small_host_setup(void **state);
+int small_host_teardown(void **state);
+
 /** Writes to, and reads from, the root's memory; aborts if that fails. */
 void small_host_poke(struct small_host *host, uint64_t at, const void *from,
                      size_t bytes);

@@ -14,21 +14,6 @@
 #define REPS(n) ((uint64_t)(n) << HYPERCALL_REP_COUNT_SHIFT)
 #define GONE UINT64_MAX /* what lookup() says of a GPA that is not mapped */
 
-static int setup(void **state)
-{
-    static struct small_host host;
-
-    small_host_create(&host);
-    *state = &host;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    small_host_destroy(*state);
-    return 0;
-}
-
 static uint64_t lookup(const struct hv_partition *partition, uint64_t page)
 {
     bool writable;
@@ -460,7 +445,8 @@ static void sparse_pairs_are_mapped(void **state)
                      HV_STATUS_INVALID_PARAMETER);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)                                                                \
+    cmocka_unit_test_setup_teardown(name, small_host_setup, small_host_teardown)
 
 int main(void)
 {

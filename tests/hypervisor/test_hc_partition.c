@@ -10,21 +10,6 @@
 #include "hypervisor/intercept.h"
 #include "tests/hypervisor/small_host.h"
 
-static int setup(void **state)
-{
-    static struct small_host host;
-
-    small_host_create(&host);
-    *state = &host;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    small_host_destroy(*state);
-    return 0;
-}
-
 static uint16_t call(struct small_host *host, enum hypercall_code code,
                      const void *input, size_t bytes)
 {
@@ -281,7 +266,8 @@ static void intercepts_are_installed(void **state)
         HV_STATUS_INVALID_PARTITION_STATE);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)                                                                \
+    cmocka_unit_test_setup_teardown(name, small_host_setup, small_host_teardown)
 
 int main(void)
 {

@@ -14,21 +14,6 @@
 
 #define REPS(n) ((uint64_t)(n) << HYPERCALL_REP_COUNT_SHIFT)
 
-static int setup(void **state)
-{
-    static struct small_host host;
-
-    small_host_create(&host);
-    *state = &host;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    small_host_destroy(*state);
-    return 0;
-}
-
 static uint16_t call(struct small_host *host, enum hypercall_code code,
                      const void *input, size_t bytes)
 {
@@ -485,7 +470,8 @@ static void interrupts_are_checked(void **state)
     }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)                                                                \
+    cmocka_unit_test_setup_teardown(name, small_host_setup, small_host_teardown)
 
 int main(void)
 {

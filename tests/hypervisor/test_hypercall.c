@@ -19,21 +19,6 @@
 #define VARIABLE(n) ((uint64_t)(n) << HYPERCALL_VARIABLE_SHIFT)
 #define CPL3_SS_ATTRIBUTES 0xf3u
 
-static int setup(void **state)
-{
-    static struct small_host host;
-
-    small_host_create(&host);
-    *state = &host;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    small_host_destroy(*state);
-    return 0;
-}
-
 static uint16_t status_at(struct small_host *host, uint64_t control,
                           uint64_t input, uint64_t output)
 {
@@ -527,7 +512,8 @@ static void the_hypercall_page_calls_and_returns(void **state)
     assert_int_equal(page[PAGE_BYTES - 1], 0xcc);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)                                                                \
+    cmocka_unit_test_setup_teardown(name, small_host_setup, small_host_teardown)
 
 int main(void)
 {

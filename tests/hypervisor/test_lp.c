@@ -9,21 +9,6 @@
 #include "hypervisor/lp.h"
 #include "tests/hypervisor/small_host.h"
 
-static int setup(void **state)
-{
-    static struct small_host host;
-
-    small_host_create(&host);
-    *state = &host;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    small_host_destroy(*state);
-    return 0;
-}
-
 /* Lets VP 0 of `child` run on an LP of its own until it halts; returns how
  * often a switch was charged. */
 static uint32_t run_and_halt(struct small_host *host,
@@ -75,13 +60,14 @@ static void a_vp_after_one_that_is_gone_is_a_switch(void **state)
     }
 }
 
+#define T(name)                                                                \
+    cmocka_unit_test_setup_teardown(name, small_host_setup, small_host_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            a_vp_that_comes_back_to_its_lp_is_no_switch, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_vp_after_one_that_is_gone_is_a_switch,
-                                        setup, teardown),
+        T(a_vp_that_comes_back_to_its_lp_is_no_switch),
+        T(a_vp_after_one_that_is_gone_is_a_switch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,21 +12,6 @@
 #include "tests/hypervisor/fake_engine.h"
 #include "tests/hypervisor/small_host.h"
 
-static int setup(void **state)
-{
-    static struct small_host host;
-
-    small_host_create(&host);
-    *state = &host;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    small_host_destroy(*state);
-    return 0;
-}
-
 static void the_root_maps_all_memory_but_the_hypervisors(void **state)
 {
     struct small_host *host = *state;
@@ -478,7 +463,8 @@ static void engines_learn_which_exceptions_matter(void **state)
     assert_int_equal(child->vps[0]->engine->intercepted_vectors, 0x80000000);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)                                                                \
+    cmocka_unit_test_setup_teardown(name, small_host_setup, small_host_teardown)
 
 int main(void)
 {
