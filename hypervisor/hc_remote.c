@@ -47,14 +47,7 @@ static void flush_vp(struct hv_context *context, struct hv_vp *vp)
 {
     engine_flush_translations(vp->engine);
     cost_note(context->bill, COST_TLB_SHOOTDOWN, 1);
-    if (vp == context->vp || vp->state != VP_RUNNING)
-        return;
-    cost_note(context->bill, COST_PHYSICAL_IPI, 1);
-    cost_note(&vp->owed, COST_PHYSICAL_IPI, 1);
-    cost_note(&vp->owed, COST_VMEXIT, 1);
-    cost_note(&vp->owed, COST_VMENTRY, 1);
-    pc_lp_add(&context->lp->counters, PC_LP_IPIS_SENT, 1);
-    pc_lp_add(&vp->sched.lp->counters, PC_LP_IPIS_RECEIVED, 1);
+    vp_kick(context, vp);
 }
 
 static void flush(struct hv_context *context, uint64_t mask)

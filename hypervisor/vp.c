@@ -184,20 +184,24 @@ void vp_check_interrupts(struct hv_vp *vp)
         vp->runner.ops->request_window(vp->runner.context, true);
 }
 
+void vp_kick(struct hv_context *context, struct hv_vp *vp)
+{
+    if (vp->state != VP_RUNNING || vp == context->vp)
+        return;
+    cost_note(&vp->owed, COST_PHYSICAL_IPI, 1);
+    cost_note(&vp->owed, COST_VMEXIT, 1);
+    cost_note(&vp->owed, COST_VMENTRY, 1);
+    if (!context->lp)
+        return;
+    cost_note(context->bill, COST_PHYSICAL_IPI, 1);
+    pc_lp_add(&context->lp->counters, PC_LP_IPIS_SENT, 1);
+    pc_lp_add(&vp->sched.lp->counters, PC_LP_IPIS_RECEIVED, 1);
+}
+
 /* Makes a VP that may be anywhere notice what was asserted for it. */
 static void vp_notice(struct hv_context *context, struct hv_vp *vp)
 {
-    if (vp->state == VP_RUNNING && vp != context->vp) {
-        /* Its LP is interrupted; an exit-less post is not modelled. */
-        cost_note(&vp->owed, COST_PHYSICAL_IPI, 1);
-        cost_note(&vp->owed, COST_VMEXIT, 1);
-        cost_note(&vp->owed, COST_VMENTRY, 1);
-        if (context->lp) {
-            cost_note(context->bill, COST_PHYSICAL_IPI, 1);
-            pc_lp_add(&context->lp->counters, PC_LP_IPIS_SENT, 1);
-            pc_lp_add(&vp->sched.lp->counters, PC_LP_IPIS_RECEIVED, 1);
-        }
-    }
+    vp_kick(context, vp);
     vp_reconsider(context, vp);
     vp_check_interrupts(vp);
 }

@@ -166,6 +166,10 @@ void vp_startup(struct hv_context *context, struct hv_vp *vp, uint8_t vector);
 /** The parent is done with the VP's intercept (InterceptSuspend is cleared). */
 void vp_end_intercept(struct hv_context *context, struct hv_vp *vp);
 
+/** If the VP runs on another LP, interrupts that LP, at the cost of both (an
+ *  exit-less post is not modelled). */
+void vp_kick(struct hv_context *context, struct hv_vp *vp);
+
 /** Something that lets interrupts through has changed (EOI, TPR): asks the
  *  runner for a window if one is deliverable now. */
 void vp_check_interrupts(struct hv_vp *vp);
