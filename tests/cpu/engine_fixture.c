@@ -10,6 +10,8 @@
 
 #include "cpu/x86.h"
 
+SNIPPET(handlers);
+
 /* Unicorn forgets a few hundred bytes of each instance. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
@@ -119,6 +121,7 @@ void fixture_open(struct fixture *f)
     };
     f->engine = fixture_engine(f);
     f->run.bill = &f->bill;
+    LOAD_SNIPPET(f, GUEST_HANDLERS, handlers);
 }
 
 void fixture_close(struct fixture *f)
@@ -175,10 +178,10 @@ static void build_guest_tables(struct fixture *f)
     fixture_write64(f, GUEST_TSS + 0x24, GUEST_STACK0 - 0x800); /* IST1 */
 }
 
-static void build_idt(struct fixture *f, uint64_t handlers)
+static void build_idt(struct fixture *f)
 {
     for (uint64_t v = 0; v < 256; v++) {
-        uint64_t to = handlers + 16 * v;
+        uint64_t to = GUEST_HANDLER(v);
 
         fixture_write64(f, GUEST_IDT + 16 * v,
                         (to & 0xffff) | (uint64_t)GUEST_CS0 << 16 |
@@ -193,12 +196,12 @@ static struct x86_segment segment(uint16_t selector, uint16_t attributes)
         .limit = 0xffffffff, .selector = selector, .attributes = attributes};
 }
 
-void fixture_long_mode(struct fixture *f, uint64_t handlers)
+void fixture_long_mode(struct fixture *f)
 {
     struct x86_state s;
 
     build_guest_tables(f);
-    build_idt(f, handlers);
+    build_idt(f);
     x86_reset(&s);
     s.cr0 = CR0_PE | CR0_PG | CR0_ET | CR0_WP | CR0_NE | CR0_MP;
     s.cr3 = GUEST_PML4;
@@ -217,6 +220,22 @@ void fixture_long_mode(struct fixture *f, uint64_t handlers)
     s.rip = GUEST_CODE;
     s.gpr[X86_RSP] = GUEST_STACK0 - 0x400;
     engine_set_state(f->engine, &s);
+}
+
+int fixture_setup_long_mode(void **state)
+{
+    static struct fixture f;
+
+    fixture_open(&f);
+    fixture_long_mode(&f);
+    *state = &f;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_close(*state);
+    return 0;
 }
 
 void fixture_user_mode(struct fixture *f)

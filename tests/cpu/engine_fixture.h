@@ -22,6 +22,8 @@
 #define GUEST_TSS 0x7000
 #define GUEST_STACK0 0x9000 /* top of the ring-0 stack */
 #define GUEST_CODE 0x10000  /* where snippets are put */
+#define GUEST_HANDLERS 0x12000
+#define GUEST_HANDLER(vector) (GUEST_HANDLERS + 16 * (vector))
 #define GUEST_DATA 0x20000
 
 #define GUEST_CS0 0x08
@@ -53,7 +55,8 @@ struct fixture {
     void *extra; /* the test's own */
 };
 
-/** One cycle for each instruction, and loads, stores and events free. */
+/** One cycle for each instruction, and loads, stores and events free. The
+ *  snippet `handlers` lies at GUEST_HANDLERS. */
 void fixture_open(struct fixture *fixture);
 void fixture_close(struct fixture *fixture);
 
@@ -69,8 +72,15 @@ uint64_t fixture_read64(struct fixture *fixture, uint64_t gpa);
 void fixture_write64(struct fixture *fixture, uint64_t gpa, uint64_t value);
 
 /** Puts the engine into 64-bit mode at GUEST_CODE, interrupts off, CPL 0,
- *  with the tables above; every IDT gate goes to `handlers` + 16 * vector. */
-void fixture_long_mode(struct fixture *fixture, uint64_t handlers);
+ *  with the tables above; every IDT gate goes to its GUEST_HANDLER. */
+void fixture_long_mode(struct fixture *fixture);
+
+/** For cmocka: *state is a struct fixture in long mode afterwards. */
+int fixture_setup_long_mode(void **state);
+int fixture_teardown(void **state);
+#define IN_LONG_MODE(test)                                                     \
+    cmocka_unit_test_setup_teardown(test, fixture_setup_long_mode,             \
+                                    fixture_teardown)
 
 /** Lets the current state run at CPL 3. */
 void fixture_user_mode(struct fixture *fixture);

@@ -18,9 +18,6 @@ SNIPPET(apic);
 SNIPPET(touch);
 SNIPPET(rdtsc);
 SNIPPET(msrs);
-SNIPPET(handlers);
-
-#define HANDLERS 0x12000
 
 static enum engine_verdict resume_all_but_hlt(struct fixture *f,
                                               const struct vm_exit *exit)
@@ -31,23 +28,6 @@ static enum engine_verdict resume_all_but_hlt(struct fixture *f,
         engine_set_gpr(f->engine, X86_RAX, 0xabcd);
     engine_skip_instruction(f->engine, exit);
     return ENGINE_RESUME;
-}
-
-static int open_long_mode(void **state)
-{
-    static struct fixture f;
-
-    fixture_open(&f);
-    LOAD_SNIPPET(&f, HANDLERS, handlers);
-    fixture_long_mode(&f, HANDLERS);
-    *state = &f;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture_close(*state);
-    return 0;
 }
 
 static void a_processor_boots_from_the_reset_vector_to_64bit_code(void **state)
@@ -103,7 +83,7 @@ static void slices_change_neither_time_nor_state(void **state)
     assert_true(once_instructions > 16000);
 
     fixture_close(f);
-    open_long_mode(state);
+    fixture_setup_long_mode(state);
     f = *state;
     LOAD_SNIPPET(f, GUEST_CODE, work);
     while (fixture_run(f, 7) == VM_EXIT_LIMIT)
@@ -288,7 +268,7 @@ static void processor_msrs_are_checked_and_kept(void **state)
     assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
     assert_int_equal(f->exit_count, 1);
     assert_int_equal(f->exits[0].kind, VM_EXIT_HLT);
-    assert_int_equal(f->exit_rip[0], HANDLERS + 16 * X86_VECTOR_GP);
+    assert_int_equal(f->exit_rip[0], GUEST_HANDLER(X86_VECTOR_GP));
     assert_int_equal(engine_gpr(f->engine, X86_R8), 0x12345678);
 }
 
@@ -302,9 +282,6 @@ static void many_engines_fit_in_little_memory(void **state)
     for (unsigned i = 0; i < 32; i++)
         engine_free(engines[i]);
 }
-
-#define IN_LONG_MODE(test)                                                     \
-    cmocka_unit_test_setup_teardown(test, open_long_mode, close_fixture)
 
 int main(void)
 {

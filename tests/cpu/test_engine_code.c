@@ -8,7 +8,6 @@
 
 #include "tests/cpu/engine_fixture.h"
 
-SNIPPET(handlers);
 SNIPPET(patch_self);
 SNIPPET(function);
 SNIPPET(patch_alias);
@@ -17,34 +16,16 @@ SNIPPET(remap);
 SNIPPET(input);
 SNIPPET(spin);
 
-#define HANDLERS 0x12000
 #define FUNCTION 0x30000
 #define ALIAS 0x31000
 #define OTHER_FUNCTION 0x32000
 #define RWX 0x7
 
-static int open_long_mode(void **state)
-{
-    static struct fixture f;
-
-    fixture_open(&f);
-    LOAD_SNIPPET(&f, HANDLERS, handlers);
-    fixture_long_mode(&f, HANDLERS);
-    *state = &f;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture_close(*state);
-    return 0;
-}
-
 static void assert_halts_at_code(struct fixture *f)
 {
     assert_int_equal(fixture_run(f, 10000000), VM_EXIT_STOPPED);
     assert_int_equal(f->exits[f->exit_count - 1].kind, VM_EXIT_HLT);
-    assert_true(engine_rip(f->engine) < HANDLERS);
+    assert_true(engine_rip(f->engine) < GUEST_HANDLERS);
 }
 
 static void code_may_patch_its_own_next_instruction(void **state)
@@ -186,9 +167,6 @@ static void a_store_by_another_engine_reaches_running_code(void **state)
     f->engine = both[0];
     engine_free(both[1]);
 }
-
-#define IN_LONG_MODE(test)                                                     \
-    cmocka_unit_test_setup_teardown(test, open_long_mode, close_fixture)
 
 int main(void)
 {

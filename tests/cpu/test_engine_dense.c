@@ -22,9 +22,6 @@
 
 #include "tests/cpu/engine_fixture.h"
 
-SNIPPET(handlers);
-
-#define HANDLERS 0x12000
 #define LINE 0x30000 /* where the code under test begins */
 #define LINE_BYTES 0x4000
 #define STACK 0x80000
@@ -37,11 +34,10 @@ static void open_at_line(struct fixture *f)
     uint8_t page[PAGE_BYTES];
 
     fixture_open(f);
-    LOAD_SNIPPET(f, HANDLERS, handlers);
     memset(page, HLT, sizeof(page));
     for (unsigned i = 0; i < LINE_BYTES; i += sizeof(page))
         fixture_write(f, LINE + i, page, sizeof(page));
-    fixture_long_mode(f, HANDLERS);
+    fixture_long_mode(f);
     engine_set_rip(f->engine, LINE);
     engine_set_gpr(f->engine, X86_RSP, STACK);
     engine_intercept_exceptions(f->engine, UINT32_MAX);
@@ -360,7 +356,7 @@ static void set_mode(struct fixture *f, enum mode mode, bool user)
 {
     struct x86_state s;
 
-    fixture_long_mode(f, HANDLERS);
+    fixture_long_mode(f);
     if (user)
         fixture_user_mode(f);
     engine_get_state(f->engine, &s);
@@ -404,7 +400,6 @@ static void run_random_lines(unsigned rounds, uint64_t seed)
     fixture_open(&f);
     f.on_exit = stop_always;
     engine_intercept_exceptions(f.engine, UINT32_MAX);
-    LOAD_SNIPPET(&f, HANDLERS, handlers);
     for (unsigned round = 0; round < rounds; round++) {
         const struct itimerval limit = {.it_value.tv_sec = SECONDS_MAX};
         enum mode mode = (enum mode)(next(&random) % MODE_COUNT);

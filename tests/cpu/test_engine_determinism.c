@@ -17,13 +17,11 @@
 
 #include "tests/cpu/engine_fixture.h"
 
-SNIPPET(handlers);
 SNIPPET(work);
 SNIPPET(patch_alias);
 SNIPPET(function);
 SNIPPET(hot_page);
 
-#define HANDLERS 0x12000
 #define PATCHER 0x14000
 #define HOT 0x16000
 #define FUNCTION 0x30000
@@ -64,7 +62,7 @@ static void run_with_faults(struct fixture *f, struct digest *d)
         fixture_set_pte(f, page, 0);
     engine_set_rip(f->engine, GUEST_CODE);
     while (fixture_run(f, 100000) == VM_EXIT_STOPPED &&
-           f->exit_rip[f->exit_count - 1] == HANDLERS + 16 * X86_VECTOR_PF) {
+           f->exit_rip[f->exit_count - 1] == GUEST_HANDLER(X86_VECTOR_PF)) {
         engine_get_state(f->engine, &s);
         fixture_set_pte(f, s.cr2 & ~PAGE_MASK, (s.cr2 & ~PAGE_MASK) | 7);
         engine_skip_instruction(f->engine, &f->exits[f->exit_count - 1]);
@@ -90,8 +88,7 @@ static void measure(struct digest *d, uint64_t slice,
 
     *d = (struct digest){0};
     open(&f);
-    LOAD_SNIPPET(&f, HANDLERS, handlers);
-    fixture_long_mode(&f, HANDLERS);
+    fixture_long_mode(&f);
     LOAD_SNIPPET(&f, GUEST_CODE, work);
     LOAD_SNIPPET(&f, PATCHER, patch_alias);
     LOAD_SNIPPET(&f, HOT, hot_page);

@@ -8,7 +8,6 @@
 
 #include "tests/cpu/engine_fixture.h"
 
-SNIPPET(handlers);
 SNIPPET(random);
 SNIPPET(input);
 SNIPPET(step);
@@ -27,26 +26,7 @@ SNIPPET(invlpg);
 SNIPPET(page_end);
 SNIPPET(spin);
 
-#define HANDLERS 0x12000
-#define HANDLER(vector) (HANDLERS + 16 * (vector))
 #define USER_RWX 0x7
-
-static int open_long_mode(void **state)
-{
-    static struct fixture f;
-
-    fixture_open(&f);
-    LOAD_SNIPPET(&f, HANDLERS, handlers);
-    fixture_long_mode(&f, HANDLERS);
-    *state = &f;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture_close(*state);
-    return 0;
-}
 
 /* Where the last exit's HLT lies, as a vector; UINT_MAX: not in a handler. */
 static unsigned last_vector(const struct fixture *f)
@@ -54,8 +34,8 @@ static unsigned last_vector(const struct fixture *f)
     uint64_t rip = f->exit_rip[f->exit_count - 1];
 
     assert_int_equal(f->exits[f->exit_count - 1].kind, VM_EXIT_HLT);
-    return rip >= HANDLERS && rip < HANDLER(256)
-               ? (unsigned)(rip - HANDLERS) / 16
+    return rip >= GUEST_HANDLERS && rip < GUEST_HANDLER(256)
+               ? (unsigned)(rip - GUEST_HANDLERS) / 16
                : UINT32_MAX;
 }
 
@@ -87,7 +67,7 @@ static enum engine_verdict count_steps(struct fixture *f,
     uint64_t *steps = f->extra;
 
     if (exit->kind == VM_EXIT_HLT &&
-        f->exit_rip[f->exit_count - 1] != HANDLER(X86_VECTOR_DB))
+        f->exit_rip[f->exit_count - 1] != GUEST_HANDLER(X86_VECTOR_DB))
         return ENGINE_STOP;
     if (exit->kind == VM_EXIT_HLT)
         steps[++steps[0]] = frame(f, 0);
@@ -244,12 +224,12 @@ static void addresses_that_are_not_canonical_fault(void **state)
     assert_int_equal(last_vector(f), X86_VECTOR_GP);
     assert_int_equal(frame(f, 1), GUEST_CODE + 10);
 
-    fixture_long_mode(f, HANDLERS);
+    fixture_long_mode(f);
     LOAD_SNIPPET(f, GUEST_CODE, bad_jump);
     assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
     assert_int_equal(last_vector(f), X86_VECTOR_GP);
 
-    fixture_long_mode(f, HANDLERS);
+    fixture_long_mode(f);
     LOAD_SNIPPET(f, GUEST_CODE, bad_stack);
     fixture_write64(f, GUEST_IDT + 16 * X86_VECTOR_SS,
                     fixture_read64(f, GUEST_IDT + 16 * X86_VECTOR_SS) |
@@ -411,7 +391,7 @@ static void ports_are_closed_to_user_code_below_its_iopl(void **state)
     assert_int_equal(last_vector(f), X86_VECTOR_GP);
     assert_int_equal(frame(f, 1), GUEST_CODE + 10);
 
-    fixture_long_mode(f, HANDLERS);
+    fixture_long_mode(f);
     fixture_user_mode(f);
     engine_get_state(f->engine, &s);
     s.rflags |= UINT64_C(3) << RFLAGS_IOPL_SHIFT;
@@ -448,9 +428,6 @@ static void exceptions_can_be_the_hosts_first(void **state)
     assert_int_equal(f->exits[0].u.exception.vector, X86_VECTOR_UD);
     assert_int_equal(f->exit_rip[0], GUEST_CODE + 5);
 }
-
-#define IN_LONG_MODE(test)                                                     \
-    cmocka_unit_test_setup_teardown(test, open_long_mode, close_fixture)
 
 int main(void)
 {

@@ -13,32 +13,11 @@ SNIPPET(real_handler);
 SNIPPET(protected);
 SNIPPET(compat);
 SNIPPET(read_gdt);
-SNIPPET(handlers);
-
-#define HANDLERS 0x12000
-#define HANDLER(vector) (HANDLERS + 16 * (vector))
 
 /* 32-bit tables of the tests in protected mode. */
 #define DIRECTORY 0xa000
 #define TABLE 0xb000
 #define IDT32 0xc000
-
-static int open_long_mode(void **state)
-{
-    static struct fixture f;
-
-    fixture_open(&f);
-    LOAD_SNIPPET(&f, HANDLERS, handlers);
-    fixture_long_mode(&f, HANDLERS);
-    *state = &f;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture_close(*state);
-    return 0;
-}
 
 static void real_mode_takes_interrupts_through_the_vector_table(void **state)
 {
@@ -87,8 +66,8 @@ static void enter_protected_mode(struct fixture *f)
     for (uint32_t i = 0; i < 1024; i++)
         write32(f, TABLE + 4 * i, i << 12 | 7);
     for (uint32_t v = 0; v < 256; v++) {
-        write32(f, IDT32 + 8 * v + 4, (HANDLER(v) & 0xffff0000) | 0xee00);
-        write32(f, IDT32 + 8 * v, 0x38u << 16 | (HANDLER(v) & 0xffff));
+        write32(f, IDT32 + 8 * v + 4, (GUEST_HANDLER(v) & 0xffff0000) | 0xee00);
+        write32(f, IDT32 + 8 * v, 0x38u << 16 | (GUEST_HANDLER(v) & 0xffff));
     }
     fixture_write64(f, GUEST_GDT + 0x38, 0x00cf9b000000ffff);
     engine_get_state(f->engine, &s);
@@ -111,7 +90,7 @@ static void protected_mode_pages_and_faults(void **state)
     write32(f, TABLE + 4 * 0x30, 0);
     assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
     assert_int_equal(f->exits[0].kind, VM_EXIT_HLT);
-    assert_int_equal(f->exit_rip[0], HANDLER(X86_VECTOR_PF));
+    assert_int_equal(f->exit_rip[0], GUEST_HANDLER(X86_VECTOR_PF));
     engine_get_state(f->engine, &s);
     assert_int_equal(s.cr2, 0x30004);
     assert_int_equal(s.gpr[X86_RBX], 6);
@@ -124,7 +103,7 @@ static void protected_mode_pages_and_faults(void **state)
     s.rip = GUEST_CODE + 8;
     engine_set_state(f->engine, &s);
     assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
-    assert_int_equal(f->exit_rip[1], HANDLER(0x40));
+    assert_int_equal(f->exit_rip[1], GUEST_HANDLER(0x40));
 }
 
 static void compatibility_mode_loads_segments_and_traps(void **state)
@@ -139,7 +118,7 @@ static void compatibility_mode_loads_segments_and_traps(void **state)
     s.segment[X86_CS] = flat(GUEST_CS3_32, 0xc0fb);
     engine_set_state(f->engine, &s);
     assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
-    assert_int_equal(f->exit_rip[0], HANDLER(0x80));
+    assert_int_equal(f->exit_rip[0], GUEST_HANDLER(0x80));
     assert_int_equal(engine_instructions(f->engine), 4);
 }
 
@@ -151,7 +130,7 @@ static void user_code_cannot_read_the_supervisors_tables(void **state)
     fixture_user_mode(f);
     fixture_set_pte(f, GUEST_GDT, GUEST_GDT | 0x3);
     assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
-    assert_int_equal(f->exit_rip[0], HANDLER(X86_VECTOR_PF));
+    assert_int_equal(f->exit_rip[0], GUEST_HANDLER(X86_VECTOR_PF));
 }
 
 static void a_state_that_no_processor_can_be_in_is_a_shutdown(void **state)
@@ -164,9 +143,6 @@ static void a_state_that_no_processor_can_be_in_is_a_shutdown(void **state)
     engine_set_state(f->engine, &s);
     assert_int_equal(fixture_run(f, 1000), VM_EXIT_SHUTDOWN);
 }
-
-#define IN_LONG_MODE(test)                                                     \
-    cmocka_unit_test_setup_teardown(test, open_long_mode, close_fixture)
 
 int main(void)
 {

@@ -21,7 +21,6 @@
 
 SNIPPET(handlers);
 
-#define HANDLERS 0x12000
 #define ROUNDS 60
 #define RUNS_OF_A_ROUND 6
 
@@ -132,7 +131,7 @@ static void set_random_state(struct fixture *f, enum mode mode,
         CR4_TSD | CR4_DE | CR4_FSGSBASE | CR4_PGE | CR4_SMAP;
     struct x86_state s;
 
-    fixture_long_mode(f, HANDLERS);
+    fixture_long_mode(f);
     if (mode == MODE_USER || mode == MODE_COMPAT)
         fixture_user_mode(f);
     engine_get_state(f->engine, &s);
@@ -193,7 +192,7 @@ static void run_round(struct fixture *f, struct trial *trial)
 {
     uint64_t *random = &trial->random;
 
-    LOAD_SNIPPET(f, HANDLERS, handlers);
+    LOAD_SNIPPET(f, GUEST_HANDLERS, handlers);
     write_random_code(f, random);
     set_random_state(f, (enum mode)(next(random) % MODE_COUNT), random);
     for (unsigned i = 0; i < RUNS_OF_A_ROUND; i++) {

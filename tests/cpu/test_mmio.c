@@ -233,7 +233,7 @@ static void instructions_do_to_a_device_what_they_do_to_memory(void **state)
 
     (void)state;
     fixture_open(&f);
-    fixture_long_mode(&f, 0x12000);
+    fixture_long_mode(&f);
     for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
         uint8_t hlt = HLT;
 
