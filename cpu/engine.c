@@ -328,7 +328,7 @@ enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *run)
         if (engine_event_pending(engine) && step_more(engine)) {
             execute(engine);
             if (engine->trouble.kind != TROUBLE_NONE)
-                engine_exit_trouble(engine);
+                engine_trouble_handle(engine);
             else if (engine->stop == STOP_TRAPS)
                 engine_block_trap(engine);
             else if (engine->stop == STOP_BOUNDARY)

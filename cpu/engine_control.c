@@ -208,7 +208,7 @@ static bool lmsw_value(struct engine *engine, const struct opcode *op,
     if (!engine->delivery_aborted)
         engine_event_raise(engine, &fault);
     else
-        engine_exit_gpa(engine);
+        engine_trouble_to_host(engine);
     engine->delivery_aborted = false;
     return false;
 }

@@ -143,7 +143,7 @@ bool engine_event_pending(struct engine *engine)
 
         if (!engine->event_reported) {
             engine->event_reported = true;
-            engine_exit_gpa(engine);
+            engine_trouble_to_host(engine);
         }
         if (engine->stop == STOP_HOST)
             return false;

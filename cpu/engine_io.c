@@ -143,7 +143,7 @@ bool engine_io_string(struct engine *engine, const struct vm_exit *exit,
 
         engine->delivery_aborted = false;
         if (second_level)
-            engine_exit_gpa(engine);
+            engine_trouble_to_host(engine);
         else
             engine_event_raise(engine, &fault);
         return false;

@@ -323,7 +323,7 @@ static bool may_still_access(struct engine *engine, struct mmu_context *mmu,
 {
     if (mmu->user) {
         /* The hook is not told that a selector load reads its descriptor as
-         * the supervisor: engine_exit.c has seen to it. */
+         * the supervisor: engine_trouble.c has seen to it. */
         if (!engine->loading_segment || !is_descriptor(engine, page, access))
             return false;
         mmu->user = false;

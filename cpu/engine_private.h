@@ -16,6 +16,7 @@
  *   engine_block.c     the block hook; prices
  *   engine_step.c      code run from a scratch page
  *   engine_exit.c      intercepts: dispatch, and those for the host
+ *   engine_trouble.c   what the fill hook refused
  *   engine_control.c   control and debug registers, processor MSRs
  *   engine_io.c        IN, OUT and their string forms
  *   engine_event.c     exceptions, interrupts, system calls
@@ -227,7 +228,7 @@ struct engine {
     struct engine_trouble trouble;
     enum engine_stop stop;
     struct engine_scratch scratch;
-    /* Code that stores to its own page: engine_exit.c, plan_steps(). */
+    /* Code that stores to its own page: engine_trouble.c, plan_steps(). */
     uint32_t steps_planned;
     uint32_t steps_left;
     uint64_t own_store_at; /* by `instructions` */
@@ -407,10 +408,13 @@ void engine_exit_to_host(struct engine *engine, const struct vm_exit *exit);
 uint8_t engine_exit_length(struct engine *engine);
 /** Passes over an instruction that the engine has executed itself. */
 void engine_exit_skip(struct engine *engine, uint32_t bytes);
+
+/* engine_trouble.c */
+/** The fill hook's refusal, as engine->trouble says, handled outside
+ *  Unicorn. */
+void engine_trouble_handle(struct engine *engine);
 /** A second-level fault, as engine->trouble says, for the host. */
-void engine_exit_gpa(struct engine *engine);
-/** The fill hook's refusal, handled outside Unicorn. */
-void engine_exit_trouble(struct engine *engine);
+void engine_trouble_to_host(struct engine *engine);
 
 /* engine_control.c */
 void engine_control_cr_write(struct engine *engine, unsigned cr);

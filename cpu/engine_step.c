@@ -76,7 +76,7 @@ void engine_step_instruction(struct engine *engine)
 
     if ((length == 0 || (pc & PAGE_MASK) + length > PAGE_BYTES) &&
         !engine_memory_may_fetch(engine, next)) {
-        engine_exit_trouble(engine);
+        engine_trouble_handle(engine);
         return;
     }
     if (engine_block_needs_trap(code, have, mode)) {
