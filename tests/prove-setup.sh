@@ -28,6 +28,7 @@ readonly TREE FOLDER
 clean_up() {
     umount "$FOLDER/proc" 2>/dev/null || true
     rm -rf --one-file-system "$FOLDER"
+    rm -f "$FOLDER.log"
 }
 trap clean_up EXIT
 
@@ -41,7 +42,6 @@ mirror() {
 
 debootstrap --variant=minbase "$RELEASE" "$FOLDER" "$(mirror)" \
     >"$FOLDER.log" 2>&1 || { cat "$FOLDER.log" >&2; exit 1; }
-rm -f "$FOLDER.log"
 mount -t proc proc "$FOLDER/proc"
 cp /etc/resolv.conf "$FOLDER/etc/resolv.conf"
 mkdir "$FOLDER/hvsim"

@@ -75,7 +75,7 @@ main() {
 
     work=$(mktemp -d "$folder/initrd.XXXXXX")
     # shellcheck disable=SC2064  # the folder's name now
-    trap "rm -rf '$work'" EXIT
+    trap "rm -rf ${work@Q}" EXIT
     build_init "$work/init"
     make_tree "$work/bare" "$work/init"
     make_tree "$work/full" "$work/init"

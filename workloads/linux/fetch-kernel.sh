@@ -138,7 +138,7 @@ fetch() {
 }
 
 main() {
-    local release=${1:-bookworm} folder=${2:-$ROOT/build/linux} work
+    local release=${1:-bookworm} folder=${2:-$ROOT/build/linux} work lock
     case $release in
     bookworm | trixie) ;;
     -h | --help | help)
@@ -158,15 +158,18 @@ main() {
         die "this machine has no apt, which fetches the kernel; put vmlinuz," \
             "busybox and modules/ into $folder/$release by other means."
     mkdir -p "$folder"
+    # One at a time; whoever has waited may find it done.
+    exec {lock}<"$folder"
+    flock "$lock"
+    if [ -e "$folder/$release/vmlinuz" ]; then
+        return
+    fi
     work=$(mktemp -d "$folder/fetch.XXXXXX")
     # shellcheck disable=SC2064  # the folder's name now
-    trap "rm -rf '$work'" EXIT
+    trap "rm -rf ${work@Q}" EXIT
     fetch "$release" "$work/done" "$work"
-    # Another build may have been faster.
-    if [ ! -e "$folder/$release/vmlinuz" ]; then
-        rm -rf "${folder:?}/$release"
-        mv -T "$work/done" "$folder/$release"
-    fi
+    rm -rf "${folder:?}/$release"
+    mv -T "$work/done" "$folder/$release"
     say "$folder/$release: $(head -n 1 "$folder/$release/versions")"
 }
 
