@@ -52,6 +52,7 @@ static const char two_byte[] = "mmmm.........m.B" /* 00 */
 struct reader {
     const uint8_t *code; /* READ_BYTES_MAX bytes */
     uint32_t at;
+    uint32_t pattern; /* where displacement and immediate begin */
     enum code_mode mode;
     bool operand_size;
     bool address_size;
@@ -161,11 +162,13 @@ static uint8_t skip_modrm(struct reader *r, bool address)
     bool short_address = address_bytes(r) == 2;
 
     r->at++;
+    r->pattern = r->at;
     if (mod == 3 || !address)
         return modrm;
     if (!short_address && rm == 4) {
         rm = peek(r, 0) & 7; /* the SIB byte's base */
         r->at++;
+        r->pattern = r->at;
     }
     if (mod == 1)
         r->at += 1;
@@ -348,6 +351,20 @@ uint8_t code_shape_leak(enum code_mode mode, const uint8_t *opcode)
     }
 }
 
+/* True if an immediate tells what an instruction does, or how often. */
+static bool says_by_immediate(uint8_t map, uint8_t opcode)
+{
+    switch (map) {
+    case 0:
+        return opcode == 0xc8; /* ENTER */
+    case 1:
+        return two_byte[opcode] == 'B' || two_byte[opcode] == 'R' ||
+               two_byte[opcode] == 'x';
+    default:
+        return map == 3;
+    }
+}
+
 /* The opcode of a map, and all behind it. */
 static void skip_opcode(struct reader *r, uint8_t map, struct code_shape *shape)
 {
@@ -358,6 +375,7 @@ static void skip_opcode(struct reader *r, uint8_t map, struct code_shape *shape)
         map = opcode == 0x38 ? 2 : 3;
         r->at++;
     }
+    r->pattern = r->at;
     switch (map) {
     case 0:
         shape->ends_block = one_byte_ends_block(opcode);
@@ -371,6 +389,8 @@ static void skip_opcode(struct reader *r, uint8_t map, struct code_shape *shape)
         skip_operands(r, map == 2 ? 'm' : 'B');
         break;
     }
+    if (says_by_immediate(map, opcode))
+        r->pattern = r->at;
 }
 
 struct code_shape code_shape(enum code_mode mode, const uint8_t *code,
@@ -397,6 +417,7 @@ struct code_shape code_shape(enum code_mode mode, const uint8_t *code,
     if (r.at > CODE_INSTRUCTION_BYTES_MAX)
         r.at = CODE_INSTRUCTION_BYTES_MAX;
     shape.length = r.at <= bytes ? (uint8_t)r.at : 0;
+    shape.pattern = (uint8_t)(r.pattern < r.at ? r.pattern : r.at);
     return shape;
 }
 

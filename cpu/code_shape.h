@@ -22,9 +22,14 @@
 
 struct code_shape {
     uint8_t length;  /* 0: does not end within the bytes given */
+    uint8_t pattern; /* bytes that say what it is and touches, see below */
     uint8_t leak;    /* temporaries that Unicorn does not take back */
     bool ends_block; /* for certain; a line goes on otherwise */
 };
+
+/* An instruction's pattern is all of it but a displacement at its end, or an
+ * immediate, or both: with others in their place it does the same to other
+ * data. Where an immediate says what is done, it belongs to the pattern. */
 
 /** No instruction leaks more. */
 #define CODE_SHAPE_LEAK_MAX 4

@@ -15,9 +15,25 @@
 #define CODE_MODE_COUNT 3
 #define INSTRUCTION_BYTES_MAX 15
 
+/** What one instruction adds to the bill of its block. */
+struct decode_share {
+    uint8_t kind; /* enum cost_kind */
+    uint8_t loads;
+    uint8_t stores;
+};
+
+/** The share of all instructions of a pattern, see decode_block.c. */
+struct decode_pattern {
+    uint64_t key[2]; /* 0, 0: none; no pattern is empty */
+    struct decode_share share;
+};
+
+#define DECODE_PATTERN_BITS 12
+
 struct decoder {
     csh handles[CODE_MODE_COUNT]; /* by enum code_mode */
     cs_insn *insn;                /* owns; the instruction decoded last */
+    struct decode_pattern patterns[1u << DECODE_PATTERN_BITS];
 };
 
 /** Prefixes and what follows from them, read from the bytes: the
