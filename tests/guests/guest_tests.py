@@ -59,6 +59,7 @@ GUEST_TESTS = {
     "timers": GuestTest("hvtest-timers", runs_on_qemu=False),
     "hypercalls": GuestTest("hvtest-hypercalls", runs_on_qemu=False),
     "synic": GuestTest("hvtest-synic", runs_on_qemu=False),
+    "rules": GuestTest("hvtest-rules", vps=3, runs_on_qemu=False),
     "enlightenments": GuestTest(
         "hvtest-enlightenments", vps=3, runs_on_qemu=False
     ),

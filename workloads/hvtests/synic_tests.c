@@ -3,12 +3,12 @@
 /*
  * hvtest-synic: message slots, queues and pending flags, masked and polled
  * SINTs, auto-EOI, and timers that send messages (TLFS, "Virtual Interrupt
- * Controller", "Synthetic Timers"). The timers are the guest's own source of
- * messages: several of them share a SINT, and so contend for its slot.
+ * Controller", "Synthetic Timers").
  *
  * Argument: test=NAME. Needs Hyper-V with a SynIC and synthetic timers.
  */
 
+#include "workloads/hvtests/message.h"
 #include "workloads/hvtests/msr.h"
 #include "workloads/runtime/apic.h"
 #include "workloads/runtime/clock.h"
@@ -22,255 +22,180 @@
 #include "workloads/selftest/probe.h"
 #include "workloads/selftest/selftest.h"
 
-#define MSR_SCONTROL 0x40000080u
-#define MSR_SIEFP 0x40000082u
-#define MSR_SIMP 0x40000083u
-#define MSR_EOM 0x40000084u
-#define MSR_SINT0 0x40000090u
-
 #define PRIVILEGE_SYNIC (UINT64_C(1) << 2)
-
-#define SINT 2
-#define SINT_MASKED UINT64_C(0x10000)
-#define SINT_AUTO_EOI UINT64_C(0x20000)
-#define SINT_POLLING UINT64_C(0x40000)
-#define VECTOR 0xb0
-
-#define STIMER_SINT_SHIFT 16
-#define TIMER_EXPIRED 0x80000010u
-#define FLAG_PENDING 1
-
-#define UNITS_PER_MS UINT64_C(10000)
-#define NS_PER_MS UINT64_C(1000000)
-
-struct slot {
-    volatile uint32_t type;
-    uint8_t payload_bytes, flags;
-    uint16_t reserved;
-    uint64_t origin;
-    uint32_t timer, reserved2;
-    uint64_t expiration, delivery;
-    uint8_t rest[256 - 40];
-};
-
-static struct slot *slots; /* the message page */
-static volatile unsigned interrupts;
-static bool ends_interrupts; /* the handler writes EOI */
-
-static void handle(struct trap_frame *frame)
-{
-    (void)frame;
-    interrupts++;
-    if (ends_interrupts)
-        apic_eoi();
-}
-
-static void set_up(uint64_t sint)
-{
-    ends_interrupts = (sint & SINT_AUTO_EOI) == 0;
-    interrupts = 0;
-    x86_wrmsr(MSR_SIMP, (uintptr_t)slots | HV_PAGE_ENABLE);
-    x86_wrmsr(MSR_SINT0 + SINT, sint);
-    x86_wrmsr(MSR_SCONTROL, 1);
-}
-
-static void tear_down(void)
-{
-    for (uint32_t timer = 0; timer < 4; timer++) {
-        x86_wrmsr(HV_MSR_STIMER0_CONFIG + 2 * timer, 0);
-        x86_wrmsr(HV_MSR_STIMER0_COUNT + 2 * timer, 0);
-    }
-    x86_wrmsr(MSR_SINT0 + SINT, SINT_MASKED);
-    x86_wrmsr(MSR_SCONTROL, 0);
-    x86_wrmsr(MSR_SIMP, 0);
-}
-
-/* The timer expires at once, and sends its message to the SINT. */
-static void expire(uint32_t timer)
-{
-    x86_wrmsr(HV_MSR_STIMER0_CONFIG + 2 * timer,
-              HV_STIMER_AUTO_ENABLE | (uint64_t)SINT << STIMER_SINT_SHIFT);
-    x86_wrmsr(HV_MSR_STIMER0_COUNT + 2 * timer, hyperv_reference_time());
-}
-
-static void wait_a_moment(void)
-{
-    clock_spin(NS_PER_MS / 10);
-}
-
-/* What Linux does: free the slot, then look at what its flags said. */
-static void consume(void)
-{
-    uint8_t flags = slots[SINT].flags;
-
-    slots[SINT].type = 0;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if ((flags & FLAG_PENDING) != 0)
-        x86_wrmsr(MSR_EOM, 0);
-}
 
 static void run_page_is_zeroed(void)
 {
+    struct message_slot *slots = message_slots();
+
     memset(slots, 0xff, PAGE_BYTES);
-    x86_wrmsr(MSR_SIMP, (uintptr_t)slots | HV_PAGE_ENABLE);
+    x86_wrmsr(MESSAGE_MSR_SIMP, (uintptr_t)slots | HV_PAGE_ENABLE);
     selftest_equal(slots[0].type, 0, "SIMP: the first slot");
     selftest_equal(slots[15].rest[200], 0, "SIMP: the last slot");
-    x86_wrmsr(MSR_SIMP, 0);
+    x86_wrmsr(MESSAGE_MSR_SIMP, 0);
     selftest_equal(slots[0].type, UINT32_MAX, "beneath it: as it was");
-    x86_wrmsr(MSR_SIEFP, (uintptr_t)slots | HV_PAGE_ENABLE);
+    x86_wrmsr(MESSAGE_MSR_SIEFP, (uintptr_t)slots | HV_PAGE_ENABLE);
     selftest_equal(slots[0].type, 0, "SIEFP: the first word");
-    x86_wrmsr(MSR_SIEFP, 0);
+    x86_wrmsr(MESSAGE_MSR_SIEFP, 0);
     memset(slots, 0, PAGE_BYTES);
 }
 
 static void run_message_of_a_timer(void)
 {
     uint64_t before = hyperv_reference_time();
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
 
-    set_up(VECTOR);
-    expire(1);
-    wait_a_moment();
-    selftest_equal(interrupts, 1, "interrupts");
-    selftest_equal(slots[SINT].type, TIMER_EXPIRED, "type");
-    selftest_equal(slots[SINT].payload_bytes, 24, "payload");
-    selftest_equal(slots[SINT].flags, 0, "flags");
-    selftest_equal(slots[SINT].timer, 1, "timer");
-    selftest_equal(slots[SINT].expiration >= before, true, "expiration");
-    selftest_equal(slots[SINT].delivery >= slots[SINT].expiration, true,
-                   "delivery");
+    message_expire(1);
+    message_wait();
+    selftest_equal(message_interrupts(), 1, "interrupts");
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "type");
+    selftest_equal(slot->payload_bytes, 24, "payload");
+    selftest_equal(slot->flags, 0, "flags");
+    selftest_equal(slot->timer, 1, "timer");
+    selftest_equal(slot->expiration >= before, true, "expiration");
+    selftest_equal(slot->delivery >= slot->expiration, true, "delivery");
     selftest_equal(x86_rdmsr(HV_MSR_STIMER0_CONFIG + 2) & HV_STIMER_ENABLE, 0,
                    "a one-shot timer is off again");
-    tear_down();
+    message_close();
 }
 
 /* A full slot is not overwritten: the second message is flagged, raises no
  * interrupt, and comes with EOM. */
 static void run_busy_slot(void)
 {
-    set_up(VECTOR);
-    expire(0);
-    wait_a_moment();
-    expire(3);
-    wait_a_moment();
-    selftest_equal(interrupts, 1, "interrupts while the slot is full");
-    selftest_equal(slots[SINT].timer, 0, "the slot has the first");
-    selftest_equal(slots[SINT].flags, FLAG_PENDING, "and says that more waits");
-    consume();
-    wait_a_moment();
-    selftest_equal(slots[SINT].type, TIMER_EXPIRED, "after EOM: type");
-    selftest_equal(slots[SINT].timer, 3, "after EOM: the second");
-    selftest_equal(slots[SINT].flags, 0, "and nothing waits");
-    selftest_equal(interrupts, 2, "interrupts after EOM");
-    tear_down();
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
+
+    message_expire(0);
+    message_wait();
+    message_expire(3);
+    message_wait();
+    selftest_equal(message_interrupts(), 1,
+                   "interrupts while the slot is full");
+    selftest_equal(slot->timer, 0, "the slot has the first");
+    selftest_equal(slot->flags, MESSAGE_PENDING, "and says that more waits");
+    message_consume();
+    message_wait();
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "after EOM: type");
+    selftest_equal(slot->timer, 3, "after EOM: the second");
+    selftest_equal(slot->flags, 0, "and nothing waits");
+    selftest_equal(message_interrupts(), 2, "interrupts after EOM");
+    message_close();
 }
 
 /* Who frees the slot and forgets EOM gets the message some time later. */
 static void run_forgotten_eom(void)
 {
-    set_up(VECTOR);
-    expire(0);
-    wait_a_moment();
-    expire(1);
-    wait_a_moment();
-    slots[SINT].type = 0;
-    clock_spin(20 * NS_PER_MS);
-    selftest_equal(slots[SINT].type, TIMER_EXPIRED, "type");
-    selftest_equal(slots[SINT].timer, 1, "timer");
-    tear_down();
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
+
+    message_expire(0);
+    message_wait();
+    message_expire(1);
+    message_wait();
+    slot->type = 0;
+    clock_spin(20 * MESSAGE_NS_PER_MS);
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "type");
+    selftest_equal(slot->timer, 1, "timer");
+    message_close();
 }
 
 /* The message lands, its interrupt is lost for good. */
 static void run_masked(void)
 {
-    set_up(SINT_MASKED | VECTOR);
-    expire(0);
-    wait_a_moment();
-    selftest_equal(slots[SINT].type, TIMER_EXPIRED, "type");
-    selftest_equal(interrupts, 0, "interrupts while masked");
-    x86_wrmsr(MSR_SINT0 + SINT, VECTOR);
-    wait_a_moment();
-    selftest_equal(interrupts, 0, "interrupts after that");
-    tear_down();
+    struct message_slot *slot = message_open(MESSAGE_MASKED | MESSAGE_VECTOR);
+
+    message_expire(0);
+    message_wait();
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "type");
+    selftest_equal(message_interrupts(), 0, "interrupts while masked");
+    x86_wrmsr(MESSAGE_MSR_SINT, MESSAGE_VECTOR);
+    message_wait();
+    selftest_equal(message_interrupts(), 0, "interrupts after that");
+    message_close();
 }
 
 static void run_polled(void)
 {
-    set_up(SINT_POLLING | VECTOR);
-    expire(0);
-    wait_a_moment();
-    selftest_equal(slots[SINT].type, TIMER_EXPIRED, "type");
-    selftest_equal(interrupts, 0, "interrupts");
-    selftest_equal(msr_write(MSR_SINT0 + SINT, SINT_POLLING), MSR_OK,
+    struct message_slot *slot = message_open(MESSAGE_POLLING | MESSAGE_VECTOR);
+
+    message_expire(0);
+    message_wait();
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "type");
+    selftest_equal(message_interrupts(), 0, "interrupts");
+    selftest_equal(msr_write(MESSAGE_MSR_SINT, MESSAGE_POLLING), MSR_OK,
                    "a polled SINT needs no vector");
-    tear_down();
+    message_close();
 }
 
 /* Nobody writes EOI, and the next interrupt comes all the same. */
 static void run_auto_eoi(void)
 {
-    set_up(SINT_AUTO_EOI | VECTOR);
+    struct message_slot *slot = message_open(MESSAGE_AUTO_EOI | MESSAGE_VECTOR);
+
     for (unsigned i = 1; i <= 3; i++) {
-        expire(0);
-        wait_a_moment();
-        selftest_equal(interrupts, i, "interrupts");
-        selftest_equal(apic_read(APIC_ISR + 0x10 * (VECTOR / 32)), 0,
+        message_expire(0);
+        message_wait();
+        selftest_equal(message_interrupts(), i, "interrupts");
+        selftest_equal(apic_read(APIC_ISR + 0x10 * (MESSAGE_VECTOR / 32)), 0,
                        "in service");
-        consume();
+        message_consume();
     }
-    tear_down();
+    message_close();
 }
 
 /* What expires while the SynIC is off comes when it is on. */
 static void run_off(void)
 {
-    set_up(VECTOR);
-    x86_wrmsr(MSR_SCONTROL, 0);
-    expire(0);
-    wait_a_moment();
-    selftest_equal(slots[SINT].type, 0, "the slot while the SynIC is off");
-    x86_wrmsr(MSR_SCONTROL, 1);
-    wait_a_moment();
-    selftest_equal(slots[SINT].type, TIMER_EXPIRED, "when it is on: type");
-    selftest_equal(interrupts, 1, "when it is on: interrupts");
-    tear_down();
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
+
+    x86_wrmsr(MESSAGE_MSR_SCONTROL, 0);
+    message_expire(0);
+    message_wait();
+    selftest_equal(slot->type, 0, "the slot while the SynIC is off");
+    x86_wrmsr(MESSAGE_MSR_SCONTROL, 1);
+    message_wait();
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "when it is on: type");
+    selftest_equal(message_interrupts(), 1, "when it is on: interrupts");
+    message_close();
 }
 
 static void run_zero_count(void)
 {
-    uint64_t config = (uint64_t)SINT << STIMER_SINT_SHIFT;
+    uint64_t config = MESSAGE_TIMER_SINT;
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
 
-    set_up(VECTOR);
     x86_wrmsr(HV_MSR_STIMER0_CONFIG,
               config | HV_STIMER_ENABLE | HV_STIMER_AUTO_ENABLE);
-    wait_a_moment();
-    selftest_equal(slots[SINT].type, 0, "enabled without a COUNT");
-    x86_wrmsr(HV_MSR_STIMER0_COUNT, hyperv_reference_time() + UNITS_PER_MS);
+    message_wait();
+    selftest_equal(slot->type, 0, "enabled without a COUNT");
+    x86_wrmsr(HV_MSR_STIMER0_COUNT,
+              hyperv_reference_time() + MESSAGE_UNITS_PER_MS);
     x86_wrmsr(HV_MSR_STIMER0_COUNT, 0);
-    clock_spin(2 * NS_PER_MS);
-    selftest_equal(slots[SINT].type, 0, "stopped by COUNT 0");
-    tear_down();
+    clock_spin(2 * MESSAGE_NS_PER_MS);
+    selftest_equal(slot->type, 0, "stopped by COUNT 0");
+    message_close();
 }
 
 /* A lazy timer that could not deliver makes up for nothing. */
 static void run_lazy(void)
 {
-    uint64_t config = (uint64_t)SINT << STIMER_SINT_SHIFT | HV_STIMER_PERIODIC |
-                      HV_STIMER_LAZY | HV_STIMER_ENABLE;
+    uint64_t config = MESSAGE_TIMER_SINT | HV_STIMER_PERIODIC | HV_STIMER_LAZY |
+                      HV_STIMER_ENABLE;
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
 
-    set_up(VECTOR);
-    x86_wrmsr(HV_MSR_STIMER0_COUNT, UNITS_PER_MS);
+    x86_wrmsr(HV_MSR_STIMER0_COUNT, MESSAGE_UNITS_PER_MS);
     x86_wrmsr(HV_MSR_STIMER0_CONFIG, config);
-    clock_spin(10 * NS_PER_MS + NS_PER_MS / 2);
-    selftest_equal(interrupts, 1, "one message while nobody frees the slot");
-    consume();
-    wait_a_moment();
-    selftest_equal(slots[SINT].type, TIMER_EXPIRED, "the next, at once");
-    consume();
-    wait_a_moment();
-    selftest_equal(slots[SINT].type, 0, "and no more before its time");
-    clock_spin(NS_PER_MS);
-    selftest_equal(slots[SINT].type, TIMER_EXPIRED, "but then");
-    tear_down();
+    clock_spin(10 * MESSAGE_NS_PER_MS + MESSAGE_NS_PER_MS / 2);
+    selftest_equal(message_interrupts(), 1,
+                   "one message while nobody frees the slot");
+    message_consume();
+    message_wait();
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "the next, at once");
+    message_consume();
+    message_wait();
+    selftest_equal(slot->type, 0, "and no more before its time");
+    clock_spin(MESSAGE_NS_PER_MS);
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "but then");
+    message_close();
 }
 
 void guest_main(void)
@@ -291,8 +216,7 @@ void guest_main(void)
 
     if ((hyperv_privileges() & needed) != needed)
         report_fail("this machine has no SynIC with timers");
-    slots = memory_pages(1);
-    trap_set_handler(VECTOR, handle);
+    message_init();
     probe_init();
     selftest_run(cases, sizeof(cases) / sizeof(cases[0]));
 }
