@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Synthetic MSRs of the partition and of the VP that no other file owns. */
+#include <string.h>
+
 #include "hypervisor/hypercall.h"
 #include "hypervisor/msr_private.h"
 #include "hypervisor/partition.h"
@@ -182,22 +184,38 @@ bool msr_read_assist(struct hv_context *context, uint32_t index,
     return true;
 }
 
-/** A new page is all zero, its first dword ("no EOI required") included. */
+/** Of the page that the guest gives, the first dword ("no EOI required")
+ *  begins anew and the rest shows through, as if there were no overlay. */
+static bool show_assist(struct hv_vp *vp, uint64_t value)
+{
+    struct gpa_space *space = &vp->partition->gpa;
+    spa_t *page = &vp->msrs.assist_page;
+    uint8_t content[PAGE_BYTES];
+    spa_t beneath;
+    bool writable;
+
+    if (!gpa_space_lookup(space, gpa_page(gpa(value)), &beneath, &writable))
+        return false;
+    arena_read(vp->hv->arena, beneath, content, sizeof(content));
+    if (gpa_space_overlay(space, &vp->msrs.assist, gpa_page(gpa(value)), true,
+                          page) != HV_STATUS_SUCCESS)
+        return false;
+    memset(content, 0, sizeof(uint32_t));
+    arena_write(vp->hv->arena, *page, content, sizeof(content));
+    return true;
+}
+
 bool msr_write_assist(struct hv_context *context, uint32_t index,
                       uint64_t value)
 {
-    struct hv_partition *partition = partition_of(context);
     uint64_t *msr = &context->vp->msrs.assist;
-    spa_t *page = &context->vp->msrs.assist_page;
 
     (void)index;
     if (!same_page(*msr, value)) {
         lapic_settle_assist(&context->vp->lapic);
         if ((value & ENABLE) == 0)
-            gpa_space_remove_overlay(&partition->gpa, msr);
-        else if (!is_backed(partition, value) ||
-                 gpa_space_overlay(&partition->gpa, msr, gpa_page(gpa(value)),
-                                   true, page) != HV_STATUS_SUCCESS)
+            gpa_space_remove_overlay(&partition_of(context)->gpa, msr);
+        else if (!show_assist(context->vp, value))
             return false;
     }
     *msr = value;

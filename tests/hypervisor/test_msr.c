@@ -389,14 +389,18 @@ static void vps_have_their_own_index_and_registers(void **state)
 
 /* Assist page, crash */
 
-static void the_assist_page_appears_zeroed_and_keeps_reserved_bits(void **state)
+static void the_assist_page_begins_anew_and_keeps_reserved_bits(void **state)
 {
     struct fake_world *world = *state;
 
+    fake_write32(world, (spa_t){PAGE}, 0xa5a5);
+    fake_write32(world, (spa_t){PAGE + 4}, 0x5a5a);
     assert_true(wrmsr(world, VP_ASSIST_PAGE, PAGE | 0xfff));
     assert_int_equal(read_of(world, VP_ASSIST_PAGE), PAGE | 0xfff);
     assert_true(is_overlaid(world, PAGE));
     assert_int_equal(fake_read32(world, behind(world, PAGE)), 0);
+    assert_int_equal(fake_read32(world, spa_add(behind(world, PAGE), 4)),
+                     0x5a5a);
     assert_false(wrmsr(world, VP_ASSIST_PAGE, 0xf0001));
     assert_int_equal(read_of(world, VP_ASSIST_PAGE), PAGE | 0xfff);
     assert_true(wrmsr(world, VP_ASSIST_PAGE, PAGE));
@@ -503,7 +507,7 @@ int main(void)
         TEST(run_time_is_the_vps_own),
         TEST(a_tsc_that_is_set_counts_on_from_there),
         TEST(vps_have_their_own_index_and_registers),
-        TEST(the_assist_page_appears_zeroed_and_keeps_reserved_bits),
+        TEST(the_assist_page_begins_anew_and_keeps_reserved_bits),
         TEST(a_vp_that_goes_away_takes_its_assist_page_along),
         TEST(a_guest_idles_by_reading),
         TEST(only_a_reset_and_a_report_concern_the_parent),

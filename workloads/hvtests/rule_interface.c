@@ -123,6 +123,8 @@ void rule_06_pages_appear_zeroed(void)
     }
     x86_wrmsr(HV_MSR_VP_ASSIST_PAGE, (uintptr_t)page | HV_PAGE_ENABLE);
     selftest_equal(page[0], 0, "assist page: the first word");
+    selftest_equal(page[1], UINT32_MAX, "assist page: the second");
+    selftest_equal(page[last], UINT32_MAX, "assist page: the last");
     page[0] = 0x55;
     x86_wrmsr(HV_MSR_VP_ASSIST_PAGE, (uintptr_t)page | HV_PAGE_ENABLE);
     selftest_equal(page[0], 0x55, "assist page: enabled already");

@@ -129,8 +129,7 @@ static void run_polled(void)
 /* Nobody writes EOI, and the next interrupt comes all the same. */
 static void run_auto_eoi(void)
 {
-    struct message_slot *slot = message_open(MESSAGE_AUTO_EOI | MESSAGE_VECTOR);
-
+    message_open(MESSAGE_AUTO_EOI | MESSAGE_VECTOR);
     for (unsigned i = 1; i <= 3; i++) {
         message_expire(0);
         message_wait();
