@@ -351,12 +351,13 @@ uint8_t code_shape_leak(enum code_mode mode, const uint8_t *opcode)
     }
 }
 
-/* True if an immediate tells what an instruction does, or how often. */
+/* True if an immediate tells what an instruction does, or how often. To the
+ * disassembler 62 and 8F may begin EVEX and XOP, which are longer. */
 static bool says_by_immediate(uint8_t map, uint8_t opcode)
 {
     switch (map) {
     case 0:
-        return opcode == 0xc8; /* ENTER */
+        return opcode == 0xc8 /* ENTER */ || opcode == 0x62 || opcode == 0x8f;
     case 1:
         return two_byte[opcode] == 'B' || two_byte[opcode] == 'R' ||
                two_byte[opcode] == 'x';
