@@ -32,6 +32,7 @@ enum {
 #define FCR_TRIGGER_SHIFT 6
 #define LCR_DLAB 0x80
 #define MCR_MASK 0x1f
+#define MCR_RTS 0x02
 #define MCR_OUT2 0x08 /* on a PC: lets the interrupt through */
 #define MCR_LOOP 0x10
 #define LSR_DATA_READY 0x01
@@ -299,7 +300,7 @@ unsigned vdev_uart_room(const struct vdev *vdev)
 {
     const struct vdev_uart *uart = (const struct vdev_uart *)vdev;
 
-    if (uart->r.mcr & MCR_LOOP)
+    if ((uart->r.mcr & (MCR_RTS | MCR_LOOP)) != MCR_RTS)
         return 0;
     return uart_capacity(uart) - uart->r.fifo_count;
 }

@@ -23,7 +23,9 @@ struct vdev *vdev_uart_create(uint16_t first_port, unsigned gsi,
                               vdev_uart_sink_fn *sink, void *context);
 
 /** How many bytes the UART can receive now without an overrun: 1, or up to 16
- *  with the FIFOs enabled; none in loopback. */
+ *  with the FIFOs enabled; none in loopback, nor while its guest does not
+ *  request any to be sent (RTS), which a terminal with hardware flow control
+ *  keeps to. */
 unsigned vdev_uart_room(const struct vdev *vdev);
 
 /** A byte arrives from the line. Lost in loopback; an overrun if there is no

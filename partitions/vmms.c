@@ -181,6 +181,8 @@ static bool vm_prepare(struct vm *vm)
     vm->blocks = calloc(vm->block_count, sizeof(*vm->blocks));
     vm->vmwp = vmwp_create(vm->vmms->root, &vm->vmms->winhv,
                            vm->config.vp_count, &listener, vm_on_stopped, vm);
+    if (vm->vmwp && vm->config.console_baud != 0)
+        vmwp_set_baud(vm->vmwp, vm->config.console_baud);
     return vm->blocks && vm->vmwp;
 }
 
@@ -254,6 +256,17 @@ void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now)
     vm->restart = false;
     if (vm->state == VM_RUNNING || vm->state == VM_STARTING)
         vm_begin(vm, now, VM_STOPPING);
+}
+
+bool vmms_type(struct vmms *vmms, uint32_t vm_number, const uint8_t *bytes,
+               size_t count, cycles_t now)
+{
+    return vmwp_type(vmms_vm(vmms, vm_number)->vmwp, bytes, count, now);
+}
+
+size_t vmms_untyped(const struct vmms *vmms, uint32_t vm_number)
+{
+    return vmwp_untyped(vmms_vm(vmms, vm_number)->vmwp);
 }
 
 enum vm_state vmms_state(const struct vmms *vmms, uint32_t vm_number)

@@ -33,6 +33,7 @@ struct vm_config {
     uint64_t privileges;
     uint64_t features;        /* TLFS, synthetic processor features */
     struct guest_image image; /* borrowed parts */
+    uint32_t console_baud;    /* see vmwp_set_baud(); 0: as usual */
 };
 
 struct vm;
@@ -68,6 +69,12 @@ MUST_USE enum sim_status vmms_add(struct vmms *vmms,
  *  under way is turned back. */
 void vmms_start(struct vmms *vmms, uint32_t vm_number, cycles_t now);
 void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now);
+
+/** Types at the VM's console; what is still to come of it. See vmwp_type(),
+ *  vmwp_untyped(). */
+MUST_USE bool vmms_type(struct vmms *vmms, uint32_t vm_number,
+                        const uint8_t *bytes, size_t count, cycles_t now);
+size_t vmms_untyped(const struct vmms *vmms, uint32_t vm_number);
 
 enum vm_state vmms_state(const struct vmms *vmms, uint32_t vm_number);
 const char *vmms_state_name(enum vm_state state);

@@ -73,6 +73,17 @@ enum vmwp_end {
 typedef void vmwp_stopped_fn(void *context, struct hv_context *hv_context,
                              enum vmwp_end end, const char *why);
 
+/** What is typed at the VM's console, until it is at the UART; see
+ *  vmwp_input.c. */
+struct vmwp_input {
+    uint8_t *bytes; /* owns: those from `first` to `end` are to come */
+    size_t first, end, capacity;
+    cycles_t byte_time; /* that the line takes for a byte */
+    cycles_t line_free; /* when the line has carried the last one */
+    struct event arrival;
+    bool arrived; /* a byte, and the devices' thread has not seen it yet */
+};
+
 struct vmwp {
     struct root *root;   /* borrowed */
     struct winhv *winhv; /* borrowed */
@@ -88,6 +99,7 @@ struct vmwp {
                                  know of yet */
     struct event timer;       /* the first device's deadline */
     struct console console;   /* COM1 */
+    struct vmwp_input input;  /* of it */
     vmwp_stopped_fn *on_stopped;
     void *on_stopped_context;     /* borrowed */
     char crash[VMWP_CRASH_BYTES]; /* what the guest reported, in words */
@@ -111,8 +123,18 @@ void vmwp_reset(struct vmwp *vmwp);
 void vmwp_receive(struct vmwp *vmwp, struct hv_context *context,
                   const uint8_t message[VMWP_MESSAGE_BYTES]);
 
-/** A byte for the VM's console. False if its UART has no room for it now; it
- *  may have later. */
-bool vmwp_type(struct vmwp *vmwp, uint8_t byte, cycles_t now);
+#define VMWP_BAUD_DEFAULT 115200
+
+/** How fast what is typed comes, in bits a second; not 0. */
+void vmwp_set_baud(struct vmwp *vmwp, uint32_t baud);
+
+/** Types at the VM's console, behind what has been typed before; copies. The
+ *  guest gets it when its UART takes it, if need be after the VM has been
+ *  switched on. False if out of memory. */
+MUST_USE bool vmwp_type(struct vmwp *vmwp, const uint8_t *bytes, size_t count,
+                        cycles_t now);
+
+/** How many bytes have been typed that the UART has not taken yet. */
+size_t vmwp_untyped(const struct vmwp *vmwp);
 
 #endif

@@ -114,6 +114,7 @@ void vmwp_devices_settle(struct vmwp *vmwp, cycles_t now)
     struct hypervisor *hv = vmwp->root->hv;
     uint64_t deadline_ns = vdev_bus_deadline(&vmwp->bus);
 
+    vmwp_input_settle(vmwp, now);
     if (deadline_ns == VDEV_NEVER || !is_on(vmwp)) {
         event_cancel(hv->events, &vmwp->timer);
         return;
@@ -159,6 +160,7 @@ static enum root_step run_devices(void *context, struct hv_context *hv_context)
         cost_note(hv_context->bill, COST_VDEV_ACCESS, 1);
         tell_eois(vmwp);
         vdev_bus_expire(&vmwp->bus, vmwp_now_ns(vmwp, hv_context));
+        vmwp_input_receive(vmwp, hv_context);
         vmwp->devices_phase = PHASE_DELIVER;
         return ROOT_AGAIN;
     default:
@@ -170,7 +172,7 @@ static enum root_step run_devices(void *context, struct hv_context *hv_context)
     }
 }
 
-static void wake_devices(struct vmwp *vmwp, cycles_t now)
+void vmwp_devices_wake(struct vmwp *vmwp, cycles_t now)
 {
     struct hypervisor *hv = vmwp->root->hv;
     struct hv_context context =
@@ -181,17 +183,7 @@ static void wake_devices(struct vmwp *vmwp, cycles_t now)
 
 static void on_timer(void *context, cycles_t now)
 {
-    wake_devices(context, now);
-}
-
-bool vmwp_type(struct vmwp *vmwp, uint8_t byte, cycles_t now)
-{
-    if (!is_on(vmwp) || vdev_uart_room(vmwp->uart) == 0)
-        return false;
-    vdev_uart_receive(vmwp->uart, byte);
-    if (vdev_ioapic_pending(vmwp->ioapic) || vdev_pic_pending(vmwp->pic))
-        wake_devices(vmwp, now);
-    return true;
+    vmwp_devices_wake(context, now);
 }
 
 static bool add(struct vmwp *vmwp, struct vdev *vdev)
@@ -211,6 +203,7 @@ bool vmwp_devices_init(struct vmwp *vmwp)
                                  .name = "vdev-timer",
                                  .fire = on_timer,
                                  .context = vmwp};
+    vmwp_input_init(vmwp);
     vmwp->ioapic = vdev_ioapic_create();
     if (!add(vmwp, vmwp->ioapic))
         return false;
@@ -228,6 +221,7 @@ void vmwp_devices_fini(struct vmwp *vmwp)
 {
     if (event_is_scheduled(&vmwp->timer))
         event_cancel(vmwp->root->hv->events, &vmwp->timer);
+    vmwp_input_fini(vmwp);
     vdev_bus_free(&vmwp->bus);
 }
 
@@ -237,5 +231,6 @@ void vmwp_devices_reset(struct vmwp *vmwp)
     vmwp->devices_phase = PHASE_WAKE;
     vmwp->end_wanted = false;
     memset(vmwp->eois, 0, sizeof(vmwp->eois));
+    vmwp_input_reset(vmwp);
     vdev_bus_reset(&vmwp->bus);
 }

@@ -102,6 +102,20 @@ void vmwp_devices_eoi(struct vmwp *vmwp, struct hv_context *context,
 /** After accesses: when the devices want to be called may have changed. */
 void vmwp_devices_settle(struct vmwp *vmwp, cycles_t now);
 
+/** There is something for the devices' thread to do. */
+void vmwp_devices_wake(struct vmwp *vmwp, cycles_t now);
+
+/* vmwp_input.c: what is typed. */
+
+void vmwp_input_init(struct vmwp *vmwp);
+void vmwp_input_fini(struct vmwp *vmwp);
+/** The VM is off; what has been typed stays for when it is on again. */
+void vmwp_input_reset(struct vmwp *vmwp);
+/** After accesses: the UART may have got room. */
+void vmwp_input_settle(struct vmwp *vmwp, cycles_t now);
+/** Gives the UART the byte that has arrived, if one has. */
+void vmwp_input_receive(struct vmwp *vmwp, struct hv_context *context);
+
 /* vmwp_memory.c: the guest's memory, as the instruction at hand reaches it. A
  * fault of the guest's is kept in vp->fault. */
 

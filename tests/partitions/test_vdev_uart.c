@@ -210,6 +210,7 @@ static void a_full_fifo_loses_the_new_byte_and_says_so(void **state)
 
     put(bench->uart, IIR, 0x01);
     put(bench->uart, IER, 0x05);
+    put(bench->uart, MCR, 0x02); /* RTS */
     assert_int_equal(vdev_uart_room(bench->uart), 16);
     for (unsigned i = 0; i < 17; i++)
         vdev_uart_receive(bench->uart, (uint8_t)('A' + i));
@@ -226,11 +227,25 @@ static void without_fifos_the_new_byte_takes_the_old_ones_place(void **state)
 {
     struct bench *bench = *state;
 
+    put(bench->uart, MCR, 0x02); /* RTS */
     assert_int_equal(vdev_uart_room(bench->uart), 1);
     vdev_uart_receive(bench->uart, 'a');
     vdev_uart_receive(bench->uart, 'b');
     assert_int_equal(get(bench->uart, LSR), 0x63);
     assert_int_equal(get(bench->uart, DATA), 'b');
+}
+
+static void there_is_room_only_for_a_guest_that_requests_to_send(void **state)
+{
+    struct bench *bench = *state;
+
+    put(bench->uart, IIR, 0x01);
+    put(bench->uart, MCR, 0x0d); /* all but RTS */
+    assert_int_equal(vdev_uart_room(bench->uart), 0);
+    put(bench->uart, MCR, 0x12); /* RTS, in loopback */
+    assert_int_equal(vdev_uart_room(bench->uart), 0);
+    put(bench->uart, MCR, 0x02);
+    assert_int_equal(vdev_uart_room(bench->uart), 16);
 }
 
 static void a_modem_line_that_changes_interrupts_once(void **state)
@@ -276,6 +291,7 @@ int main(void)
         BENCH(received_bytes_interrupt_until_they_are_read),
         BENCH(a_full_fifo_loses_the_new_byte_and_says_so),
         BENCH(without_fifos_the_new_byte_takes_the_old_ones_place),
+        BENCH(there_is_room_only_for_a_guest_that_requests_to_send),
         BENCH(a_modem_line_that_changes_interrupts_once),
         BENCH(reset_forgets_everything),
     };

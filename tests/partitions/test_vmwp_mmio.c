@@ -367,28 +367,26 @@ static void a_devices_interrupt_reaches_the_vp(void **state)
     assert_int_equal(host.vp->lapic.irr[1], 1u << (0x35 - 32));
 }
 
-static void type_at_the_third(struct vmwp_host *on, unsigned index)
-{
-    enable_apic(on, index);
-    if (index == 2)
-        assert_true(vmwp_type(on->vmwp, 'x', cycles(0)));
-}
-
-/* By the devices' own thread, since no VP has asked. */
+/* By the devices' own thread, since no VP has asked; and not before the guest
+ * wants it. */
 static void a_typed_byte_interrupts_and_can_be_read(void **state)
 {
     struct vdev *ioapic = host.vmwp->ioapic;
 
     (void)state;
-    assert_false(vmwp_type(host.vmwp, 'o', cycles(0))); /* it is off */
+    vmwp_set_baud(host.vmwp, 1000000000);
+    assert_true(vmwp_type(host.vmwp, (const uint8_t *)"x", 1, cycles(0)));
+    assert_int_equal(vmwp_untyped(host.vmwp), 1); /* it is off */
     ioapic->ops->write(ioapic, 0, 0x00, 4, 0x10 + 2 * PLATFORM_UART_GSI);
     ioapic->ops->write(ioapic, 0, 0x10, 4, 0x36);
-    host.before = type_at_the_third;
-    vmwp_host_io(&host, 0x3fc, 1, false)->rax = 0x08; /* MCR: OUT2 */
+    host.before = enable_apic;
     vmwp_host_io(&host, 0x3f9, 1, false)->rax = 0x01; /* IER: received */
+    vmwp_host_io(&host, 0x3fc, 1, false)->rax = 0x0a; /* MCR: OUT2, RTS */
+    vmwp_host_io(&host, 0x3ff, 1, true); /* meanwhile it comes */
     vmwp_host_io(&host, 0x3f8, 1, true);
     vmwp_host_run(&host);
     it_went_on_by(2);
+    assert_int_equal(vmwp_untyped(host.vmwp), 0);
     assert_int_equal(host.state.gpr[X86_RAX], 'x');
     assert_int_equal(host.vp->lapic.irr[1], 1u << (0x36 - 32));
 }
