@@ -99,11 +99,16 @@ static void vm_on_done(void *context)
     vm->vmms->listener.on_done(vm->vmms->listener.context, vm->number);
 }
 
-static void vm_on_fail(void *context, const char *text)
+static void vm_fail(struct vm *vm, const char *why, const char *text)
 {
-    struct vm *vm = context;
+    const struct vmms_listener *listener = &vm->vmms->listener;
 
-    vm->vmms->listener.on_fail(vm->vmms->listener.context, vm->number, text);
+    listener->on_fail(listener->context, vm->number, why, text);
+}
+
+static void vm_on_fail(void *context, const char *why)
+{
+    vm_fail(context, why, "");
 }
 
 /* The worker met something after which the VM cannot go on, or the guest has
@@ -116,7 +121,7 @@ static void vm_on_stopped(void *context, struct hv_context *hv_context,
     vmms_turn_off(vm->vmms, vm->number, hv_context->now);
     vm->restart = end == VMWP_RESET && vm->state == VM_STOPPING;
     if (end == VMWP_FAILED)
-        vm_on_fail(vm, why);
+        vm_fail(vm, why, vm->vmwp->crash.text);
 }
 
 static void vm_set_state(struct vm *vm, struct hv_context *context,
@@ -292,7 +297,7 @@ enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
     /* What cannot even be taken back stays as it is. */
     vm_set_state(vm, context,
                  vm->state == VM_STARTING ? VM_STOPPING : VM_FAILED);
-    vm_on_fail(vm, text);
+    vm_fail(vm, text, "");
     return PHASE_FAILED;
 }
 

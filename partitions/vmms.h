@@ -48,8 +48,11 @@ struct vmms_listener {
     void (*on_result)(void *context, uint32_t vm_number, const char *name,
                       const char *value, const char *unit);
     void (*on_done)(void *context, uint32_t vm_number);
-    /** The guest says that it failed, or the VM cannot go on. */
-    void (*on_fail)(void *context, uint32_t vm_number, const char *why);
+    /** The guest says that it failed, or the VM cannot go on. `text`: what
+     *  the guest had to say besides, lines of printable ASCII; "" if nothing.
+     */
+    void (*on_fail)(void *context, uint32_t vm_number, const char *why,
+                    const char *text);
 };
 
 /** Takes over the messages that `root` gets. `root` outlives the service;

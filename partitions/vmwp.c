@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "partitions/vmwp.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +95,7 @@ enum {
     PHASE_WAKE,
     PHASE_ACCESS,
     PHASE_STRING,
+    PHASE_CRASH,
     PHASE_DELIVER,
     PHASE_RESUME,
 };
@@ -148,25 +147,26 @@ static const char *vmwp_fatal(const struct vmwp_vp *vp)
 
 #define MSR_RESET 0x40000003u
 #define MSR_CRASH_CONTROL 0x40000105u
-#define CRASH_PARAMETERS 5
 
+/* The guest has said that it crashes: what it says of it is read first. */
 static enum root_step vmwp_crash(struct vmwp_vp *vp, struct hv_context *context)
 {
-    struct winhv_register p[CRASH_PARAMETERS] = {{0}};
-    char *why = vp->vmwp->crash;
+    if (vmwp_crash_begin(vp, context)) {
+        vp->phase = PHASE_CRASH;
+        return ROOT_AGAIN;
+    }
+    /* The VM is about to be turned off for the other VP's report. */
+    vp->phase = PHASE_WAKE;
+    vp->message_waiting = false;
+    return ROOT_DONE;
+}
 
-    for (uint32_t i = 0; i < CRASH_PARAMETERS; i++)
-        p[i].name = HV_REGISTER_CRASH_P0 + i;
-    if (winhv_get_registers(vp->vmwp->winhv, context, vp->vmwp->partition,
-                            vp->index, p,
-                            CRASH_PARAMETERS) != HV_STATUS_SUCCESS)
-        return vmwp_stop(vp, context, VMWP_FAILED, "its guest has crashed");
-    snprintf(why, VMWP_CRASH_BYTES,
-             "its guest reports a crash: parameters 0x%" PRIx64 ", 0x%" PRIx64
-             ", 0x%" PRIx64 ", 0x%" PRIx64 ", 0x%" PRIx64,
-             p[0].value[0], p[1].value[0], p[2].value[0], p[3].value[0],
-             p[4].value[0]);
-    return vmwp_stop(vp, context, VMWP_FAILED, why);
+static enum root_step vmwp_read_crash(struct vmwp_vp *vp,
+                                      struct hv_context *context)
+{
+    if (vmwp_crash_step(vp, context))
+        return ROOT_AGAIN;
+    return vmwp_stop(vp, context, VMWP_FAILED, vmwp_crash_end(vp->vmwp));
 }
 
 /* The writes that the hypervisor leaves to the worker end the VM. */
@@ -260,6 +260,8 @@ static enum root_step vmwp_serve(void *context, struct hv_context *hv_context)
         if (!vmwp_string_step(vp, hv_context))
             vp->phase = PHASE_DELIVER;
         return ROOT_AGAIN;
+    case PHASE_CRASH:
+        return vmwp_read_crash(vp, hv_context);
     case PHASE_DELIVER:
         return vmwp_deliver(vp, hv_context);
     default:
@@ -333,6 +335,7 @@ void vmwp_reset(struct vmwp *vmwp)
         vmwp->vps[i].dpc_phase = 0;
         vmwp->vps[i].phase = PHASE_WAKE;
     }
+    vmwp->crash = (struct vmwp_crash){0};
     vmwp_devices_reset(vmwp);
     console_reset(&vmwp->console);
 }

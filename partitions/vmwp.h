@@ -18,7 +18,8 @@
 
 #define VMWP_VPS_MAX 64
 #define VMWP_MESSAGE_BYTES 256
-#define VMWP_CRASH_BYTES 192
+#define VMWP_CRASH_WHY_BYTES 256
+#define VMWP_CRASH_TEXT_BYTES_MAX 4096 /* a page, as guests use */
 
 struct vmwp;
 
@@ -62,6 +63,16 @@ struct vmwp_vp {
     struct vmwp_fault fault; /* of either */
 };
 
+/** A crash that the guest reports; see vmwp_crash.c. */
+struct vmwp_crash {
+    struct vmwp_vp *reporter; /* borrowed; NULL: none has */
+    uint64_t parameters[5];
+    bool has_message;
+    uint32_t bytes_wanted, bytes_read; /* of the message */
+    char text[VMWP_CRASH_TEXT_BYTES_MAX + 1];
+    char why[VMWP_CRASH_WHY_BYTES]; /* all of it in a line */
+};
+
 /** How a VM comes to its end by itself. */
 enum vmwp_end {
     VMWP_FAILED,      /* it cannot go on */
@@ -69,7 +80,8 @@ enum vmwp_end {
     VMWP_RESET,       /* its guest wants to start again */
 };
 
-/** `why`: of VMWP_FAILED; else NULL. */
+/** `why`: of VMWP_FAILED; else NULL. If the guest had more to say than fits a
+ *  line, it is in vmwp->crash.text. */
 typedef void vmwp_stopped_fn(void *context, struct hv_context *hv_context,
                              enum vmwp_end end, const char *why);
 
@@ -101,8 +113,8 @@ struct vmwp {
     struct console console;   /* COM1 */
     struct vmwp_input input;  /* of it */
     vmwp_stopped_fn *on_stopped;
-    void *on_stopped_context;     /* borrowed */
-    char crash[VMWP_CRASH_BYTES]; /* what the guest reported, in words */
+    void *on_stopped_context; /* borrowed */
+    struct vmwp_crash crash;
     uint32_t vp_count;
     struct vmwp_vp vps[]; /* vp_count */
 };

@@ -32,6 +32,7 @@ enum {
     VMWP_IO_RSI = VMWP_PAYLOAD + 0x70,
     VMWP_IO_RDI = VMWP_PAYLOAD + 0x78,
     VMWP_MSR_INDEX = VMWP_PAYLOAD + 0x28,
+    VMWP_MSR_RDX = VMWP_PAYLOAD + 0x30,
     VMWP_MEMORY_INSTRUCTION_BYTES = VMWP_PAYLOAD + 0x2c,
     VMWP_MEMORY_FLAGS = VMWP_PAYLOAD + 0x2d,
     VMWP_MEMORY_GVA = VMWP_PAYLOAD + 0x30,
@@ -115,6 +116,16 @@ void vmwp_input_reset(struct vmwp *vmwp);
 void vmwp_input_settle(struct vmwp *vmwp, cycles_t now);
 /** Gives the UART the byte that has arrived, if one has. */
 void vmwp_input_receive(struct vmwp *vmwp, struct hv_context *context);
+
+/* vmwp_crash.c */
+
+/** The guest has reported a crash, as the message at hand says: reads its
+ *  parameters. False if another VP's report is being read. */
+bool vmwp_crash_begin(struct vmwp_vp *vp, struct hv_context *context);
+/** Reads a part of its message; false when there is no more of it. */
+bool vmwp_crash_step(struct vmwp_vp *vp, struct hv_context *context);
+/** Makes the text printable, and a line of it all, which it returns. */
+const char *vmwp_crash_end(struct vmwp *vmwp);
 
 /* vmwp_memory.c: the guest's memory, as the instruction at hand reaches it. A
  * fault of the guest's is kept in vp->fault. */

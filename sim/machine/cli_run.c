@@ -191,6 +191,48 @@ static enum sim_status print_summary(const struct run *run,
     return status;
 }
 
+/** A column of text; NULL, which only a damaged file holds there, is "". */
+static const char *text_column(sqlite3_stmt *row, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(row, column);
+
+    return text ? text : "";
+}
+
+/** Reports `error`, then the VMs that failed besides. */
+static void report_failures(sqlite3 *db, const struct sim_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    struct sim_error other;
+
+    cli_report(error);
+    if (sqlite3_prepare_v2(db, "SELECT vm, reason FROM failure", -1, &row,
+                           NULL) != SQLITE_OK)
+        return;
+    while (sqlite3_step(row) == SQLITE_ROW) {
+        sim_fail(&other, SIM_RUN_FAILED, "VM \"%s\": %s", text_column(row, 0),
+                 text_column(row, 1));
+        if (strcmp(other.message, error->message) != 0)
+            cli_report(&other);
+    }
+    sqlite3_finalize(row);
+}
+
+/** `error` is the first failure of a run whose results have been written. All
+ *  are reported here, after the summary, if the results can be read. */
+static void report_all(const struct run *run, struct sim_error *error)
+{
+    struct sim_error ignored;
+    sqlite3 *db;
+
+    fflush(stdout);
+    if (results_open(&db, run->path, &ignored) != SIM_OK)
+        return;
+    report_failures(db, error);
+    sqlite3_close(db);
+    error->message[0] = '\0';
+}
+
 /** The summary of a run that failed a check is shown too; its failure is what
  *  counts. */
 static enum sim_status summarise(const struct run *run, enum sim_status status,
@@ -262,6 +304,8 @@ enum sim_status cli_run(const struct cli_invocation *invocation,
         status = simulate(&run, error);
     results_abandon(run.results);
     status = summarise(&run, status, error);
+    if (status == SIM_RUN_FAILED)
+        report_all(&run, error);
     scenario_free(run.scenario);
     return status;
 }
@@ -283,14 +327,6 @@ enum sim_status cli_export(const struct cli_invocation *invocation,
         return status;
     return export_file(format, invocation->operands[0], to,
                        cli_given(invocation, CLI_FORCE, NULL), error);
-}
-
-/** A column of a console line; NULL, which only a damaged file holds, is "". */
-static const char *text_column(sqlite3_stmt *row, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(row, column);
-
-    return text ? text : "";
 }
 
 /* Prints the rows of a query over the view "console". */

@@ -24,6 +24,7 @@ struct machine_vm {
     char *command_line;           /* owns */
     struct guest_module *modules; /* owns */
     bool finished;                /* done, failed or off */
+    bool failed;
     struct console_log console;
     uint64_t console_kept; /* bytes; more than the limit: it is closed */
     uint32_t results_kept; /* likewise */

@@ -321,12 +321,31 @@ static void on_done(void *context, uint32_t vm_number)
     vm_finish(&m->vms[vm_number]);
 }
 
-static void on_fail(void *context, uint32_t vm_number, const char *why)
+/* Of what a VM fails of, the first counts. */
+static void note_vm_failure(struct machine_vm *vm, const char *why,
+                            const char *text)
+{
+    struct machine *m = vm->machine;
+    struct sim_error error;
+
+    if (vm->failed)
+        return;
+    vm->failed = true;
+    machine_note_failure(m, SIM_RUN_FAILED, "VM \"%s\": %s", vm->name, why);
+    if (m->results)
+        note(m,
+             results_put_failure(m->results, vm->name,
+                                 clock_to_ns(m->clock, vm_now(m)), why, text,
+                                 &error),
+             &error);
+}
+
+static void on_fail(void *context, uint32_t vm_number, const char *why,
+                    const char *text)
 {
     struct machine *m = context;
 
-    machine_note_failure(m, SIM_RUN_FAILED, "VM \"%s\": %s",
-                         m->vms[vm_number].name, why);
+    note_vm_failure(&m->vms[vm_number], why, text);
     /* One that is being turned off because of it finishes when it is off. */
     if (vmms_state(m->vmms, vm_number) != VM_STOPPING)
         vm_finish(&m->vms[vm_number]);

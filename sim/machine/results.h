@@ -4,7 +4,7 @@
 
 /**
  * The result database of one run: a single SQLite file whose stable face are
- * the views run, image, perf, perf_total, result, console and event
+ * the views run, image, perf, perf_total, result, console, failure and event
  * (results_schema.h). The machine writes it, an interval at a time; everything
  * else reads the views.
  *
@@ -108,6 +108,14 @@ MUST_USE enum sim_status results_put_result(struct results *results,
 MUST_USE enum sim_status results_put_console(struct results *results,
                                              const char *vm, uint64_t time_ns,
                                              const char *line,
+                                             struct sim_error *error);
+
+/** Adds a VM to the view "failure", with what its guest had to say besides, in
+ *  lines; "" if nothing. All of it is printable ASCII. */
+MUST_USE enum sim_status results_put_failure(struct results *results,
+                                             const char *vm, uint64_t time_ns,
+                                             const char *reason,
+                                             const char *text,
                                              struct sim_error *error);
 
 /**

@@ -103,6 +103,13 @@ static const char tables[] =
     "  vm TEXT NOT NULL,"
     "  line TEXT NOT NULL"
     ") STRICT;"
+    "CREATE TABLE vm_failure ("
+    "  id INTEGER PRIMARY KEY," /* in the order in which they failed */
+    "  time_ns INTEGER NOT NULL,"
+    "  vm TEXT NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  text TEXT" /* NULL: the guest has said no more */
+    ") STRICT;"
     "CREATE TABLE event_kind ("
     "  id INTEGER PRIMARY KEY,"
     "  name TEXT NOT NULL,"
@@ -148,6 +155,8 @@ static const char views[] =
     "  SELECT vm, name, value, unit FROM guest_result ORDER BY id;"
     "CREATE VIEW console AS"
     "  SELECT time_ns, vm, line FROM console_line ORDER BY id;"
+    "CREATE VIEW failure AS"
+    "  SELECT time_ns, vm, reason, text FROM vm_failure ORDER BY id;"
     "CREATE VIEW event AS"
     "  SELECT time_ns, lp, partition, vp, event_kind.name AS kind, detail"
     "  FROM trace_event JOIN event_kind ON event_kind.id = kind_id"
@@ -170,6 +179,9 @@ static const struct results_view descriptions[] = {
     {"result", "vm, name, value, unit",
      "what a guest program reported about itself"},
     {"console", "time_ns, vm, line", "a line that a VM wrote to its console"},
+    {"failure", "time_ns, vm, reason, text",
+     "a VM that failed the run, and why; text is what its guest said when it "
+     "crashed, such as the end of Linux's log"},
     {"event", "time_ns, lp, partition, vp, kind, detail",
      "one step of the schedule, an intercept or an interrupt, if the scenario "
      "says counters: {trace: true}; detail depends on the kind"},

@@ -82,6 +82,27 @@ static void print_run(struct summary *summary)
     sqlite3_finalize(row);
 }
 
+/** Which VMs failed it. */
+static void print_failures(struct summary *summary)
+{
+    sqlite3_stmt *row =
+        summary_query(summary, "SELECT time_ns, vm, reason FROM failure");
+    int count = 0;
+
+    for (; summary_next_row(summary, row); count++) {
+        if (count >= ROWS_MAX)
+            continue;
+        fprintf(summary->out, "VM \"%s\" failed at %.3f s:\n  %s\n",
+                summary_text(row, 1),
+                (double)sqlite3_column_int64(row, 0) / 1e9,
+                summary_text(row, 2));
+    }
+    sqlite3_finalize(row);
+    if (count > ROWS_MAX)
+        fprintf(summary->out, "(and %d more; the view failure has all)\n",
+                count - ROWS_MAX);
+}
+
 /* Processors */
 
 /** Says that `count` rows were more than were shown. */
@@ -358,6 +379,7 @@ enum sim_status summary_print(FILE *out, sqlite3 *db, unsigned width,
 
     summary.lp_count = summary_count(&summary, lp_count_query);
     print_run(&summary);
+    print_failures(&summary);
     if (!summary.failed &&
         summary_count(&summary, "SELECT count(*) FROM perf_total") > 0) {
         print_lps(&summary);

@@ -258,6 +258,21 @@ class Run(unittest.TestCase):
             " AND instance = 'two:Hv VP 0' AND counter = '% Total Run Time'")
         self.assertEqual(late, [(1,)])
 
+    def test_every_vm_that_failed_is_reported(self):
+        self.write_scenario(workload="selftest-triple")
+        code, out, err = self.run_hvsim(
+            "--set", "vms.two.guest.workload=selftest-triple")
+        self.assertEqual(code, 1)
+        lines = sorted(err.splitlines())
+        self.assertEqual([line[:23] for line in lines],
+                         ['hvsim: VM "one": triple', 'hvsim: VM "two": triple'])
+        self.assertEqual(self.rows("SELECT vm, substr(reason, 1, 12), text"
+                                   " FROM failure ORDER BY vm"),
+                         [("one", "triple fault", None),
+                          ("two", "triple fault", None)])
+        for name in ("one", "two"):
+            self.assertIn(f'VM "{name}" failed at', out)
+
     def test_the_main_scenario_shows_the_share_before_and_after(self):
         (self.path / "small.yaml").write_text(SCENARIO.read_text())
         code, out, _ = self.run_hvsim("-o", "small.db")

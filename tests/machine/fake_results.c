@@ -118,6 +118,19 @@ enum sim_status results_put_result(struct results *results, const char *vm,
     return SIM_OK;
 }
 
+enum sim_status results_put_failure(struct results *results, const char *vm,
+                                    uint64_t time_ns, const char *reason,
+                                    const char *text, struct sim_error *error)
+{
+    (void)vm;
+    (void)time_ns;
+    (void)reason;
+    (void)text;
+    (void)error;
+    results->failures++;
+    return SIM_OK;
+}
+
 enum sim_status results_put_console(struct results *results, const char *vm,
                                     uint64_t time_ns, const char *line,
                                     struct sim_error *error)

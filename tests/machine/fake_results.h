@@ -27,6 +27,7 @@ struct results {
     unsigned images;        /* recorded */
     unsigned reports;       /* of guests */
     unsigned console_lines; /* of all VMs */
+    unsigned failures;      /* likewise */
     uint64_t console_bytes;
     char last_line[600];
 };

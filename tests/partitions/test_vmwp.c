@@ -427,24 +427,6 @@ static struct vmwp_host_message *wrmsr(uint32_t index)
     return message;
 }
 
-static void write_crash_parameters(struct vmwp_host *on, unsigned index)
-{
-    (void)index;
-    for (uint64_t i = 0; i < 5; i++)
-        on->vp->partition->crash[i] = 0xa0 + i;
-}
-
-static void a_crash_that_the_guest_reports_fails_the_vm(void **state)
-{
-    (void)state;
-    host.before = write_crash_parameters;
-    wrmsr(0x40000105);
-    vmwp_host_run(&host);
-    assert_int_equal(host.end, VMWP_FAILED);
-    assert_string_equal(host.stopped, "its guest reports a crash: parameters "
-                                      "0xa0, 0xa1, 0xa2, 0xa3, 0xa4");
-}
-
 static void a_reset_by_msr_starts_the_vm_again(void **state)
 {
     (void)state;
@@ -527,7 +509,6 @@ int main(void)
         ON_HOST(real_mode_addresses_wrap_in_their_segment),
         ON_HOST(a_segment_prefix_counts_for_outs_alone),
         cmocka_unit_test(an_intercept_that_cannot_be_served_stops_the_vm),
-        ON_HOST(a_crash_that_the_guest_reports_fails_the_vm),
         ON_HOST(a_reset_by_msr_starts_the_vm_again),
         cmocka_unit_test(an_access_of_an_impossible_width_stops_the_vm),
         ON_HOST(a_message_of_a_vp_that_is_not_there_is_dropped),

@@ -61,10 +61,12 @@ static void on_done(void *context, uint32_t vm)
     host->dones++;
 }
 
-static void on_fail(void *context, uint32_t vm, const char *why)
+static void on_fail(void *context, uint32_t vm, const char *why,
+                    const char *text)
 {
     struct vm_host *host = context;
 
+    (void)text;
     host->failures++;
     snprintf(host->failure[vm], sizeof(host->failure[vm]), "%s", why);
 }

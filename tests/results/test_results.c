@@ -38,11 +38,13 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     assert_columns("perf_total", "object, instance, counter, value\n");
     assert_columns("result", "vm, name, value, unit\n");
     assert_columns("console", "time_ns, vm, line\n");
+    assert_columns("failure", "time_ns, vm, reason, text\n");
     assert_columns("event", "time_ns, lp, partition, vp, kind, detail\n");
-    query_expect("out.db",
-                 "SELECT name FROM sqlite_schema WHERE type = 'view'"
-                 " ORDER BY name",
-                 "console\nevent\nimage\nperf\nperf_total\nresult\nrun\n");
+    query_expect(
+        "out.db",
+        "SELECT name FROM sqlite_schema WHERE type = 'view'"
+        " ORDER BY name",
+        "console\nevent\nfailure\nimage\nperf\nperf_total\nresult\nrun\n");
 }
 
 static void the_header_says_whose_file_it_is(void **state)
@@ -50,7 +52,7 @@ static void the_header_says_whose_file_it_is(void **state)
     (void)state;
     outputs_write_run("out.db", false);
     query_expect("out.db", "PRAGMA application_id", "1752593261\n"); /* hvsm */
-    query_expect("out.db", "PRAGMA user_version", "2\n");
+    query_expect("out.db", "PRAGMA user_version", "3\n");
     query_expect("out.db", "PRAGMA journal_mode", "delete\n");
     query_expect("out.db", "PRAGMA integrity_check", "ok\n");
     query_expect("out.db", "PRAGMA foreign_key_check", "");
@@ -211,6 +213,25 @@ static void console_lines_are_shown_in_their_order(void **state)
     outputs_end_run(results, &feed);
     query_expect("out.db", "SELECT * FROM console",
                  "7|web|booting, 100 % \"ready\"\n5|tick|\n");
+}
+
+static void failures_are_shown_in_their_order_with_what_was_said(void **state)
+{
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    struct sim_error error = {0};
+
+    (void)state;
+    outputs_must(results_put_failure(results, "web", 7, "a crash",
+                                     "Oops\nCall Trace:\n", &error),
+                 &error);
+    outputs_must(
+        results_put_failure(results, "tick", 5, "triple fault", "", &error),
+        &error);
+    outputs_end_run(results, &feed);
+    query_expect("out.db", "SELECT * FROM failure",
+                 "7|web|a crash|Oops\nCall Trace:\n\n"
+                 "5|tick|triple fault|NULL\n");
 }
 
 static void images_are_shown_with_all_digits_of_their_hash(void **state)
@@ -387,6 +408,7 @@ int main(void)
         OUTPUTS_TEST(results_keep_the_decimals_of_the_guest),
         OUTPUTS_TEST(results_out_of_form_are_refused_and_harm_nothing),
         OUTPUTS_TEST(console_lines_are_shown_in_their_order),
+        OUTPUTS_TEST(failures_are_shown_in_their_order_with_what_was_said),
         OUTPUTS_TEST(images_are_shown_with_all_digits_of_their_hash),
         OUTPUTS_TEST(events_are_shown_in_their_order_with_exact_details),
         OUTPUTS_TEST(a_seed_beyond_sqlites_integers_is_exact),

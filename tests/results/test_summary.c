@@ -164,6 +164,34 @@ static void an_interrupted_run_has_a_timeline_and_says_so(void **state)
     free(text);
 }
 
+static void every_vm_that_failed_is_named_with_its_reason(void **state)
+{
+    struct sim_error error = {0};
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    char *text;
+
+    (void)state;
+    outputs_must(results_put_failure(results, "web", 1500000000,
+                                     "its guest reports a crash: parameters "
+                                     "0x0, 0x0, 0x0; it says: [ 1.1] Kernel "
+                                     "panic - not syncing: by me",
+                                     "Call Trace:\n", &error),
+                 &error);
+    outputs_must(results_put_failure(results, "tick", 1600000000,
+                                     "triple fault", "", &error),
+                 &error);
+    outputs_end_run(results, &feed);
+    text = summary(80);
+    assert_non_null(
+        strstr(text, "VM \"web\" failed at 1.500 s:\n"
+                     "  its guest reports a crash: parameters 0x0, 0x0, 0x0; "
+                     "it says: [ 1.1] Kernel panic - not syncing: by me\n"
+                     "VM \"tick\" failed at 1.600 s:\n"
+                     "  triple fault\n"));
+    free(text);
+}
+
 static void a_run_without_intervals_is_no_reason_to_fail(void **state)
 {
     struct sim_error error = {0};
@@ -203,6 +231,7 @@ int main(void)
         OUTPUTS_TEST(a_wide_terminal_shows_more_lps_over_time),
         OUTPUTS_TEST(long_names_are_cut_to_fit),
         OUTPUTS_TEST(an_interrupted_run_has_a_timeline_and_says_so),
+        OUTPUTS_TEST(every_vm_that_failed_is_named_with_its_reason),
         OUTPUTS_TEST(a_run_without_intervals_is_no_reason_to_fail),
         OUTPUTS_TEST(a_file_that_cannot_be_read_is_reported),
     };
