@@ -10,55 +10,154 @@
 
 #define CODE_MODES (CODE_64 + 1u)
 
-/* What all bytes would leak if each were an opcode; no line leaks more. Nearly
- * all pages are known to be usual by that. */
-static void add_up(const uint8_t *page, unsigned sum[CODE_MODES])
+/* Where an opcode that leaks may be, whatever the mode; so may the last bytes
+ * of the page be the beginning of one. */
+struct suspects {
+    uint32_t count;
+    uint16_t at[PAGE_BYTES]; /* ascending */
+};
+
+static void find_suspects(const uint8_t *page, struct suspects *suspects)
 {
-    for (unsigned mode = 0; mode < CODE_MODES; mode++)
-        /* for opcodes that the last bytes of the page could be */
-        sum[mode] = (OPCODE_BYTES - 1) * CODE_SHAPE_LEAK_MAX;
-    for (uint32_t i = 0; i + OPCODE_BYTES <= PAGE_BYTES; i++)
-        if (code_shape_may_leak(page[i]))
-            for (unsigned mode = 0; mode < CODE_MODES; mode++)
-                sum[mode] += code_shape_leak((enum code_mode)mode, page + i);
+    suspects->count = 0;
+    for (uint32_t i = 0; i < PAGE_BYTES; i++) {
+        suspects->at[suspects->count] = (uint16_t)i;
+        suspects->count +=
+            code_shape_may_leak(page[i]) || i + OPCODE_BYTES > PAGE_BYTES;
+    }
 }
 
-/* From the end of the page backwards: what the straight line leaks that begins
- * at each byte, and whether it goes on into the next page. */
-static bool is_high_in(const uint8_t *page, enum code_mode mode)
+static uint8_t leak_of(const uint8_t *page, enum code_mode mode, uint32_t at)
+{
+    if (at + OPCODE_BYTES > PAGE_BYTES)
+        return CODE_SHAPE_LEAK_MAX;
+    return code_shape_leak(mode, page + at);
+}
+
+/* What all suspects would leak if each were an instruction; no line leaks
+ * more. */
+static unsigned sum_of(const uint8_t *page, enum code_mode mode,
+                       const struct suspects *suspects)
+{
+    unsigned sum = 0;
+
+    for (uint32_t i = 0; i < suspects->count; i++)
+        sum += leak_of(page, mode, suspects->at[i]);
+    return sum;
+}
+
+/* The straight line that begins at a byte: all that is known of it when the
+ * line has been followed. Behind the page it goes on. */
+enum line_end { LINE_UNKNOWN, LINE_ENDS, LINE_GOES_ON };
+
+struct lines {
+    const uint8_t *page;
+    enum code_mode mode;
+    uint8_t leak[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX]; /* or UINT8_MAX */
+    uint8_t end[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX];  /* line_end */
+};
+
+static void lines_init(struct lines *lines, const uint8_t *page,
+                       enum code_mode mode)
+{
+    lines->page = page;
+    lines->mode = mode;
+    memset(lines->end, LINE_UNKNOWN, PAGE_BYTES);
+    memset(lines->end + PAGE_BYTES, LINE_GOES_ON, CODE_INSTRUCTION_BYTES_MAX);
+    memset(lines->leak + PAGE_BYTES, 0, CODE_INSTRUCTION_BYTES_MAX);
+}
+
+/* The instruction at `at` goes in front of the line behind it. */
+static void lines_prepend(struct lines *lines, uint32_t at,
+                          struct code_shape shape)
+{
+    uint32_t leak = shape.leak;
+
+    if (shape.length == 0) { /* runs into the next page */
+        lines->leak[at] = 0;
+        lines->end[at] = LINE_GOES_ON;
+        return;
+    }
+    if (shape.ends_block) {
+        lines->end[at] = LINE_ENDS;
+    } else {
+        leak += lines->leak[at + shape.length];
+        lines->end[at] = lines->end[at + shape.length];
+    }
+    lines->leak[at] = (uint8_t)(leak < UINT8_MAX ? leak : UINT8_MAX);
+}
+
+/* True if the line that begins at `start` leaks too much. Lines soon meet
+ * others that have been followed already. */
+static bool lines_is_high(struct lines *lines, uint32_t start)
 {
     struct code_shape shapes[PAGE_BYTES];
-    uint16_t line[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX] = {0};
-    bool goes_on[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX];
+    uint16_t path[PAGE_BYTES];
+    uint32_t count = 0;
+    bool crosses;
 
-    code_shape_page(mode, page, shapes);
-    memset(goes_on, true, sizeof(goes_on));
-    for (uint32_t i = PAGE_BYTES; i-- > 0;) {
-        struct code_shape shape = shapes[i];
-        bool crosses;
-
-        if (shape.length == 0)
-            continue;
-        line[i] = shape.leak;
-        goes_on[i] = !shape.ends_block && goes_on[i + shape.length];
-        if (!shape.ends_block)
-            line[i] = (uint16_t)(line[i] + line[i + shape.length]);
-        crosses = goes_on[i] || i < CODE_INSTRUCTION_BYTES_MAX;
-        if (line[i] > CODE_DENSITY_LEAK_MAX / (crosses ? 2 : 1))
-            return true;
+    for (uint32_t at = start; lines->end[at] == LINE_UNKNOWN; count++) {
+        path[count] = (uint16_t)at;
+        shapes[count] = code_shape(lines->mode, lines->page + at,
+                                   (uint32_t)PAGE_BYTES - at);
+        if (shapes[count].ends_block || shapes[count].length == 0) {
+            count++;
+            break;
+        }
+        at += shapes[count].length;
     }
+    while (count-- > 0)
+        lines_prepend(lines, path[count], shapes[count]);
+    crosses =
+        lines->end[start] == LINE_GOES_ON || start < CODE_INSTRUCTION_BYTES_MAX;
+    return lines->leak[start] > CODE_DENSITY_LEAK_MAX / (crosses ? 2 : 1);
+}
+
+/* The same from an opcode and from each prefix in front of it. */
+static bool is_high_at(struct lines *lines, uint32_t opcode)
+{
+    uint32_t start = opcode;
+
+    if (lines_is_high(lines, start))
+        return true;
+    while (start > 0 && opcode - start < CODE_INSTRUCTION_BYTES_MAX &&
+           code_shape_is_prefix(lines->mode, lines->page[start - 1]))
+        if (lines_is_high(lines, --start))
+            return true;
+    return false;
+}
+
+/* A line leaks what the one from its first suspect on does, so these are
+ * followed; and those that may come from the page
+ * in front, of which less is allowed. */
+static bool is_high_in(const uint8_t *page, enum code_mode mode,
+                       const struct suspects *suspects)
+{
+    struct lines lines;
+
+    lines_init(&lines, page, mode);
+    for (uint32_t i = suspects->count; i-- > 0;)
+        if (leak_of(page, mode, suspects->at[i]) > 0 &&
+            is_high_at(&lines, suspects->at[i]))
+            return true;
+    for (uint32_t i = 0; i < CODE_INSTRUCTION_BYTES_MAX; i++)
+        if (lines_is_high(&lines, i))
+            return true;
     return false;
 }
 
 bool code_density_is_high(const uint8_t page[PAGE_BYTES])
 {
-    unsigned sum[CODE_MODES];
+    struct suspects suspects;
 
-    add_up(page, sum);
-    for (unsigned mode = 0; mode < CODE_MODES; mode++)
-        if (sum[mode] > CODE_DENSITY_LEAK_MAX / 2 &&
-            is_high_in(page, (enum code_mode)mode))
+    find_suspects(page, &suspects);
+    for (unsigned i = 0; i < CODE_MODES; i++) {
+        enum code_mode mode = (enum code_mode)i;
+
+        if (sum_of(page, mode, &suspects) > CODE_DENSITY_LEAK_MAX / 2 &&
+            is_high_in(page, mode, &suspects))
             return true;
+    }
     return false;
 }
 

@@ -39,10 +39,6 @@ struct code_shape {
 struct code_shape code_shape(enum code_mode mode, const uint8_t *code,
                              uint32_t bytes);
 
-/** code_shape() of every byte of a page, taken to end with it. */
-void code_shape_page(enum code_mode mode, const uint8_t page[PAGE_BYTES],
-                     struct code_shape shapes[PAGE_BYTES]);
-
 /** What an instruction whose opcode begins at `opcode`, behind its prefixes,
  *  leaks at most. Four bytes are read. */
 uint8_t code_shape_leak(enum code_mode mode, const uint8_t *opcode);

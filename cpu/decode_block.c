@@ -126,8 +126,10 @@ static struct decode_share share_of(struct decoder *decoder,
     count = decode_accesses(decoder->insn, &prefixes, &traits, accesses);
     share.kind = (uint8_t)kind_of(decoder->insn, &prefixes, &traits);
     for (uint32_t i = 0; i < count; i++) {
-        share.loads += accesses[i].read ? accesses[i].items : 0;
-        share.stores += accesses[i].write ? accesses[i].items : 0;
+        if (accesses[i].read)
+            share.loads = (uint8_t)(share.loads + accesses[i].items);
+        if (accesses[i].write)
+            share.stores = (uint8_t)(share.stores + accesses[i].items);
     }
     return share;
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "cpu/code_density.h"
+#include "sim/core/rng.h"
 
 #define NOP 0x90
 
@@ -77,6 +78,68 @@ static void shorter_lines_and_usual_code_are_not_found(void **state)
     assert_false(is_high("", 0, 0, 0));
 }
 
+/* The same by looking at every line of the page. */
+static bool is_high_by_all_lines(const uint8_t *page, enum code_mode mode)
+{
+    uint32_t leak[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX] = {0};
+    bool goes_on[PAGE_BYTES + CODE_INSTRUCTION_BYTES_MAX];
+
+    memset(goes_on, true, sizeof(goes_on));
+    for (uint32_t i = PAGE_BYTES; i-- > 0;) {
+        struct code_shape shape =
+            code_shape(mode, page + i, (uint32_t)PAGE_BYTES - i);
+        bool crosses;
+
+        if (shape.length == 0)
+            continue;
+        goes_on[i] = !shape.ends_block && goes_on[i + shape.length];
+        leak[i] = shape.leak;
+        if (!shape.ends_block)
+            leak[i] += leak[i + shape.length];
+        crosses = goes_on[i] || i < CODE_INSTRUCTION_BYTES_MAX;
+        if (leak[i] >
+            (crosses ? CODE_DENSITY_LEAK_MAX / 2 : CODE_DENSITY_LEAK_MAX))
+            return true;
+    }
+    return false;
+}
+
+/* Bytes by chance, but for those that matter, which are more or less rare. */
+static void fill_by_chance(uint8_t page[PAGE_BYTES], struct rng *rng)
+{
+    static const uint8_t special[] = {0x66, 0x48, 0x0f, 0x9c, 0xd9, 0xc5, 0xf3};
+    static const uint8_t ends[] = {0xc3, 0xeb, 0x75, 0xe8};
+    uint64_t often = 2 + rng_below(rng, 40);
+    uint64_t ending = 50 + rng_below(rng, 1000);
+
+    for (uint32_t i = 0; i < PAGE_BYTES; i++) {
+        page[i] = (uint8_t)(rng_next(rng) % 0x70); /* few branches */
+        if (rng_below(rng, often) == 0)
+            page[i] = special[rng_below(rng, sizeof(special))];
+        if (rng_below(rng, ending) == 0)
+            page[i] = ends[rng_below(rng, sizeof(ends))];
+    }
+}
+
+static void no_line_is_overlooked(void **state)
+{
+    struct rng rng = rng_from_seed(3);
+    unsigned found = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < 1000; round++) {
+        uint8_t page[PAGE_BYTES];
+        bool high = false;
+
+        fill_by_chance(page, &rng);
+        for (unsigned mode = 0; mode <= CODE_64; mode++)
+            high |= is_high_by_all_lines(page, (enum code_mode)mode);
+        assert_int_equal(code_density_is_high(page), high);
+        found += high;
+    }
+    assert_in_range(found, 200, 800);
+}
+
 static uint32_t next_fatal(const char *code, size_t bytes, uint32_t at,
                            uint32_t from)
 {
@@ -131,6 +194,7 @@ int main(void)
         cmocka_unit_test(they_are_found_however_thinly_they_are_spread),
         cmocka_unit_test(a_line_inside_the_page_may_leak_twice_as_much),
         cmocka_unit_test(shorter_lines_and_usual_code_are_not_found),
+        cmocka_unit_test(no_line_is_overlooked),
         cmocka_unit_test(
             fatal_instructions_are_found_from_each_of_their_prefixes),
         cmocka_unit_test(what_may_become_fatal_in_the_next_page_counts),

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "cpu/code_shape.h"
-#include "sim/core/rng.h"
 
 /* The bytes, followed by as many as an instruction can have. */
 static struct code_shape shape_of(enum code_mode mode, const char *code,
@@ -139,47 +138,6 @@ static void locked_bit_tests_of_registers_are_fatal(void **state)
     assert_false(is_fatal(CODE_64, "\xf0\x0f\xa3", 3));
 }
 
-/* The quick way over a page and the slow one by one agree. */
-static void assert_page_alike(const uint8_t page[PAGE_BYTES])
-{
-    static struct code_shape shapes[PAGE_BYTES];
-
-    for (unsigned mode = 0; mode <= CODE_64; mode++) {
-        code_shape_page((enum code_mode)mode, page, shapes);
-        for (uint32_t i = 0; i < PAGE_BYTES; i++) {
-            struct code_shape one = code_shape((enum code_mode)mode, page + i,
-                                               (uint32_t)PAGE_BYTES - i);
-
-            assert_int_equal(shapes[i].length, one.length);
-            assert_int_equal(shapes[i].leak, one.leak);
-            assert_int_equal(shapes[i].ends_block, one.ends_block);
-        }
-    }
-}
-
-static void a_page_is_each_of_its_bytes(void **state)
-{
-    struct rng rng = rng_from_seed(1);
-    uint8_t page[PAGE_BYTES];
-
-    (void)state;
-    for (unsigned round = 0; round < 30; round++) {
-        for (uint32_t i = 0; i < PAGE_BYTES; i++)
-            page[i] = (uint8_t)rng_next(&rng);
-        assert_page_alike(page);
-    }
-    /* Every opcode, behind nothing and behind REX.W, with every ModRM. */
-    for (unsigned opcode = 0; opcode < 256; opcode++) {
-        for (uint32_t i = 0; i + 16 <= PAGE_BYTES; i += 16) {
-            page[i] = i & 16 ? 0x48 : (uint8_t)opcode;
-            page[i + 1] = i & 16 ? (uint8_t)opcode : (uint8_t)(i >> 5);
-            page[i + 2] = (uint8_t)(i >> 5);
-            memset(page + i + 3, 5 + (int)(i >> 9), 13);
-        }
-        assert_page_alike(page);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,7 +149,6 @@ int main(void)
         cmocka_unit_test(leaks_are_known_through_all_prefixes),
         cmocka_unit_test(only_sure_ends_end_a_block),
         cmocka_unit_test(locked_bit_tests_of_registers_are_fatal),
-        cmocka_unit_test(a_page_is_each_of_its_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
