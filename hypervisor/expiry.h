@@ -11,6 +11,7 @@
 
 /** How traces number timers: the synthetic ones 0..3, then the APIC's. */
 #define EXPIRY_LAPIC_TIMER 4
+#define EXPIRY_MONITOR 5 /* a look at a monitor page of the partition */
 
 /**
  * Counts and traces the expiry of a timer of `vp` and returns the context in

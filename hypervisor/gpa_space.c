@@ -24,6 +24,7 @@ struct gpa_overlay {
     const void *owner; /* compared only */
     gpa_t at;
     spa_t page;
+    bool borrowed; /* the page is another's, who puts it elsewhere too */
     bool writable;
     uint64_t base;
 };
@@ -395,44 +396,63 @@ static void overlay_show(struct gpa_space *space, struct slot *slot, gpa_t at,
     gpa_space_flush(space);
 }
 
-enum hv_status gpa_space_overlay(struct gpa_space *space, const void *owner,
-                                 gpa_t at, bool writable, spa_t *page)
+/* Puts the overlay in place; on failure nothing has changed. */
+static enum hv_status overlay_add(struct gpa_space *space,
+                                  const struct gpa_overlay *wanted)
 {
     struct gpa_overlay *overlay;
     struct slot slot;
 
-    at = gpa_page(at);
-    if (!space_exists(space) || at.raw >> SLAT_GPA_BITS != 0)
+    if (!space_exists(space) || wanted->at.raw >> SLAT_GPA_BITS != 0)
         return HV_STATUS_INVALID_PARAMETER;
 
-    enum hv_status status = slot_make(space, at, PAGE_SHIFT, &slot);
+    enum hv_status status = slot_make(space, wanted->at, PAGE_SHIFT, &slot);
 
     if (status != HV_STATUS_SUCCESS)
         return status;
     overlay = malloc(sizeof(*overlay));
     if (!overlay)
         return HV_STATUS_NO_RESOURCES;
-    if (!take_page(space, page)) {
+    *overlay = *wanted;
+    if (!overlay->borrowed && !take_page(space, &overlay->page)) {
         free(overlay);
         return HV_STATUS_INSUFFICIENT_MEMORY;
     }
 
     /* The owner's old page goes last, so that failing changes nothing. */
-    gpa_space_remove_overlay(space, owner);
+    gpa_space_remove_overlay(space, overlay->owner);
 
-    const struct gpa_overlay *under = overlay_at(space, at);
+    const struct gpa_overlay *under = overlay_at(space, overlay->at);
 
-    *overlay = (struct gpa_overlay){
-        .next = space->overlays,
-        .owner = owner,
-        .at = at,
-        .page = *page,
-        .writable = writable,
-        .base = under ? under->base : slot_find(space, at).entry,
-    };
+    overlay->next = space->overlays;
+    overlay->base = under ? under->base : slot_find(space, overlay->at).entry;
     space->overlays = overlay;
-    overlay_show(space, &slot, at, overlay->base);
+    overlay_show(space, &slot, overlay->at, overlay->base);
     return HV_STATUS_SUCCESS;
+}
+
+enum hv_status gpa_space_overlay(struct gpa_space *space, const void *owner,
+                                 gpa_t at, bool writable, spa_t *page)
+{
+    const struct gpa_overlay wanted = {
+        .owner = owner, .at = gpa_page(at), .writable = writable};
+    enum hv_status status = overlay_add(space, &wanted);
+
+    if (status == HV_STATUS_SUCCESS)
+        *page = space->overlays->page;
+    return status;
+}
+
+enum hv_status gpa_space_overlay_shared(struct gpa_space *space,
+                                        const void *owner, gpa_t at, spa_t page)
+{
+    const struct gpa_overlay wanted = {.owner = owner,
+                                       .at = gpa_page(at),
+                                       .page = page,
+                                       .borrowed = true,
+                                       .writable = true};
+
+    return overlay_add(space, &wanted);
 }
 
 void gpa_space_remove_overlay(struct gpa_space *space, const void *owner)
@@ -449,7 +469,8 @@ void gpa_space_remove_overlay(struct gpa_space *space, const void *owner)
 
     *link = overlay->next;
     overlay_show(space, &slot, overlay->at, overlay->base);
-    give_page(space, overlay->page);
+    if (!overlay->borrowed)
+        give_page(space, overlay->page);
     free(overlay);
 }
 

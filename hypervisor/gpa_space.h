@@ -82,6 +82,12 @@ bool gpa_space_lookup(const struct gpa_space *space, gpa_t at, spa_t *out,
 enum hv_status gpa_space_overlay(struct gpa_space *space, const void *owner,
                                  gpa_t at, bool writable, spa_t *page);
 
+/** The same for a page of the hypervisor's that several spaces show, for the
+ *  guest to write: it is borrowed until the overlay is taken away. */
+enum hv_status gpa_space_overlay_shared(struct gpa_space *space,
+                                        const void *owner, gpa_t at,
+                                        spa_t page);
+
 /** Takes the owner's overlay away, showing what is beneath. */
 void gpa_space_remove_overlay(struct gpa_space *space, const void *owner);
 

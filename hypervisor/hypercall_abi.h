@@ -10,6 +10,7 @@
  */
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum hypercall_code {
@@ -49,6 +50,7 @@ enum hypercall_code {
     HVCALL_POST_MESSAGE = 0x005c,
     HVCALL_SIGNAL_EVENT = 0x005d,
     HVCALL_MAP_SPARSE_GPA_PAGES = 0x006e,
+    HVCALL_NOTIFY_PORT_RING_EMPTY = 0x008b,
     HVCALL_ASSERT_VIRTUAL_INTERRUPT = 0x0094,
     HVCALL_CREATE_PORT = 0x0095,
     HVCALL_CONNECT_PORT = 0x0096,
@@ -390,12 +392,63 @@ enum hv_port_type {
 struct hv_port_info {
     uint32_t type; /* enum hv_port_type */
     uint32_t padding;
-    uint32_t sint;      /* of a message or event port, */
-    uint32_t vp;        /* and whose it is; or HV_ANY_VP */
-    uint16_t base_flag; /* of an event port */
-    uint16_t flag_count;
-    uint32_t reserved;
+    union {
+        struct {
+            uint32_t sint;      /* where it is delivered, */
+            uint32_t vp;        /* and to whom; or HV_ANY_VP */
+            uint16_t base_flag; /* of an event port; else 0 */
+            uint16_t flag_count;
+            uint32_t reserved;
+        };
+        struct { /* of a monitor port */
+            uint64_t monitor_gpa;
+            uint64_t monitor_reserved;
+        };
+    };
 };
+
+/* HV_MONITOR_PAGE: what a guest asks for by setting a bit of `pending` is done
+ * when its latency (100 ns) is over. */
+#define HV_MONITOR_GROUPS 4
+#define HV_MONITOR_GROUP_TRIGGERS 32
+#define HV_MONITOR_GROUP_ENABLES 0xfu /* of trigger_state: one bit each */
+#define HV_MONITOR_DISABLED 0x10u
+
+struct hv_monitor_group {
+    uint32_t pending;
+    uint32_t armed;
+};
+
+struct hv_monitor_parameter { /* what HvCallSignalEvent takes */
+    uint32_t connection_id;
+    uint16_t flag;
+    uint16_t reserved;
+};
+
+struct hv_monitor_page {
+    uint32_t trigger_state;
+    uint32_t reserved;
+    struct hv_monitor_group groups[HV_MONITOR_GROUPS];
+    uint64_t reserved2[3];
+    int32_t next_check[HV_MONITOR_GROUPS][HV_MONITOR_GROUP_TRIGGERS];
+    uint16_t latency[HV_MONITOR_GROUPS][HV_MONITOR_GROUP_TRIGGERS];
+    uint64_t reserved3[32];
+    struct hv_monitor_parameter parameters[HV_MONITOR_GROUPS]
+                                          [HV_MONITOR_GROUP_TRIGGERS];
+};
+
+/* The end of HV_CONNECTION_INFO, which TLFS 2.0a does not have. */
+struct hv_connection_place {
+    uint64_t gpa; /* of a monitor's page; that a doorbell listens at */
+    uint64_t doorbell_value;
+    uint64_t doorbell_flags;
+};
+
+/* The size of the stores that a doorbell means: 0 any, 1 to 4 for 1 to 8
+ * bytes; and whether any value will do. */
+#define HV_DOORBELL_SIZE_MASK UINT64_C(0x7)
+#define HV_DOORBELL_SIZE_MAX 4
+#define HV_DOORBELL_ANY_VALUE UINT64_C(0x80000000)
 
 /* Both forms of CreatePort begin with this; today's has 8 bytes more. */
 struct hv_input_create_port_legacy {
@@ -427,7 +480,7 @@ struct hv_input_connect_port_legacy {
 
 struct hv_input_connect_port {
     struct hv_input_connect_port_legacy base;
-    uint64_t info[3]; /* of monitors and doorbells */
+    struct hv_connection_place place;
     struct hv_proximity proximity;
 };
 
@@ -453,6 +506,11 @@ struct hv_input_signal_event {
     uint16_t reserved;
 };
 
+struct hv_input_notify_ring_empty {
+    uint32_t sint;
+    uint32_t reserved;
+};
+
 struct hv_input_long_spin_wait {
     uint32_t spins;
     uint32_t reserved;
@@ -464,6 +522,10 @@ static_assert(sizeof(struct hv_input_cluster_ipi) == 16, "TLFS");
 static_assert(sizeof(struct hv_input_cluster_ipi_ex) == 24, "TLFS");
 static_assert(sizeof(struct hv_input_create_port) == 56, "TLFS");
 static_assert(sizeof(struct hv_input_connect_port) == 72, "TLFS");
+static_assert(sizeof(struct hv_port_info) == 24, "TLFS");
+static_assert(offsetof(struct hv_monitor_page, latency) == 0x240, "TLFS");
+static_assert(offsetof(struct hv_monitor_page, parameters) == 0x440, "TLFS");
+static_assert(sizeof(struct hv_monitor_page) == 0x840, "TLFS");
 static_assert(sizeof(struct hv_input_post_message) == 256, "TLFS");
 static_assert(sizeof(struct hv_input_create_partition) == 56, "TLFS");
 static_assert(sizeof(struct hv_input_map_gpa_pages) == 24, "TLFS");

@@ -113,9 +113,11 @@ hc_handler hc_remote_send_ipi_ex;
 hc_handler hc_port_create;
 hc_handler hc_port_delete;
 hc_handler hc_port_connect;
+hc_handler hc_port_connect_legacy;
 hc_handler hc_port_disconnect;
 hc_handler hc_port_post_message;
 hc_handler hc_port_signal_event;
+hc_handler hc_port_notify_ring_empty;
 
 hc_handler hc_access_translate;
 hc_handler hc_access_read;

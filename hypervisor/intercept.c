@@ -5,6 +5,7 @@
 #include "hypervisor/hypercall.h"
 #include "hypervisor/msr.h"
 #include "hypervisor/partition.h"
+#include "hypervisor/port.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
@@ -190,6 +191,8 @@ static enum engine_verdict handle_gpa(struct hv_context *context,
 {
     if (is_overlay_store(context, exit))
         return intercept_gp(context);
+    if (port_doorbell_ring(context, exit))
+        return intercept_done(context, exit);
     return intercept_to_parent(context, INTERCEPT_UNMAPPED_GPA, exit);
 }
 

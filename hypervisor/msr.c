@@ -84,6 +84,10 @@ static const struct msr_def msrs[] = {
      msr_read_synic, msr_write_synic},
     {0x40000084, 0x40000084, "HV_X64_MSR_EOM", PRIVILEGE_ACCESS_SYNIC,
      msr_read_synic, msr_write_synic},
+    /* The event ring is of use to those whose ports doorbells can have. */
+    {0x40000085, 0x40000085, "HV_X64_MSR_SIRBP",
+     PRIVILEGE_ACCESS_SYNIC | PRIVILEGE_CREATE_PORT, msr_read_synic,
+     msr_write_synic},
     {0x40000090, 0x4000009f, "HV_X64_MSR_SINT", PRIVILEGE_ACCESS_SYNIC,
      msr_read_synic, msr_write_synic},
     {0x400000b0, 0x400000b0 + 2 * STIMER_COUNT - 1, "HV_X64_MSR_STIMER",

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hypervisor/hypercall_abi.h"
 #include "hypervisor/intercept.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
@@ -21,6 +22,7 @@
 #define MSR_SIEFP 0x40000082u
 #define MSR_SIMP 0x40000083u
 #define MSR_EOM 0x40000084u
+#define MSR_SIRBP 0x40000085u
 #define MSR_SINT0 0x40000090u
 #define MSR_SINT15 0x4000009fu
 
@@ -30,6 +32,7 @@
 #define SINT_MASKED (UINT64_C(1) << 16)
 #define SINT_AUTO_EOI (UINT64_C(1) << 17)
 #define SINT_POLLING (UINT64_C(1) << 18)
+#define SINT_AS_INTERCEPT (UINT64_C(1) << 19)
 #define VECTOR_FIRST_LEGAL 16
 
 #define RETRY_NS 1000000
@@ -48,6 +51,19 @@ _Static_assert(sizeof(struct message) == SYNIC_MESSAGE_BYTES,
                "a message fills its slot");
 
 #define FLAG_PENDING 0x01
+
+/** HV_SYNIC_EVENT_RING: one for each SINT. */
+#define RING_ENTRIES 63
+
+struct ring {
+    uint8_t signal_masked;
+    uint8_t full;
+    uint16_t reserved;
+    uint32_t entries[RING_ENTRIES]; /* 0: empty */
+};
+
+_Static_assert(sizeof(struct ring) * SYNIC_SINT_COUNT == PAGE_BYTES,
+               "rings fill their page");
 
 struct synic_queued {
     struct synic_queued *next;
@@ -164,10 +180,20 @@ static void advance(struct hv_context *context, struct synic *synic,
     if (!first || !receives(synic) || !slot_is_free(synic, sint))
         return;
     synic->queue[sint] = first->next;
-    synic->queued_count[sint]--;
     first->message.flags = waits(synic, sint) ? FLAG_PENDING : 0;
     fill_slot(context, synic, sint, &first->message);
     free(first);
+}
+
+static bool is_hypervisors(const struct message *message)
+{
+    return (message->type & HV_MESSAGE_TYPE_HYPERVISOR) != 0;
+}
+
+static bool same_origin(const struct message *a, const struct message *b)
+{
+    return is_hypervisors(a) == is_hypervisors(b) &&
+           (is_hypervisors(a) || a->origin == b->origin);
 }
 
 static bool enqueue(struct synic *synic, uint32_t sint,
@@ -175,17 +201,19 @@ static bool enqueue(struct synic *synic, uint32_t sint,
 {
     struct synic_queued **end = &synic->queue[sint];
     struct synic_queued *queued;
+    unsigned buffers = 0;
 
-    if (synic->queued_count[sint] == SYNIC_QUEUE_MAX)
+    for (; *end; end = &(*end)->next) {
+        if (same_origin(&(*end)->message, message))
+            buffers++;
+    }
+    if (buffers == SYNIC_QUEUE_MAX)
         return false;
     queued = malloc(sizeof(*queued));
     if (!queued)
         return false;
     *queued = (struct synic_queued){.message = *message};
-    while (*end)
-        end = &(*end)->next;
     *end = queued;
-    synic->queued_count[sint]++;
     return true;
 }
 
@@ -275,6 +303,48 @@ void synic_signal_event(struct hv_context *context, struct synic *synic,
     interrupt(context, synic, sint);
 }
 
+bool synic_takes_ring(const struct synic *synic)
+{
+    return (synic->scontrol & ENABLE) != 0 && has_page(synic->ring_page);
+}
+
+/* Tells software of its ring, unless it is at it. */
+static void signal_ring(struct hv_context *context, struct synic *synic,
+                        uint32_t sint, struct ring *ring)
+{
+    if (ring->signal_masked)
+        return;
+    ring->signal_masked = 1;
+    if ((synic->sint[sint] & SINT_AS_INTERCEPT) != 0)
+        (void)synic_post_message(
+            context, synic, INTERCEPT_SINT, SYNIC_MESSAGE_SINT_INTERCEPT,
+            synic->vp->partition->id.v, &sint, sizeof(sint));
+    else
+        interrupt(context, synic, sint);
+}
+
+bool synic_put_on_ring(struct hv_context *context, struct synic *synic,
+                       uint32_t sint, uint32_t entry)
+{
+    spa_t at = spa_add(synic->ring_page, sint * sizeof(struct ring));
+    uint8_t *head = &synic->ring_head[sint];
+    struct ring ring;
+    bool room;
+
+    CHECK(synic_takes_ring(synic) && sint < SYNIC_SINT_COUNT && entry != 0);
+    arena_read(arena_of(synic), at, &ring, sizeof(ring));
+    room = ring.entries[*head] == 0;
+    if (room) {
+        ring.entries[*head] = entry;
+        *head = (uint8_t)((*head + 1) % RING_ENTRIES);
+    } else {
+        ring.full = 1;
+    }
+    signal_ring(context, synic, sint, &ring);
+    arena_write(arena_of(synic), at, &ring, sizeof(ring));
+    return room;
+}
+
 bool synic_take_message(struct hv_context *context, struct synic *synic,
                         uint32_t sint, uint8_t message[SYNIC_MESSAGE_BYTES])
 {
@@ -330,8 +400,8 @@ static void retry(void *context, cycles_t now)
 
 /* Registers */
 
-/** SIMP or SIEFP. A GPA that cannot be had leaves the register as written and
- *  the guest without its page (TLFS, "SIMP Register"). */
+/** SIMP, SIEFP or SIRBP. A GPA that cannot be had leaves the register as
+ * written and the guest without its page (TLFS, "SIMP Register"). */
 static void write_page_register(struct synic *synic, uint64_t *msr, spa_t *page,
                                 uint64_t value)
 {
@@ -397,6 +467,9 @@ bool synic_msr_read(struct hv_context *context, struct synic *synic,
     case MSR_SIMP:
         *value = synic->simp;
         return true;
+    case MSR_SIRBP:
+        *value = synic->sirbp;
+        return true;
     case MSR_EOM:
         *value = 0;
         return true;
@@ -418,6 +491,10 @@ bool synic_msr_write(struct hv_context *context, struct synic *synic,
         write_page_register(synic, &synic->siefp, &synic->event_flags_page,
                             value);
         return true;
+    case MSR_SIRBP:
+        write_page_register(synic, &synic->sirbp, &synic->ring_page, value);
+        memset(synic->ring_head, 0, sizeof(synic->ring_head));
+        return true;
     case MSR_SIMP:
         write_page_register(synic, &synic->simp, &synic->message_page, value);
         break;
@@ -438,6 +515,7 @@ void synic_init(struct synic *synic, struct hv_vp *vp)
         .vp = vp,
         .message_page = SYNIC_NO_PAGE,
         .event_flags_page = SYNIC_NO_PAGE,
+        .ring_page = SYNIC_NO_PAGE,
         .retry = {.kind = EVENT_TIMER,
                   .name = "synic-retry",
                   .fire = retry,
@@ -451,6 +529,7 @@ static void drop_pages(struct synic *synic)
 {
     write_page_register(synic, &synic->siefp, &synic->event_flags_page, 0);
     write_page_register(synic, &synic->simp, &synic->message_page, 0);
+    write_page_register(synic, &synic->sirbp, &synic->ring_page, 0);
 }
 
 static void drop_queues(struct synic *synic)
@@ -462,7 +541,6 @@ static void drop_queues(struct synic *synic)
             synic->queue[sint] = first->next;
             free(first);
         }
-        synic->queued_count[sint] = 0;
     }
 }
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "hypervisor/memory.h"
 #include "hypervisor/msr.h"
 #include "hypervisor/port.h"
 #include "tests/hypervisor/fake_engine.h"
@@ -22,6 +23,7 @@
 #define MSR_SCONTROL 0x40000080u
 #define MSR_SIEFP 0x40000082u
 #define MSR_SIMP 0x40000083u
+#define MSR_EOM 0x40000084u
 #define MSR_SINT (0x40000090u + SINT)
 #define MASKED 0x10000u
 #define POLLING 0x40000u
@@ -176,6 +178,41 @@ static void a_port_has_sixteen_buffers(void **state)
     assert_int_equal(flags, 1); /* more is pending */
 }
 
+static void two_ports_of_a_sint_have_buffers_of_their_own(void **state)
+{
+    (void)state;
+    open_port(&message_port);
+    assert_int_equal(create(PORT + 1, &message_port), HV_STATUS_SUCCESS);
+    assert_int_equal(join(CONNECTION + 1, PORT + 1, HV_PORT_MESSAGE),
+                     HV_STATUS_SUCCESS);
+    for (unsigned i = 0; i < 17; i++)
+        assert_int_equal(post_to(CONNECTION, 1, 0), HV_STATUS_SUCCESS);
+    assert_int_equal(post_to(CONNECTION, 1, 0), HV_STATUS_INSUFFICIENT_BUFFERS);
+    for (unsigned i = 0; i < 16; i++)
+        assert_int_equal(post_to(CONNECTION + 1, 1, 0), HV_STATUS_SUCCESS);
+    assert_int_equal(post_to(CONNECTION + 1, 1, 0),
+                     HV_STATUS_INSUFFICIENT_BUFFERS);
+}
+
+static void what_waits_outlives_its_port(void **state)
+{
+    const struct hv_input_port port = {child->id.v, PORT, 0};
+    uint32_t type, free_slot = 0;
+    spa_t slot;
+
+    (void)state;
+    open_port(&message_port);
+    assert_int_equal(post_to(CONNECTION, 1, 0), HV_STATUS_SUCCESS);
+    assert_int_equal(post_to(CONNECTION, 2, 0), HV_STATUS_SUCCESS);
+    assert_int_equal(call(HVCALL_DELETE_PORT, &port, sizeof(port)),
+                     HV_STATUS_SUCCESS);
+    slot = spa_add(child->vps[0]->synic.message_page, SINT * 256);
+    arena_write(host.hv->arena, slot, &free_slot, sizeof(free_slot));
+    set_msr(child->vps[0], MSR_EOM, 0);
+    arena_read(host.hv->arena, slot, &type, sizeof(type));
+    assert_int_equal(type, 2);
+}
+
 static void posting_is_checked(void **state)
 {
     (void)state;
@@ -276,8 +313,18 @@ static void ports_are_checked(void **state)
          HV_STATUS_INVALID_PARAMETER},
         {"type 0", 1, {.type = 0, .sint = 1}, HV_STATUS_INVALID_PARAMETER},
         {"type 5", 1, {.type = 5, .sint = 1}, HV_STATUS_INVALID_PARAMETER},
-        {"a monitor", 1, {.type = 3}, HV_STATUS_FEATURE_UNAVAILABLE},
-        {"a doorbell", 1, {.type = 4}, HV_STATUS_FEATURE_UNAVAILABLE},
+        {"a monitor off a page",
+         1,
+         {.type = 3, .monitor_gpa = 8},
+         HV_STATUS_INVALID_PARAMETER},
+        {"a doorbell of a child's",
+         1,
+         {.type = 4, .sint = 1},
+         HV_STATUS_ACCESS_DENIED},
+        {"a message with flags",
+         1,
+         {.type = 1, .sint = 1, .flag_count = 1},
+         HV_STATUS_INVALID_PARAMETER},
         {"no flags", 1, {.type = 2, .sint = 1}, HV_STATUS_INVALID_PARAMETER},
         {"flags beyond the page",
          1,
@@ -349,6 +396,117 @@ static void a_connection_outlives_its_port_and_leads_nowhere(void **state)
                      HV_STATUS_INVALID_CONNECTION_ID);
 }
 
+/* Takes all pages but `left` out of the pool, into `taken`. */
+static uint32_t drain(struct hv_partition *partition, uint64_t left,
+                      spa_t *taken)
+{
+    uint32_t count = 0;
+
+    while (memory_pool_available(partition->pool) > left)
+        assert_true(
+            memory_pool_take(host.hv, partition->pool, &taken[count++]));
+    return count;
+}
+
+static void ports_and_connections_are_paid_for_by_their_owners(void **state)
+{
+    struct memory_pool *of_child = child->pool;
+    struct memory_pool *of_root = host.hv->root->pool;
+    uint64_t child_had = memory_pool_in_use(of_child);
+    uint64_t root_had = memory_pool_in_use(of_root);
+    const struct hv_input_port port = {child->id.v, PORT, 0};
+    const struct hv_input_port connection = {PARTITION_ID_SELF, CONNECTION, 0};
+
+    (void)state;
+    open_port(&message_port);
+    /* A page for its buffers, and one for this and more ports. */
+    assert_int_equal(memory_pool_in_use(of_child), child_had + 2);
+    assert_int_equal(memory_pool_in_use(of_root), root_had + 1);
+    for (uint32_t i = 1; i < PORT_OBJECTS_PER_PAGE; i++)
+        assert_int_equal(create(PORT + i, &event_port), HV_STATUS_SUCCESS);
+    assert_int_equal(memory_pool_in_use(of_child), child_had + 2);
+    assert_int_equal(create(PORT + PORT_OBJECTS_PER_PAGE, &event_port),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(memory_pool_in_use(of_child), child_had + 3);
+    assert_int_equal(call(HVCALL_DELETE_PORT, &port, sizeof(port)),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(memory_pool_in_use(of_child), child_had + 1);
+    assert_int_equal(
+        call(HVCALL_DISCONNECT_PORT, &connection, sizeof(connection)),
+        HV_STATUS_SUCCESS);
+    assert_int_equal(memory_pool_in_use(of_root), root_had);
+}
+
+static void a_short_pool_refuses_ports_until_more_is_deposited(void **state)
+{
+    static spa_t taken[SMALL_HOST_NODE_BYTES / PAGE_BYTES];
+    uint32_t count = drain(child, 1, taken);
+    uint64_t had = memory_pool_in_use(child->pool);
+
+    (void)state;
+    /* The page for ports is there, that for the buffers is not. */
+    assert_int_equal(create(PORT, &message_port),
+                     HV_STATUS_INSUFFICIENT_MEMORY);
+    assert_int_equal(memory_pool_in_use(child->pool), had);
+    memory_pool_give(child->pool, taken[--count]);
+    assert_int_equal(create(PORT, &message_port), HV_STATUS_SUCCESS);
+    while (count > 0)
+        memory_pool_give(child->pool, taken[--count]);
+
+    count = drain(host.hv->root, 0, taken);
+    assert_int_equal(join(CONNECTION, PORT, HV_PORT_MESSAGE),
+                     HV_STATUS_INSUFFICIENT_MEMORY);
+    while (count > 0)
+        memory_pool_give(host.hv->root->pool, taken[--count]);
+    assert_int_equal(join(CONNECTION, PORT, HV_PORT_MESSAGE),
+                     HV_STATUS_SUCCESS);
+}
+
+static void reserved_fields_are_checked(void **state)
+{
+    struct hv_input_create_port create_input = {
+        .base = {.port_partition = child->id.v,
+                 .port_id = PORT + 9,
+                 .reserved = 1,
+                 .connection_partition = PARTITION_ID_SELF,
+                 .info = message_port}};
+    struct hv_input_connect_port_legacy legacy = {
+        .connection_partition = PARTITION_ID_SELF,
+        .connection_id = CONNECTION + 9,
+        .port_partition = child->id.v,
+        .port_id = PORT + 9,
+        .type = HV_PORT_MONITOR};
+    const struct hv_input_signal_event signal_input = {
+        .connection_id = CONNECTION, .reserved = 1};
+    const struct hv_input_post_message post_input = {
+        .connection_id = CONNECTION, .reserved = 1, .type = 1};
+
+    (void)state;
+    open_port(&message_port);
+    assert_int_equal(call(HVCALL_POST_MESSAGE, &post_input, sizeof(post_input)),
+                     HV_STATUS_INVALID_PARAMETER);
+    assert_int_equal(
+        call(HVCALL_SIGNAL_EVENT, &signal_input, sizeof(signal_input)),
+        HV_STATUS_INVALID_PARAMETER);
+    assert_int_equal(
+        call(HVCALL_CREATE_PORT, &create_input, sizeof(create_input)),
+        HV_STATUS_INVALID_PARAMETER);
+    create_input.base.reserved = 0;
+    assert_int_equal(
+        call(HVCALL_CREATE_PORT, &create_input, sizeof(create_input)),
+        HV_STATUS_SUCCESS);
+    /* The old form cannot say where a monitor's page is. */
+    assert_int_equal(call(HVCALL_CONNECT_PORT_LEGACY, &legacy, sizeof(legacy)),
+                     HV_STATUS_INVALID_PARAMETER);
+    legacy.type = HV_PORT_MESSAGE;
+    legacy.reserved[2] = 1;
+    assert_int_equal(call(HVCALL_CONNECT_PORT_LEGACY, &legacy, sizeof(legacy)),
+                     HV_STATUS_INVALID_PARAMETER);
+    legacy.reserved[2] = 0;
+    assert_int_equal(call(HVCALL_CONNECT_PORT_LEGACY, &legacy, sizeof(legacy)),
+                     HV_STATUS_SUCCESS);
+}
+
 static void a_partition_takes_its_ports_along(void **state)
 {
     const struct hv_input_partition finalize = {child->id.v};
@@ -368,6 +526,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_message_arrives_in_the_slot_of_its_sint),
         T(a_port_has_sixteen_buffers),
+        T(two_ports_of_a_sint_have_buffers_of_their_own),
+        T(what_waits_outlives_its_port),
         T(posting_is_checked),
         T(any_vp_is_the_first_that_can_receive),
         T(an_event_interrupts_when_its_flag_rises),
@@ -376,6 +536,9 @@ int main(void)
         T(ports_are_checked),
         T(connections_are_checked),
         T(a_connection_outlives_its_port_and_leads_nowhere),
+        T(ports_and_connections_are_paid_for_by_their_owners),
+        T(a_short_pool_refuses_ports_until_more_is_deposited),
+        T(reserved_fields_are_checked),
         T(a_partition_takes_its_ports_along),
     };
 

@@ -110,7 +110,8 @@ every_synthetic_msr_has_its_reset_value_and_its_refusals(void **state)
         {0x40000082, true, 0, 0x8001, NONE},
         {0x40000083, true, 0, 0x9001, NONE},
         {0x40000084, true, 0, 0, NONE},
-        {0x40000085, false, 0, NONE, 0}, /* SIRBP */
+        {0x40000085, true, 0, 0xa001, NONE}, /* SIRBP */
+        {0x40000086, false, 0, NONE, 0},
         {0x4000008f, false, 0, NONE, 0},
         {0x40000090, true, 0x10000, 0x10, 0xf},
         {0x4000009f, true, 0x10000, 0xff, 0x0},
@@ -213,6 +214,7 @@ static void each_privilege_gates_its_msrs_and_no_others(void **state)
         {0x40000082, PRIVILEGE_ACCESS_SYNIC},
         {0x40000083, PRIVILEGE_ACCESS_SYNIC},
         {0x40000084, PRIVILEGE_ACCESS_SYNIC},
+        {0x40000085, PRIVILEGE_ACCESS_SYNIC | PRIVILEGE_CREATE_PORT},
         {0x40000090, PRIVILEGE_ACCESS_SYNIC},
         {0x4000009f, PRIVILEGE_ACCESS_SYNIC},
         {0x400000b0, PRIVILEGE_ACCESS_SYNTHETIC_TIMERS},

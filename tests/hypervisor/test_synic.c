@@ -13,6 +13,7 @@
 #define SIEFP 0x40000082u
 #define SIMP 0x40000083u
 #define EOM 0x40000084u
+#define SIRBP 0x40000085u
 #define SINT0 0x40000090u
 
 #define MASKED UINT64_C(0x10000)
@@ -119,7 +120,8 @@ static void registers_read_back_what_may_be_written(void **state)
         {SINT0 + 15, AUTO_EOI, 16, false},
         {SINT0 + 15, POLLING | 15, POLLING | 15, true},
         {SINT0 + 1, UINT64_C(0x100ff), UINT64_C(0x100ff), true},
-        {0x40000085, 0, 0, false},
+        {SIRBP, 0x6ffe, 0x6ffe, true},
+        {0x40000086, 0, 0, false},
     };
     struct fake_world *world = *state;
 
@@ -128,7 +130,7 @@ static void registers_read_back_what_may_be_written(void **state)
 
         assert_int_equal(wrmsr(world, cases[i].index, cases[i].value),
                          cases[i].accepted);
-        if (cases[i].index != 0x40000085)
+        if (cases[i].index != 0x40000086)
             assert_true(rdmsr(world, cases[i].index, &value));
         else
             assert_false(rdmsr(world, cases[i].index, &value));
