@@ -57,6 +57,13 @@ GUEST_TESTS = {
         runs_on_qemu=False,
     ),
     "timers": GuestTest("hvtest-timers", runs_on_qemu=False),
+    "timers_withheld": GuestTest(
+        "hvtest-timers",
+        enlightenments={"direct_timers": "false"},
+        runs_on_qemu=False,
+    ),
+    "clocks": GuestTest("hvtest-clocks", vps=2, runs_on_qemu=False),
+    "assist": GuestTest("hvtest-assist", runs_on_qemu=False),
     "hypercalls": GuestTest("hvtest-hypercalls", runs_on_qemu=False),
     "synic": GuestTest("hvtest-synic", runs_on_qemu=False),
     "rules": GuestTest("hvtest-rules", vps=3, runs_on_qemu=False),

@@ -276,6 +276,27 @@ static void run_no_connection(void)
                    "PostMessage, 241 bytes");
 }
 
+/* The five parameters hold what is written; the control register says what
+ * can be reported, whatever is written short of a report. */
+static void run_crash_registers(void)
+{
+    const uint64_t reportable = UINT64_C(3) << 62;
+
+    for (uint32_t i = 0; i < 5; i++) {
+        selftest_equal(x86_rdmsr(MSR_CRASH_P0 + i), 0, "P%u at first", i);
+        x86_wrmsr(MSR_CRASH_P0 + i, UINT64_MAX - i);
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        selftest_equal(x86_rdmsr(MSR_CRASH_P0 + i), UINT64_MAX - i, "P%u", i);
+        x86_wrmsr(MSR_CRASH_P0 + i, 0);
+    }
+    selftest_equal(x86_rdmsr(MSR_CRASH_CONTROL) & reportable, reportable,
+                   "notification and message");
+    selftest_equal(msr_write(MSR_CRASH_CONTROL, 0), MSR_OK, "no report");
+    selftest_equal(x86_rdmsr(MSR_CRASH_CONTROL) & reportable, reportable,
+                   "the same after that");
+}
+
 static void report_crash(void)
 {
     for (uint32_t i = 0; i < 5; i++)
@@ -295,6 +316,7 @@ void guest_main(void)
         {"enlightenments.tsc_invariant", run_tsc_invariant},
         {"enlightenments.capabilities", run_capabilities},
         {"enlightenments.no_connection", run_no_connection},
+        {"enlightenments.crash_registers", run_crash_registers},
     };
 
     if (args_number("crash", 0) != 0)

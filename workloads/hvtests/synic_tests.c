@@ -197,6 +197,130 @@ static void run_lazy(void)
     message_close();
 }
 
+/* A timer that is not lazy makes up for every period that it missed: each
+ * message says another one of them. */
+static void run_catch_up(void)
+{
+    const uint64_t period = MESSAGE_UNITS_PER_MS;
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
+    uint64_t start, last;
+
+    x86_wrmsr(HV_MSR_STIMER0_COUNT, period);
+    start = hyperv_reference_time();
+    x86_wrmsr(HV_MSR_STIMER0_CONFIG,
+              MESSAGE_TIMER_SINT | HV_STIMER_PERIODIC | HV_STIMER_ENABLE);
+    clock_spin(5 * MESSAGE_NS_PER_MS + MESSAGE_NS_PER_MS / 2);
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "the first");
+    last = slot->expiration;
+    selftest_equal(last >= start + period, true, "the first: when it was due");
+    for (unsigned i = 2; i <= 10; i++) {
+        message_consume();
+        while (slot->type == 0 && hyperv_reference_time() < start + 20 * period)
+            x86_pause();
+        selftest_equal(slot->expiration, last + period, "number %u", i);
+        last = slot->expiration;
+    }
+    selftest_equal(hyperv_reference_time() < start + 11 * period, true,
+                   "ten periods in the time of ten");
+    message_close();
+}
+
+/* What waits goes on waiting while the guest has no page for it. */
+static void run_page_disabled(void)
+{
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
+
+    message_expire(0);
+    message_wait();
+    message_expire(1);
+    message_wait();
+    x86_wrmsr(MESSAGE_MSR_SIMP, 0);
+    message_expire(2);
+    clock_spin(3 * MESSAGE_NS_PER_MS);
+    selftest_equal(message_interrupts(), 1, "interrupts without a page");
+    x86_wrmsr(MESSAGE_MSR_SIMP, (uintptr_t)message_slots() | HV_PAGE_ENABLE);
+    message_wait();
+    selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "with a page: type");
+    selftest_equal(slot->timer, 1, "the one that waits for longest");
+    selftest_equal(slot->flags, MESSAGE_PENDING, "and another waits");
+    message_consume();
+    selftest_equal(slot->timer, 2, "which comes next");
+    selftest_equal(message_interrupts(), 3, "interrupts in all");
+    message_close();
+}
+
+/* Four timers and one slot: each expiry comes, each once, and nobody waits
+ * where the flag does not say so. */
+static void run_contention(void)
+{
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
+    unsigned came[MESSAGE_TIMERS] = {0};
+    unsigned rounds = 50;
+
+    for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned timer = 0; timer < MESSAGE_TIMERS; timer++)
+            message_expire(timer);
+        for (unsigned i = 1; i <= MESSAGE_TIMERS; i++) {
+            selftest_equal(slot->type, MESSAGE_TIMER_EXPIRED, "type");
+            selftest_equal(slot->flags,
+                           i < MESSAGE_TIMERS ? MESSAGE_PENDING : 0,
+                           "message %u of a round: flags", i);
+            came[slot->timer % MESSAGE_TIMERS]++;
+            message_consume();
+        }
+        selftest_equal(slot->type, 0, "no more than one of each");
+    }
+    for (unsigned timer = 0; timer < MESSAGE_TIMERS; timer++)
+        selftest_equal(came[timer], rounds, "timer %u", timer);
+    message_close();
+}
+
+/* Slots are each other's neighbours and nothing else: SINT 2's is full while
+ * SINT 3's takes a message. */
+static void run_slots(void)
+{
+    const unsigned other = MESSAGE_SINT + 1;
+    struct message_slot *slots = message_open(MESSAGE_VECTOR) - MESSAGE_SINT;
+
+    message_expire(0);
+    message_wait();
+    x86_wrmsr(MESSAGE_MSR_SINT + 1, MESSAGE_VECTOR_DIRECT);
+    x86_wrmsr(HV_MSR_STIMER0_CONFIG + 2,
+              HV_STIMER_AUTO_ENABLE | (uint64_t)other << 16);
+    x86_wrmsr(HV_MSR_STIMER0_COUNT + 2, hyperv_reference_time());
+    message_wait();
+    selftest_equal(message_interrupts(), 2, "interrupts");
+    selftest_equal(slots[MESSAGE_SINT].timer, 0, "the slot of SINT 2");
+    selftest_equal(slots[MESSAGE_SINT].flags, 0, "its flags");
+    selftest_equal(slots[other].type, MESSAGE_TIMER_EXPIRED,
+                   "the slot of SINT 3: type");
+    selftest_equal(slots[other].timer, 1, "the slot of SINT 3: timer");
+    for (unsigned i = 0; i < 16; i++) {
+        if (i != MESSAGE_SINT && i != other)
+            selftest_equal(slots[i].type, 0, "the slot of SINT %u", i);
+    }
+    x86_wrmsr(MESSAGE_MSR_SINT + 1, MESSAGE_MASKED);
+    message_close();
+}
+
+/* EOM takes any value and reads as 0; with nothing to deliver it does nothing,
+ * and with the slot full neither. */
+static void run_eom(void)
+{
+    struct message_slot *slot = message_open(MESSAGE_VECTOR);
+
+    x86_wrmsr(MESSAGE_MSR_EOM, UINT64_MAX);
+    selftest_equal(slot->type, 0, "nothing waits");
+    message_expire(0);
+    message_wait();
+    message_expire(1);
+    x86_wrmsr(MESSAGE_MSR_EOM, UINT64_MAX);
+    selftest_equal(slot->timer, 0, "the slot is full");
+    selftest_equal(slot->flags, MESSAGE_PENDING, "and one waits");
+    selftest_equal(x86_rdmsr(MESSAGE_MSR_EOM), 0, "read");
+    message_close();
+}
+
 void guest_main(void)
 {
     static const struct selftest_case cases[] = {
@@ -210,6 +334,11 @@ void guest_main(void)
         {"synic.off", run_off},
         {"synic.zero_count", run_zero_count},
         {"synic.lazy", run_lazy},
+        {"synic.catch_up", run_catch_up},
+        {"synic.page_disabled", run_page_disabled},
+        {"synic.contention", run_contention},
+        {"synic.slots", run_slots},
+        {"synic.eom", run_eom},
     };
     const uint64_t needed = PRIVILEGE_SYNIC | HV_PRIVILEGE_SYNTHETIC_TIMERS;
 

@@ -3,9 +3,11 @@
 /*
  * hvtest-timers: synthetic timers in direct mode (TLFS, "Synthetic Timers").
  *
- * Argument: test=NAME. Needs Hyper-V with direct-mode timers.
+ * Argument: test=NAME. Needs Hyper-V with synthetic timers; where they have no
+ * direct mode, that it is refused is all that is tested.
  */
 
+#include "workloads/hvtests/msr.h"
 #include "workloads/runtime/apic.h"
 #include "workloads/runtime/clock.h"
 #include "workloads/runtime/cpu.h"
@@ -13,6 +15,7 @@
 #include "workloads/runtime/report.h"
 #include "workloads/runtime/runtime.h"
 #include "workloads/runtime/trap.h"
+#include "workloads/selftest/probe.h"
 #include "workloads/selftest/selftest.h"
 
 #define TIMER_COUNT 4
@@ -213,8 +216,46 @@ static void run_wakes(void)
     stop(3);
 }
 
+/* A timer that is set up stays so when CONFIG is written with a bit that means
+ * nothing. */
+static void run_reserved(void)
+{
+    const uint64_t config = direct_config(0) | HV_STIMER_AUTO_ENABLE;
+    const uint64_t due = hyperv_reference_time() + 100 * UNITS_PER_MS;
+
+    set(0, config, due);
+    for (unsigned bit = 13; bit < 64; bit++) {
+        if (bit >= 16 && bit < 20) /* SINTx */
+            continue;
+        selftest_equal(msr_write(config_msr(0), config | UINT64_C(1) << bit),
+                       TRAP_GP, "CONFIG bit %u", bit);
+    }
+    selftest_equal(x86_rdmsr(config_msr(0)), config | HV_STIMER_ENABLE,
+                   "CONFIG after that");
+    selftest_equal(x86_rdmsr(count_msr(0)), due, "COUNT after that");
+    stop(0);
+}
+
+/* Neither the bit nor, after it, the timer. */
+static void run_direct_refused(void)
+{
+    for (unsigned timer = 0; timer < TIMER_COUNT; timer++) {
+        uint64_t config = direct_config(timer) | HV_STIMER_AUTO_ENABLE;
+
+        selftest_equal(msr_write(config_msr(timer), config), TRAP_GP,
+                       "timer %u", timer);
+        selftest_equal(msr_write(config_msr(timer), config | HV_STIMER_ENABLE),
+                       TRAP_GP, "timer %u, enabled", timer);
+        selftest_equal(x86_rdmsr(config_msr(timer)), 0,
+                       "timer %u: CONFIG after that", timer);
+    }
+}
+
 void guest_main(void)
 {
+    static const struct selftest_case refused[] = {
+        {"timers.direct_refused", run_direct_refused},
+    };
     static const struct selftest_case cases[] = {
         {"timers.reset", run_reset},
         {"timers.one_shot", run_one_shot},
@@ -224,10 +265,16 @@ void guest_main(void)
         {"timers.periodic", run_periodic},
         {"timers.no_target", run_no_target},
         {"timers.wakes", run_wakes},
+        {"timers.reserved", run_reserved},
     };
 
-    if (!hyperv_has_direct_timers())
-        report_fail("this machine has no direct synthetic timers");
+    if (!(hyperv_privileges() & HV_PRIVILEGE_SYNTHETIC_TIMERS))
+        report_fail("this machine has no synthetic timers");
+    probe_init();
+    if (!hyperv_has_direct_timers()) {
+        selftest_run(refused, 1);
+        return;
+    }
     for (unsigned timer = 0; timer < TIMER_COUNT; timer++)
         trap_set_handler(VECTOR_FIRST + timer, handle);
     selftest_run(cases, sizeof(cases) / sizeof(cases[0]));
