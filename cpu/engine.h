@@ -267,6 +267,11 @@ void engine_set_apic_page(struct engine *engine, bool on, gpa_t page);
 /** Second-level mappings changed: forget what was derived from them. */
 void engine_flush_translations(struct engine *engine);
 
+/** The guest invalidates its own translations, as by a hypercall: all of them,
+ *  or all but the global ones; or those of one page, as INVLPG does. */
+void engine_flush_guest(struct engine *engine, bool keep_global);
+void engine_flush_page(struct engine *engine, gva_t page);
+
 /** How many page walks were made, how many of them for pages that the guest
  *  maps by more than 4 KiB, and their references; cumulative. */
 struct engine_walks {

@@ -31,6 +31,19 @@ void engine_flush_translations(struct engine *engine)
     engine_memory_flush_all(engine, false);
 }
 
+void engine_flush_guest(struct engine *engine, bool keep_global)
+{
+    engine_memory_flush_all(engine, keep_global);
+}
+
+void engine_flush_page(struct engine *engine, gva_t page)
+{
+    if (!tlb_flush_page(engine->tlb, gva_page(page), engine->epoch))
+        return;
+    engine->flush_wanted = true;
+    engine_update_attention(engine);
+}
+
 struct engine_walks engine_walks(const struct engine *engine)
 {
     return engine->walks;

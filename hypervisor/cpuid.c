@@ -307,6 +307,8 @@ static const struct hv_feature hv_features[] = {
     {5, PRIVILEGE_ACCESS_GUEST_IDLE, 0, "guest idle state"},
     {8, PRIVILEGE_ACCESS_FREQUENCY, 0, "frequency MSRs"},
     {10, 0, FEATURE_CRASH_MSRS, "crash MSRs"},
+    {14, PRIVILEGE_EXTENDED_GVA_RANGES, FEATURE_TLB_FLUSH,
+     "flush lists with large pages"},
     {15, PRIVILEGE_FAST_HYPERCALL_OUTPUT, 0,
      "hypercall output in XMM registers"},
     {17, PRIVILEGE_ACCESS_SYNIC, 0, "SINT polling mode"},

@@ -117,6 +117,12 @@ struct hv_vp_set { /* then u64 for each valid bank */
 #define HV_FLUSH_NON_GLOBAL_ONLY 0x4u
 #define HV_FLUSH_EXTENDED_RANGES 0x8u
 
+/* HV_GVA_RANGE: a page number in bits 63:12, and how many pages follow in bits
+ * 11:0. In its extended form bit 11 says whether they are large. */
+#define HV_GVA_RANGE_EXTRA UINT64_C(0xfff)
+#define HV_GVA_RANGE_EXTENDED_EXTRA UINT64_C(0x7ff)
+#define HV_GVA_RANGE_LARGE UINT64_C(0x800)
+
 struct hv_input_flush {     /* the list form: then u64 GVA ranges */
     uint64_t address_space; /* CR3 */
     uint64_t flags;

@@ -249,6 +249,68 @@ static void the_apic_page_stays_in_the_tlb(void **state)
     assert_int_equal(engine_walks(f->engine).count, walks);
 }
 
+/* Reads the two pages' first words, by the guest. */
+static void read_two(struct fixture *f)
+{
+    /* mov (%rsi), %rax; mov (%rdi), %rbx; hlt */
+    static const uint8_t code[] = {0x48, 0x8b, 0x06, 0x48, 0x8b, 0x1f, 0xf4};
+
+    fixture_write(f, GUEST_CODE, code, sizeof(code));
+    engine_set_gpr(f->engine, X86_RSI, GUEST_DATA);
+    engine_set_gpr(f->engine, X86_RDI, GUEST_DATA + 0x1000);
+    engine_set_rip(f->engine, GUEST_CODE);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+}
+
+static uint64_t *pte_of(struct fixture *f, uint64_t va)
+{
+    return (uint64_t *)(void *)(f->arena->base + GUEST_SPA + GUEST_PT +
+                                8 * (va >> 12));
+}
+
+/* Its tables change behind the guest's back; it sees what is flushed. */
+static void flushing_a_page_from_outside_leaves_the_others(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_write64(f, GUEST_DATA, 1);
+    fixture_write64(f, GUEST_DATA + 0x1000, 2);
+    fixture_write64(f, GUEST_DATA + 0x2000, 3);
+    read_two(f);
+    *pte_of(f, GUEST_DATA) = (GUEST_DATA + 0x2000) | 0x67;
+    *pte_of(f, GUEST_DATA + 0x1000) = (GUEST_DATA + 0x2000) | 0x67;
+    read_two(f);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 1);
+    engine_flush_page(f->engine, gva(GUEST_DATA + 0x123));
+    read_two(f);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 3);
+    assert_int_equal(engine_gpr(f->engine, X86_RBX), 2);
+    engine_flush_guest(f->engine, false);
+    read_two(f);
+    assert_int_equal(engine_gpr(f->engine, X86_RBX), 3);
+}
+
+static void global_pages_can_be_spared(void **state)
+{
+    struct fixture *f = *state;
+    struct x86_state s;
+
+    engine_get_state(f->engine, &s);
+    s.cr4 |= CR4_PGE;
+    engine_set_state(f->engine, &s);
+    fixture_write64(f, GUEST_DATA, 1);
+    fixture_write64(f, GUEST_DATA + 0x1000, 2);
+    fixture_write64(f, GUEST_DATA + 0x2000, 3);
+    fixture_set_pte(f, GUEST_DATA, GUEST_DATA | 0x167);
+    read_two(f);
+    *pte_of(f, GUEST_DATA) = (GUEST_DATA + 0x2000) | 0x67;
+    *pte_of(f, GUEST_DATA + 0x1000) = (GUEST_DATA + 0x2000) | 0x67;
+    engine_flush_guest(f->engine, true);
+    read_two(f);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 1);
+    assert_int_equal(engine_gpr(f->engine, X86_RBX), 3);
+}
+
 static void the_time_stamp_is_simulated_time(void **state)
 {
     struct fixture *f = *state;
@@ -296,6 +358,8 @@ int main(void)
         IN_LONG_MODE(a_page_that_the_second_level_lacks_is_the_hosts),
         IN_LONG_MODE(the_apic_page_is_answered_by_the_host),
         IN_LONG_MODE(the_apic_page_stays_in_the_tlb),
+        IN_LONG_MODE(flushing_a_page_from_outside_leaves_the_others),
+        IN_LONG_MODE(global_pages_can_be_spared),
         IN_LONG_MODE(the_time_stamp_is_simulated_time),
         IN_LONG_MODE(processor_msrs_are_checked_and_kept),
         IN_LONG_MODE(many_engines_fit_in_little_memory),

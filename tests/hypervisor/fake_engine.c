@@ -213,6 +213,18 @@ void engine_flush_translations(struct engine *engine)
     engine->flushes++;
 }
 
+void engine_flush_guest(struct engine *engine, bool keep_global)
+{
+    engine->flushes++;
+    engine->kept_global = keep_global;
+}
+
+void engine_flush_page(struct engine *engine, gva_t page)
+{
+    engine->page_flushes++;
+    engine->flushed_page = page;
+}
+
 struct engine_walks engine_walks(const struct engine *engine)
 {
     (void)engine;

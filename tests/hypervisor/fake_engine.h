@@ -25,6 +25,9 @@ struct engine {
 
     /* How often, and with what the last time. */
     unsigned flushes;
+    bool kept_global;
+    unsigned page_flushes;
+    gva_t flushed_page;
     unsigned skips;
     unsigned nmis;
     unsigned resets;

@@ -139,6 +139,56 @@ static void a_list_counts_every_element_even_when_continued(void **state)
     assert_int_equal(flushed(guest), 0x8);
 }
 
+#define LIST(n) hypercall_rep(HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST, n)
+#define DONE(n) ((uint64_t)(n) << HYPERCALL_REP_COUNT_SHIFT)
+
+static void a_short_list_flushes_its_pages_and_no_others(void **state)
+{
+    struct guest *guest = *state;
+    const struct engine *engine = guest->child->vps[1]->engine;
+
+    assert_int_equal(CALL(guest, LIST(2), 0, 0, 0x2, 0x7000, 0x40000002),
+                     DONE(2));
+    assert_int_equal(engine->page_flushes, 4);
+    assert_int_equal(engine->flushed_page.raw, 0x40002000);
+    assert_int_equal(flushed(guest), 0);
+    /* 64 in all are flushed one by one, 65 at once. */
+    assert_int_equal(CALL(guest, LIST(2), 0, 0, 0x2, 0x103e, 0x100000),
+                     DONE(2));
+    assert_int_equal(engine->page_flushes, 4 + 64);
+    assert_int_equal(flushed(guest), 0);
+    assert_int_equal(CALL(guest, LIST(2), 0, 0, 0x2, 0x103e, 0x100001),
+                     DONE(2));
+    assert_int_equal(engine->page_flushes, 4 + 64);
+    assert_int_equal(flushed(guest), 0x2);
+    assert_false(engine->kept_global);
+}
+
+static void the_extended_form_has_large_pages(void **state)
+{
+    struct guest *guest = *state;
+    const struct engine *engine = guest->child->vps[1]->engine;
+
+    /* Without a large page, bit 11 is no part of the count. */
+    assert_int_equal(
+        CALL(guest, LIST(1), 0, HV_FLUSH_EXTENDED_RANGES, 0x2, 0x7001),
+        DONE(1));
+    assert_int_equal(engine->page_flushes, 2);
+    assert_int_equal(
+        CALL(guest, LIST(1), 0, HV_FLUSH_EXTENDED_RANGES, 0x2, 0x200800),
+        DONE(1));
+    assert_int_equal(flushed(guest), 0x2);
+
+    guest->child->privileges &= ~PRIVILEGE_EXTENDED_GVA_RANGES;
+    assert_int_equal(
+        CALL(guest, LIST(1), 0, HV_FLUSH_EXTENDED_RANGES, 0x2, 0x7001),
+        HV_STATUS_INVALID_PARAMETER);
+    assert_int_equal(CALL(guest, HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE, 0,
+                          HV_FLUSH_EXTENDED_RANGES, 0x2),
+                     HV_STATUS_INVALID_PARAMETER); /* it has no ranges */
+    assert_int_equal(flushed(guest), 0);
+}
+
 static void a_list_cannot_spare_global_pages(void **state)
 {
     struct guest *guest = *state;
@@ -151,6 +201,7 @@ static void a_list_cannot_spare_global_pages(void **state)
     assert_int_equal(CALL(guest, HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE, 0x1000,
                           HV_FLUSH_NON_GLOBAL_ONLY, 1),
                      HV_STATUS_SUCCESS);
+    assert_true(guest->child->vps[0]->engine->kept_global);
 }
 
 static void a_set_names_processors_by_banks(void **state)
@@ -179,7 +230,9 @@ static void a_set_names_processors_by_banks(void **state)
                  VARIABLE(2),
              0, 0, HV_VP_SET_SPARSE, 3, 1, 0, 0x1000, 0x2000),
         UINT64_C(2) << HYPERCALL_REP_COUNT_SHIFT);
-    assert_int_equal(flushed(guest), 0x1);
+    assert_int_equal(guest->child->vps[0]->engine->page_flushes, 2);
+    assert_int_equal(guest->child->vps[1]->engine->page_flushes, 0);
+    assert_int_equal(flushed(guest), 0);
 }
 
 static void the_variable_header_has_a_word_for_each_bank(void **state)
@@ -289,6 +342,8 @@ int main(void)
         T(a_flush_reaches_the_processors_of_its_mask),
         T(a_flush_of_no_processor_is_one_of_all),
         T(a_list_counts_every_element_even_when_continued),
+        T(a_short_list_flushes_its_pages_and_no_others),
+        T(the_extended_form_has_large_pages),
         T(a_list_cannot_spare_global_pages),
         T(a_set_names_processors_by_banks),
         T(the_variable_header_has_a_word_for_each_bank),

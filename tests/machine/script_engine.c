@@ -442,6 +442,18 @@ void engine_flush_translations(struct engine *engine)
     (void)engine;
 }
 
+void engine_flush_guest(struct engine *engine, bool keep_global)
+{
+    (void)engine;
+    (void)keep_global;
+}
+
+void engine_flush_page(struct engine *engine, gva_t page)
+{
+    (void)engine;
+    (void)page;
+}
+
 struct engine_walks engine_walks(const struct engine *engine)
 {
     (void)engine;
