@@ -45,7 +45,8 @@ void vmwp_set_baud(struct vmwp *vmwp, uint32_t baud)
 
 void vmwp_input_fini(struct vmwp *vmwp)
 {
-    event_cancel(vmwp->root->hv->events, &vmwp->input.arrival);
+    if (event_is_scheduled(&vmwp->input.arrival))
+        event_cancel(vmwp->root->hv->events, &vmwp->input.arrival);
     free(vmwp->input.bytes);
 }
 

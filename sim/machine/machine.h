@@ -16,11 +16,32 @@
 
 struct machine;
 
+/**
+ * Somebody at the console of a VM while the machine runs: a terminal, a pipe.
+ * Called between steps of the machine only. What is typed is put into the
+ * results with its simulated time; nothing else of the outside can reach them.
+ */
+struct machine_console {
+    uint32_t vm;   /* number, entries of the scenario counted `count` times */
+    void *context; /* borrowed */
+    /** The guest has printed a byte. */
+    void (*put)(void *context, uint8_t byte);
+    /** Writes what has been typed since the last call, at most `most` bytes,
+     *  and returns how many. `most` is 0 when the run keeps no more. */
+    size_t (*get)(void *context, uint8_t *bytes, size_t most);
+    /** Simulated time stands at `now_ns` and is to go on to `next_ns`, which is
+     *  later. Returns how far it may go, and may have waited for that. */
+    uint64_t (*wait)(void *context, uint64_t now_ns, uint64_t next_ns);
+    /** Whether the run is to end soon. */
+    bool (*is_left)(void *context);
+};
+
 struct machine_run_options {
     const volatile sig_atomic_t *stop; /* not 0: end soon; may be NULL */
     /** Called at least once a sample interval; may be NULL. */
     void (*progress)(void *context, uint64_t sim_ns);
     void *progress_context;
+    const struct machine_console *console; /* may be NULL */
 };
 
 /** Builds what `scenario` describes. Borrows both for its life; `results` may
@@ -45,6 +66,11 @@ MUST_USE enum sim_status machine_run(struct machine *machine,
  *  names the first that is not there. */
 MUST_USE enum sim_status machine_images_check(const struct scenario *scenario,
                                               struct sim_error *error);
+
+/** How many bytes that were typed at the console of VM number `vm`, called
+ *  `*name`, its guest has never read; SIZE_MAX if there is no such VM. */
+size_t machine_unread(const struct machine *machine, uint32_t vm,
+                      const char **name);
 
 uint64_t machine_now_ns(const struct machine *machine); /* simulated */
 uint64_t machine_trace_hash(const struct machine *machine);

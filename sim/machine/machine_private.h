@@ -11,6 +11,7 @@
 #include "partitions/vmms.h"
 #include "perfcounters/pc_report.h"
 #include "sim/machine/console_log.h"
+#include "sim/machine/console_script.h"
 #include "sim/machine/cost_model.h"
 #include "sim/machine/ledger.h"
 #include "sim/machine/lp_heap.h"
@@ -27,6 +28,9 @@ struct machine_vm {
     bool failed;
     struct console_log console;
     uint64_t console_kept; /* bytes; more than the limit: it is closed */
+    char last_line[80];    /* of it that has ended: its beginning */
+    struct console_script script;
+    uint64_t script_due_ns; /* when it is looked at; CONSOLE_SCRIPT_NEVER */
     uint32_t results_kept; /* likewise */
 };
 
@@ -42,6 +46,14 @@ struct machine_image {
     uint8_t *bytes; /* owns */
     size_t size;
     struct machine_image *next;
+};
+
+/** What has been typed at a console from outside, until it is time for it. */
+struct machine_live {
+    uint8_t bytes[SCENARIO_SEND_BYTES_MAX];
+    size_t count; /* 0: nothing */
+    uint64_t due_ns;
+    size_t bytes_left, inputs_left; /* that may be typed from now on */
 };
 
 /** Time of one LP that lies behind the next sample and is counted after it. */
@@ -77,6 +89,8 @@ struct machine {
     cycles_t boundary;               /* the next sample or the end */
     struct run_overshoot *overshoot; /* owns, by LP */
     struct event sample, end;
+    struct event typing;
+    struct machine_live live;
     cycles_t now;  /* of the last event or step: never goes back */
     bool stopping; /* has been asked to end before its time */
     bool ended;
@@ -110,10 +124,25 @@ void machine_vms_free(struct machine *machine);
 void machine_vms_flush_consoles(struct machine *machine);
 /** Starts them all at time 0, in order. */
 void machine_vms_start(struct machine *machine);
+/** A VM fails, and the run with it. Of what one VM fails of, the first counts.
+ *  `text`: what its guest had to say besides, or "". */
+void machine_vms_fail(struct machine_vm *vm, const char *why, const char *text);
 /** What VMMS tells. */
 struct vmms_listener machine_vms_listener(struct machine *machine);
 /** Registers the counters of a new VP, a VM's or the root's. */
 void machine_vms_report(struct machine *machine, struct hv_vp *vp);
+
+/* machine_console.c: what is typed. */
+void machine_console_start(struct machine *machine);
+/** A VM's guest prints a byte. */
+void machine_console_see(struct machine_vm *vm, uint8_t byte, cycles_t now);
+/** Between steps: hears what is typed outside. `next` is when the event is due
+ *  that comes next, or 0 if that is a step. False if it must wait. */
+bool machine_console_poll(struct machine *machine, cycles_t next);
+/** Whoever is at the console wants the run to end. */
+bool machine_console_is_left(const struct machine *machine);
+/** Fails the run for steps that it has not come to. */
+void machine_console_finish(struct machine *machine);
 
 /* run.c: what the hypervisor asks of the run loop, and the end. */
 struct hv_host run_host(struct machine *machine);

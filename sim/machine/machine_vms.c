@@ -159,9 +159,11 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
         .reserve = from->reserve,
         .cap = from->limit,
         .image = image,
+        .console_baud = from->console_baud,
     };
     uint32_t number;
 
+    console_script_init(&vm->script, from->console, from->console_count);
     offer(&config, &from->enlightenments);
     m->vm_count++;
     if (vmms_add(m->vmms, &config, &number, error) != SIM_OK)
@@ -292,6 +294,7 @@ static void put_console_line(struct machine_vm *vm)
         keep_line(vm, line);
     else if (is_open)
         keep_line(vm, CONSOLE_END);
+    snprintf(vm->last_line, sizeof(vm->last_line), "%s", line);
     console_log_clear(&vm->console);
 }
 
@@ -321,9 +324,7 @@ static void on_done(void *context, uint32_t vm_number)
     vm_finish(&m->vms[vm_number]);
 }
 
-/* Of what a VM fails of, the first counts. */
-static void note_vm_failure(struct machine_vm *vm, const char *why,
-                            const char *text)
+void machine_vms_fail(struct machine_vm *vm, const char *why, const char *text)
 {
     struct machine *m = vm->machine;
     struct sim_error error;
@@ -345,7 +346,7 @@ static void on_fail(void *context, uint32_t vm_number, const char *why,
 {
     struct machine *m = context;
 
-    note_vm_failure(&m->vms[vm_number], why, text);
+    machine_vms_fail(&m->vms[vm_number], why, text);
     /* One that is being turned off because of it finishes when it is off. */
     if (vmms_state(m->vmms, vm_number) != VM_STOPPING)
         vm_finish(&m->vms[vm_number]);
@@ -366,6 +367,7 @@ static void on_console(void *context, uint32_t vm_number, uint8_t byte)
                         });
     if (console_log_add(&vm->console, byte))
         put_console_line(vm);
+    machine_console_see(vm, byte, vm_now(m));
 }
 
 void machine_vms_flush_consoles(struct machine *m)

@@ -23,6 +23,7 @@ enum statement {
     INSERT_RESULT,
     INSERT_CONSOLE,
     INSERT_FAILURE,
+    INSERT_INPUT,
     INSERT_EVENT,
     ADVANCE_RUN,
     STATEMENT_COUNT,
@@ -38,6 +39,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [INSERT_RESULT] = "INSERT INTO guest_result VALUES (NULL, ?, ?, ?, ?)",
     [INSERT_CONSOLE] = "INSERT INTO console_line VALUES (NULL, ?, ?, ?)",
     [INSERT_FAILURE] = "INSERT INTO vm_failure VALUES (NULL, ?, ?, ?, ?)",
+    [INSERT_INPUT] = "INSERT INTO console_input VALUES (NULL, ?, ?, ?)",
     [INSERT_EVENT] = "INSERT INTO trace_event VALUES (NULL, ?, ?, ?, ?, ?, ?)",
     [ADVANCE_RUN] = "UPDATE run_info SET sim_ns = ?",
 };
@@ -507,6 +509,22 @@ enum sim_status results_put_failure(struct results *results, const char *vm,
     bind_text(row, 2, vm);
     bind_text(row, 3, reason);
     bind_text(row, 4, *text ? text : NULL);
+    if (!begin(results) || !execute(row))
+        return fail_by_sqlite(results, error);
+    return SIM_OK;
+}
+
+enum sim_status results_put_input(struct results *results, const char *vm,
+                                  uint64_t time_ns, const uint8_t *bytes,
+                                  size_t count, struct sim_error *error)
+{
+    sqlite3_stmt *row = results->statement[INSERT_INPUT];
+
+    if (has_failed(results))
+        return repeat_failure(results, error);
+    bind_time(row, 1, time_ns);
+    bind_text(row, 2, vm);
+    sqlite3_bind_blob64(row, 3, bytes, count, SQLITE_STATIC);
     if (!begin(results) || !execute(row))
         return fail_by_sqlite(results, error);
     return SIM_OK;

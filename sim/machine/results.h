@@ -4,7 +4,8 @@
 
 /**
  * The result database of one run: a single SQLite file whose stable face are
- * the views run, image, perf, perf_total, result, console, failure and event
+ * the views run, image, perf, perf_total, result, console, input, failure and
+ * event
  * (results_schema.h). The machine writes it, an interval at a time; everything
  * else reads the views.
  *
@@ -117,6 +118,12 @@ MUST_USE enum sim_status results_put_failure(struct results *results,
                                              const char *reason,
                                              const char *text,
                                              struct sim_error *error);
+
+/** Adds what was typed at a VM's console, at once, to the view "input". */
+MUST_USE enum sim_status results_put_input(struct results *results,
+                                           const char *vm, uint64_t time_ns,
+                                           const uint8_t *bytes, size_t count,
+                                           struct sim_error *error);
 
 /**
  * Adds a record to the view "event". This is a trace_sink_fn, whose context is

@@ -110,6 +110,12 @@ static const char tables[] =
     "  reason TEXT NOT NULL,"
     "  text TEXT" /* NULL: the guest has said no more */
     ") STRICT;"
+    "CREATE TABLE console_input ("
+    "  id INTEGER PRIMARY KEY," /* in the order in which it was typed */
+    "  time_ns INTEGER NOT NULL,"
+    "  vm TEXT NOT NULL,"
+    "  bytes BLOB NOT NULL"
+    ") STRICT;"
     "CREATE TABLE event_kind ("
     "  id INTEGER PRIMARY KEY,"
     "  name TEXT NOT NULL,"
@@ -157,6 +163,8 @@ static const char views[] =
     "  SELECT time_ns, vm, line FROM console_line ORDER BY id;"
     "CREATE VIEW failure AS"
     "  SELECT time_ns, vm, reason, text FROM vm_failure ORDER BY id;"
+    "CREATE VIEW input AS"
+    "  SELECT time_ns, vm, bytes FROM console_input ORDER BY id;"
     "CREATE VIEW event AS"
     "  SELECT time_ns, lp, partition, vp, event_kind.name AS kind, detail"
     "  FROM trace_event JOIN event_kind ON event_kind.id = kind_id"
@@ -182,6 +190,9 @@ static const struct results_view descriptions[] = {
     {"failure", "time_ns, vm, reason, text",
      "a VM that failed the run, and why; text is what its guest said when it "
      "crashed, such as the end of Linux's log"},
+    {"input", "time_ns, vm, bytes",
+     "what was typed at a VM's console at once, by its scenario or by hand; "
+     "hvsim console --script prints it for a scenario"},
     {"event", "time_ns, lp, partition, vp, kind, detail",
      "one step of the schedule, an intercept or an interrupt, if the scenario "
      "says counters: {trace: true}; detail depends on the kind"},

@@ -360,6 +360,15 @@ static void step_lp(struct machine *m, struct hv_lp *lp)
         lp_heap_settle(m->active, lp);
 }
 
+/* When the event is due that comes next; 0 if an LP runs before. */
+static cycles_t next_event(const struct machine *m)
+{
+    const struct hv_lp *lp = lp_heap_first(m->active);
+    cycles_t next = event_queue_next(m->events);
+
+    return lp && cycles_before(lp->now, next) ? cycles(0) : next;
+}
+
 static void step_machine(struct machine *m)
 {
     struct hv_lp *lp = lp_heap_first(m->active);
@@ -402,6 +411,8 @@ static void run_end(void *machine, cycles_t now)
  * as the first of them has got. */
 static void run_stop(struct machine *m)
 {
+    if (m->stopping)
+        return;
     m->stopping = true;
     run_end_early(m);
     machine_note_failure(m, SIM_INTERRUPTED, "interrupted at %llu ns",
@@ -416,10 +427,13 @@ void run_to_end(struct machine *m)
                    clock_from_ns(m->clock, m->scenario->duration_ns));
     run_sample_start(m);
     machine_vms_start(m);
+    machine_console_start(m);
     while (!m->ended) {
-        step_machine(m);
-        if (run_stop_wanted(m))
+        if (machine_console_poll(m, next_event(m)))
+            step_machine(m);
+        if (run_stop_wanted(m) || machine_console_is_left(m))
             run_stop(m);
     }
+    machine_console_finish(m);
     run_sample_finish(m);
 }

@@ -28,6 +28,11 @@ struct document_node;
 #define SCENARIO_MODULES_MAX 16 /* per VM */
 #define SCENARIO_ADDRESS_MAX UINT64_C(0xffffffff)
 #define SCENARIO_NO_ADDRESS UINT64_MAX /* not given */
+#define SCENARIO_NO_TIME UINT64_MAX    /* not given */
+#define SCENARIO_EXPECT_BYTES_MAX 1024
+#define SCENARIO_SEND_BYTES_MAX 4096        /* of one step */
+#define SCENARIO_TYPED_BYTES_MAX (256 << 10) /* of all steps of a VM */
+#define SCENARIO_STEPS_MAX 10000            /* of a console */
 #define SCENARIO_VPS_MAX 64            /* per VM */
 #define SCENARIO_VMS_MAX 1024          /* per host, as Hyper-V */
 #define SCENARIO_LPS_MAX 512           /* per host, as Windows Server 2019 */
@@ -88,6 +93,16 @@ struct scenario_guest {
     uint64_t load, entry; /* SCENARIO_NO_ADDRESS: not given */
 };
 
+/** One step of what is typed at a VM's console: when, then what. */
+struct scenario_step {
+    const char *expect;  /* type when the guest has printed this; or "" */
+    uint64_t timeout_ns; /* it has that much time to; SCENARIO_NO_TIME */
+    uint64_t after_ns;   /* and wait this long */
+    uint64_t at_ns;      /* or type at this time; SCENARIO_NO_TIME */
+    const char *send;    /* text, or */
+    const char *hex;     /* bytes, two digits each; or both "" */
+};
+
 /** What a guest is offered: see enlightenments.def. */
 struct scenario_enlightenments {
     bool hypervisor;
@@ -108,6 +123,9 @@ struct scenario_vm {
     uint32_t limit;
     struct scenario_enlightenments enlightenments;
     struct scenario_guest guest;
+    struct scenario_step *console;
+    size_t console_count;
+    uint32_t console_baud; /* bits a second, ten to a byte */
 };
 
 struct scenario_counters {

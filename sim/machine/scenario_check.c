@@ -171,6 +171,67 @@ static enum sim_status check_nodes(const struct scenario_vm *vm, size_t index,
     return SIM_OK;
 }
 
+/* What is wrong with a step, or NULL. `*key`: of it, or "" for all of it. */
+static const char *step_fault(const struct scenario_step *step,
+                              const char **key)
+{
+    bool is_timed = step->at_ns != SCENARIO_NO_TIME;
+
+    *key = "";
+    if (!*step->expect && !*step->send && !*step->hex)
+        return "neither expect nor send is given; expected at least one of "
+               "them, such as {expect: \"login: \", send: \"root\\n\"}";
+    *key = ".hex";
+    if (*step->send && *step->hex)
+        return "send is given already; expected one of them";
+    *key = ".at";
+    if (is_timed && (*step->expect || step->after_ns != 0))
+        return "goes without expect and after; expected either a time or what "
+               "to wait for";
+    *key = ".timeout";
+    if (step->timeout_ns != SCENARIO_NO_TIME && !*step->expect)
+        return "goes with expect only";
+    return NULL;
+}
+
+static size_t step_bytes(const struct scenario_step *step)
+{
+    return strlen(step->send) + strlen(step->hex) / 2;
+}
+
+static enum sim_status check_console(const struct scenario_vm *vm, size_t index,
+                                     const struct document_node *root,
+                                     struct sim_error *error)
+{
+    char path[VM_PATH_BYTES];
+    char item[VM_PATH_BYTES / 2];
+    uint64_t last_ns = 0;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < vm->console_count; i++) {
+        const struct scenario_step *step = &vm->console[i];
+        const char *key;
+        const char *fault = step_fault(step, &key);
+
+        bytes += step_bytes(step);
+        if (!fault && bytes > SCENARIO_TYPED_BYTES_MAX) {
+            fault = "with this, more than 256 KiB are typed at one console";
+            key = *step->send ? ".send" : ".hex";
+        }
+        if (!fault && step->at_ns < last_ns) {
+            fault = "is before a step above; expected times in order";
+            key = ".at";
+        }
+        if (step->at_ns != SCENARIO_NO_TIME)
+            last_ns = step->at_ns;
+        if (!fault)
+            continue;
+        snprintf(item, sizeof item, "console[%zu]%s", i, key);
+        return refuse(root, error, vm_path(path, index, item), "%s", fault);
+    }
+    return SIM_OK;
+}
+
 static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
                                 const struct document_node *root,
                                 struct sim_error *error)
@@ -193,7 +254,8 @@ static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
                       "'%s' is too long; expected a name of at most %d "
                       "characters with its number",
                       name, SCENARIO_NAME_BYTES_MAX);
-    if (check_nodes(vm, index, root, error) != SIM_OK)
+    if (check_nodes(vm, index, root, error) != SIM_OK ||
+        check_console(vm, index, root, error) != SIM_OK)
         return error->status;
     return check_guest(&vm->guest, index, root, error);
 }

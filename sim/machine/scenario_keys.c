@@ -9,6 +9,7 @@
 #include "sim/core/check.h"
 #include "sim/machine/document.h"
 #include "sim/machine/suggest.h"
+#include "sim/machine/text.h"
 
 /* What is not built yet is listed too: to say so is kinder than "unknown". */
 
@@ -59,6 +60,7 @@ typedef struct scenario_node STRUCT_NODE;
 typedef struct scenario_hypervisor STRUCT_HYPERVISOR;
 typedef struct scenario_root STRUCT_ROOT;
 typedef struct scenario_vm STRUCT_VM;
+typedef struct scenario_step STRUCT_STEP;
 typedef struct scenario_enlightenments STRUCT_ENLIGHTENMENTS;
 typedef struct scenario_guest STRUCT_GUEST;
 typedef struct scenario_module STRUCT_MODULE;
@@ -178,6 +180,8 @@ enum units_kind scenario_key_units(const struct scenario_key *key)
     case SCENARIO_VM_NAME:
     case SCENARIO_FILE:
     case SCENARIO_TEXT:
+    case SCENARIO_STRING:
+    case SCENARIO_HEX:
     case SCENARIO_ADDRESS:
     case SCENARIO_CHOICE:
     case SCENARIO_PART:
@@ -264,8 +268,15 @@ void scenario_key_expected(const struct scenario_key *key,
         text = "the path of a file";
         break;
     case SCENARIO_TEXT:
+    case SCENARIO_STRING:
         snprintf(expected, SCENARIO_EXPECTED_BYTES,
                  "a text of at most %" PRIu64 " bytes", key->most);
+        return;
+    case SCENARIO_HEX:
+        snprintf(expected, SCENARIO_EXPECTED_BYTES,
+                 "two hexadecimal digits for each of at most %" PRIu64
+                 " bytes",
+                 key->most);
         return;
     case SCENARIO_ADDRESS:
         snprintf(expected, SCENARIO_EXPECTED_BYTES,
@@ -317,7 +328,8 @@ static void hint_at_quantity(const struct scenario_key *key,
     hint[0] = '\0';
     if (kind == UNITS_PLAIN || !key->standard)
         return;
-    snprintf(hint, HINT_BYTES, ", such as %s%s%s%s", key->standard,
+    snprintf(hint, HINT_BYTES, "%s%s%s%s%s",
+             *key->standard ? ", such as " : "", key->standard,
              unit ? " (units: " : "", unit ? units_list(kind) : "",
              unit ? ")" : "");
 }
@@ -397,6 +409,40 @@ static bool parse_text(const struct scenario_key *key, const char *text,
     return true;
 }
 
+static bool parse_string(const struct scenario_key *key, const char *text,
+                         char *why)
+{
+    if (strlen(text) > key->most)
+        return refuse(key, text, "is too long", "", why);
+    return true;
+}
+
+#define HEX_DIGITS "0123456789abcdefABCDEF"
+
+static bool parse_hex(const struct scenario_key *key, const char *text,
+                      char *why)
+{
+    size_t digits = strlen(text);
+
+    if (strspn(text, HEX_DIGITS) != digits || digits % 2 != 0)
+        return refuse(key, text, "are no bytes", "", why);
+    if (digits / 2 > key->most)
+        return refuse(key, text, "is too long", "", why);
+    return true;
+}
+
+size_t scenario_key_parse_hex(const char *digits, uint8_t *bytes, size_t most)
+{
+    size_t count = 0;
+
+    for (; count < most && digits[0] && digits[1]; digits += 2) {
+        const char two[] = {digits[0], digits[1], '\0'};
+
+        bytes[count++] = (uint8_t)strtoul(two, NULL, 16);
+    }
+    return count;
+}
+
 static bool parse_address(const struct scenario_key *key, const char *text,
                           uint64_t *address, char *why)
 {
@@ -468,6 +514,10 @@ bool scenario_key_parse(const struct scenario_key *key, const char *text,
         return parse_text(key, text, why);
     case SCENARIO_TEXT:
         return parse_text(key, text, why);
+    case SCENARIO_STRING:
+        return parse_string(key, text, why);
+    case SCENARIO_HEX:
+        return parse_hex(key, text, why);
     case SCENARIO_ADDRESS:
         return parse_address(key, text, &value->number, why);
     case SCENARIO_CHOICE:
@@ -485,6 +535,7 @@ static bool holds_text(const struct scenario_key *key)
 {
     return key->type == SCENARIO_NAME || key->type == SCENARIO_VM_NAME ||
            key->type == SCENARIO_FILE || key->type == SCENARIO_TEXT ||
+           key->type == SCENARIO_STRING || key->type == SCENARIO_HEX ||
            key->type == SCENARIO_CHOICE;
 }
 
@@ -560,6 +611,8 @@ void scenario_key_print(const struct scenario_key *key,
 
     if (key->type == SCENARIO_CHOICE) {
         fprintf(out, "%s", value.text);
+    } else if (key->type == SCENARIO_STRING) {
+        text_print_quoted(out, value.text);
     } else if (holds_text(key)) {
         scenario_key_print_quoted(value.text, out);
     } else if (key->type == SCENARIO_ADDRESS) {

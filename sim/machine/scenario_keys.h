@@ -32,6 +32,8 @@ enum scenario_type {
     SCENARIO_VM_NAME,        /* the same without '.' */
     SCENARIO_FILE,           /* a path */
     SCENARIO_TEXT,           /* printable characters */
+    SCENARIO_STRING,         /* any characters but NUL */
+    SCENARIO_HEX,            /* bytes as digits: 00ff */
     SCENARIO_ADDRESS,        /* 0x100000 or decimal */
     SCENARIO_CHOICE,
     /* Collections. */
@@ -111,6 +113,10 @@ bool scenario_key_is_given(const struct scenario_key *key, const void *section);
 
 /** Writes `text` in double quotes, as YAML and JSON take it. */
 void scenario_key_print_quoted(const char *text, FILE *out);
+
+/** What hexadecimal digits, which have been checked, stand for: writes at most
+ *  `most` bytes and returns how many. */
+size_t scenario_key_parse_hex(const char *digits, uint8_t *bytes, size_t most);
 
 /** "a whole number from 1 to 10000": what may stand behind the key. */
 void scenario_key_expected(const struct scenario_key *key,

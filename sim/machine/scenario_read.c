@@ -322,6 +322,8 @@ static enum sim_status read_value(struct reader *reader,
     case SCENARIO_VM_NAME:
     case SCENARIO_FILE:
     case SCENARIO_TEXT:
+    case SCENARIO_STRING:
+    case SCENARIO_HEX:
     case SCENARIO_ADDRESS:
     case SCENARIO_CHOICE:
         break;

@@ -72,6 +72,13 @@ static void print_enum(const struct scenario_word *words, FILE *out)
     fprintf(out, "]");
 }
 
+/** Digits alone are a number to other readers. */
+static void print_hex(FILE *out)
+{
+    fprintf(out, "\"type\": [\"string\", \"integer\"], \"pattern\": ");
+    print_string("^([0-9a-fA-F]{2})*$", out);
+}
+
 /** The part of a schema that depends on the type. */
 static void print_type(const struct scenario_key *key, unsigned indent,
                        FILE *out)
@@ -102,8 +109,12 @@ static void print_type(const struct scenario_key *key, unsigned indent,
         break;
     case SCENARIO_FILE:
     case SCENARIO_TEXT:
+    case SCENARIO_STRING:
         fprintf(out, "\"type\": \"string\", \"maxLength\": %" PRIu64,
                 key->most);
+        break;
+    case SCENARIO_HEX:
+        print_hex(out);
         break;
     case SCENARIO_ADDRESS:
         fprintf(out,

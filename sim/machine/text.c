@@ -70,6 +70,40 @@ void text_print(FILE *out, const char *text)
     }
 }
 
+static void print_escaped(FILE *out, uint32_t c)
+{
+    static const char named[] = {
+        ['\t'] = 't', ['\n'] = 'n', ['\r'] = 'r', [0x1b] = 'e'};
+
+    if (c == '"' || c == '\\')
+        fprintf(out, "\\%c", (int)c);
+    else if (c < sizeof named && named[c])
+        fprintf(out, "\\%c", named[c]);
+    else if (c < 0x100)
+        fprintf(out, "\\x%02x", c);
+    else if (c < 0x10000)
+        fprintf(out, "\\u%04x", c);
+    else
+        fprintf(out, "\\U%08x", c);
+}
+
+void text_print_quoted(FILE *out, const char *text)
+{
+    fputc('"', out);
+    while (*text != '\0') {
+        uint32_t c = 0;
+        size_t length = text_decode(text, strnlen(text, LENGTH_MAX), &c);
+
+        CHECK(length > 0);
+        if (c >= ' ' && c <= '~' && c != '"' && c != '\\')
+            fputc((int)c, out);
+        else
+            print_escaped(out, c);
+        text += length;
+    }
+    fputc('"', out);
+}
+
 void text_print_wrapped(FILE *out, const char *text, unsigned indent)
 {
     size_t column = 0;

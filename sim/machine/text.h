@@ -31,6 +31,10 @@ size_t text_next(const char **text, char piece[static TEXT_PIECE_BYTES]);
 /** Prints `text`, piece by piece, on `out`. */
 void text_print(FILE *out, const char *text);
 
+/** Prints `text`, which is UTF-8, in double quotes as YAML reads it back: what
+ *  is not printable ASCII is escaped. */
+void text_print_quoted(FILE *out, const char *text);
+
 /** Prints `text`, which is ours and of ASCII, in lines that are indented by
  *  `indent` and, but for words that are longer, at most 76 columns wide. */
 void text_print_wrapped(FILE *out, const char *text, unsigned indent);

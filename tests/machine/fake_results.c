@@ -144,6 +144,18 @@ enum sim_status results_put_console(struct results *results, const char *vm,
     return SIM_OK;
 }
 
+enum sim_status results_put_input(struct results *results, const char *vm,
+                                  uint64_t time_ns, const uint8_t *bytes,
+                                  size_t count, struct sim_error *error)
+{
+    (void)vm;
+    (void)time_ns;
+    (void)bytes;
+    (void)error;
+    results->typed_bytes += count;
+    return SIM_OK;
+}
+
 void results_put_event(void *context, const struct trace_record *record)
 {
     struct results *results = context;

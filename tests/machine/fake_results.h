@@ -29,6 +29,7 @@ struct results {
     unsigned console_lines; /* of all VMs */
     unsigned failures;      /* likewise */
     uint64_t console_bytes;
+    uint64_t typed_bytes; /* at all consoles */
     char last_line[600];
 };
 

@@ -142,6 +142,9 @@ static void put_event(FILE *to, const struct trace_record *r)
     case TRACE_CONSOLE:
         fprintf(to, "console '%c'", (int)r->detail);
         break;
+    case TRACE_TYPED:
+        fprintf(to, "typed '%c'", (int)r->detail);
+        break;
     case TRACE_LP_IDLE:
         fprintf(to, "idle");
         break;

@@ -38,13 +38,15 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     assert_columns("perf_total", "object, instance, counter, value\n");
     assert_columns("result", "vm, name, value, unit\n");
     assert_columns("console", "time_ns, vm, line\n");
+    assert_columns("input", "time_ns, vm, bytes\n");
     assert_columns("failure", "time_ns, vm, reason, text\n");
     assert_columns("event", "time_ns, lp, partition, vp, kind, detail\n");
     query_expect(
         "out.db",
         "SELECT name FROM sqlite_schema WHERE type = 'view'"
         " ORDER BY name",
-        "console\nevent\nfailure\nimage\nperf\nperf_total\nresult\nrun\n");
+        "console\nevent\nfailure\nimage\ninput\nperf\nperf_total\nresult\n"
+        "run\n");
 }
 
 static void the_header_says_whose_file_it_is(void **state)
@@ -52,7 +54,7 @@ static void the_header_says_whose_file_it_is(void **state)
     (void)state;
     outputs_write_run("out.db", false);
     query_expect("out.db", "PRAGMA application_id", "1752593261\n"); /* hvsm */
-    query_expect("out.db", "PRAGMA user_version", "3\n");
+    query_expect("out.db", "PRAGMA user_version", "4\n");
     query_expect("out.db", "PRAGMA journal_mode", "delete\n");
     query_expect("out.db", "PRAGMA integrity_check", "ok\n");
     query_expect("out.db", "PRAGMA foreign_key_check", "");
@@ -213,6 +215,24 @@ static void console_lines_are_shown_in_their_order(void **state)
     outputs_end_run(results, &feed);
     query_expect("out.db", "SELECT * FROM console",
                  "7|web|booting, 100 % \"ready\"\n5|tick|\n");
+}
+
+static void input_is_kept_to_the_byte(void **state)
+{
+    static const uint8_t bytes[] = {'a', 0, 0xff, '\n'};
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    struct sim_error error = {0};
+
+    (void)state;
+    outputs_must(
+        results_put_input(results, "web", 7, bytes, sizeof(bytes), &error),
+        &error);
+    outputs_must(results_put_input(results, "tick", 7, bytes, 1, &error),
+                 &error);
+    outputs_end_run(results, &feed);
+    query_expect("out.db", "SELECT time_ns, vm, hex(bytes) FROM input",
+                 "7|web|6100FF0A\n7|tick|61\n");
 }
 
 static void failures_are_shown_in_their_order_with_what_was_said(void **state)
@@ -408,6 +428,7 @@ int main(void)
         OUTPUTS_TEST(results_keep_the_decimals_of_the_guest),
         OUTPUTS_TEST(results_out_of_form_are_refused_and_harm_nothing),
         OUTPUTS_TEST(console_lines_are_shown_in_their_order),
+        OUTPUTS_TEST(input_is_kept_to_the_byte),
         OUTPUTS_TEST(failures_are_shown_in_their_order_with_what_was_said),
         OUTPUTS_TEST(images_are_shown_with_all_digits_of_their_hash),
         OUTPUTS_TEST(events_are_shown_in_their_order_with_exact_details),

@@ -78,6 +78,15 @@ uint64_t machine_now_ns(const struct machine *machine)
     return machine->now_ns;
 }
 
+size_t machine_unread(const struct machine *machine, uint32_t vm,
+                      const char **name)
+{
+    (void)machine;
+    (void)vm;
+    *name = NULL;
+    return SIZE_MAX;
+}
+
 uint64_t machine_trace_hash(const struct machine *machine)
 {
     return machine->now_ns;
