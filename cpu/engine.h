@@ -279,6 +279,10 @@ struct engine_walks {
 };
 struct engine_walks engine_walks(const struct engine *engine);
 
+/** How many page faults were delivered to the guest, whoever raised them;
+ *  cumulative. */
+uint64_t engine_page_faults(const struct engine *engine);
+
 /** The instruction bytes at RIP, up to 16; returns how many were readable. */
 uint32_t engine_fetch(struct engine *engine, uint8_t bytes[16]);
 

@@ -50,13 +50,14 @@ static void deliver(struct engine *engine, const struct cpu_event *event)
         .keeps_resume_flag = true,
     };
     const struct cpu_event kept = *event;
+    struct cpu_event delivered;
     struct x86_state state;
     enum event_outcome outcome;
 
     engine_image_get(engine, &state);
     engine->delivery_aborted = false;
     engine->event_pending = false;
-    outcome = event_deliver(&state, &memory, &kept, NULL);
+    outcome = event_deliver(&state, &memory, &kept, &delivered);
     if (engine->delivery_aborted) {
         engine->event = kept;
         engine->event_pending = true;
@@ -68,6 +69,8 @@ static void deliver(struct engine *engine, const struct cpu_event *event)
                                               ever, at whatever price */
     switch (outcome) {
     case EVENT_DELIVERED:
+        engine->page_faults += delivered.type == EVENT_TYPE_EXCEPTION &&
+                               delivered.vector == X86_VECTOR_PF;
         engine_image_put(engine, &state);
         break;
     case EVENT_SHUTDOWN:

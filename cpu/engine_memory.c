@@ -49,6 +49,11 @@ struct engine_walks engine_walks(const struct engine *engine)
     return engine->walks;
 }
 
+uint64_t engine_page_faults(const struct engine *engine)
+{
+    return engine->page_faults;
+}
+
 void engine_set_apic_page(struct engine *engine, bool on, gpa_t page)
 {
     engine->apic_on = on;

@@ -208,6 +208,7 @@ struct engine {
     uint64_t pdpte[4];
     struct tlb *tlb; /* owns */
     struct engine_walks walks;
+    uint64_t page_faults; /* delivered */
     uint32_t refills; /* of Unicorn's TLB since it was flushed */
     uint32_t refills_until_flush;
     struct fetched_page *fetched; /* owns */

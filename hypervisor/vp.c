@@ -57,6 +57,12 @@ void vp_count_up_to(struct hv_vp *vp, cycles_t now)
     pc_vp_add(&vp->counters, PC_VP_LARGE_TLB_FILLS, large);
     pc_vp_add(&vp->counters, PC_VP_SMALL_TLB_FILLS, count - large);
     vp->walks_counted = walks;
+
+    uint64_t faults = engine_page_faults(vp->engine);
+
+    pc_vp_add(&vp->counters, PC_VP_GUEST_PAGE_FAULTS,
+              faults - vp->page_faults_counted);
+    vp->page_faults_counted = faults;
 }
 
 void vp_set_state(struct hv_context *context, struct hv_vp *vp,

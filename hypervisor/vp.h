@@ -114,6 +114,7 @@ struct hv_vp {
     struct pc_vp counters;
     cycles_t idle_counted; /* up to when the idle time at hand is counted */
     struct engine_walks walks_counted;
+    uint64_t page_faults_counted;
     struct vp_intercept intercept; /* the message its parent has */
     struct vp_eois eois;           /* those its parent has not heard of */
 };

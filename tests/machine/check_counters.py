@@ -72,12 +72,15 @@ KNOWN = (
     (2, apic_write(0x300, 0x40050), ("APIC MMIO Accesses/sec",
                                      "APIC IPIs Sent/sec",
                                      "APIC Self IPIs Sent/sec")),
+    # Memory that is not there: the second level refuses, the parent answers.
+    (9, TOUCH_NOTHING, ("Nested Page Fault Intercepts/sec",
+                        "Memory Intercept Messages/sec",
+                        "Total Messages/sec")),
     (1, HLT_FOR_EVER, ("HLT Instructions/sec",)),
 )
 
 ZERO = ("Control Register Accesses/sec", "Pending Interrupts/sec",
-        "Nested Page Fault Intercepts/sec", "Other Intercepts/sec",
-        "Memory Intercept Messages/sec", "Other Messages/sec",
+        "Other Intercepts/sec", "Guest Page Faults/sec", "Other Messages/sec",
         "APIC EOI Accesses/sec", "Synthetic Interrupts/sec",
         "Virtual Interrupts/sec", "GPA Space Hypercalls/sec",
         "Virtual Processor Hypercalls/sec", "Deposit Hypercalls/sec",
@@ -91,6 +94,83 @@ CLASSES = ("Hypercalls", "Control Register Accesses", "IO Instructions",
 
 def code_of(known):
     return b"".join(count * what for count, what, _ in known)
+
+
+# The same things in a loop, by a guest with page tables and interrupts of its
+# own: what a table above holds lies in a page of its own behind the code.
+LOOPS = 1000
+GDT_AT, IDT_AT, DIRECTORY_AT, STACK_END = 0x101000, 0x102000, 0x103000, 0x200000
+POINTERS_AT, FAULT_AT, INTERRUPT_AT = 0x101800, 0x101900, 0x101A00
+VECTOR_PF, VECTOR_INTERRUPT = 14, 0x50
+NOT_MAPPED = 0x400000
+
+
+def gates():
+    """An IDT with a gate for the page fault and one for the interrupt."""
+    table = bytearray(8 * 256)
+    for vector, at in ((VECTOR_PF, FAULT_AT), (VECTOR_INTERRUPT, INTERRUPT_AT)):
+        struct.pack_into("<HHHH", table, 8 * vector, at & 0xFFFF, 8, 0x8E00,
+                         at >> 16)
+    return bytes(table)
+
+
+def directory():
+    """4 MiB pages that map the code, 3 GiB and the APIC to themselves."""
+    table = bytearray(4096)
+    for page in (0, 0xC0000000, 0xFEC00000):
+        struct.pack_into("<I", table, page >> 22 << 2, page | 0x83)
+    return bytes(table)
+
+
+SET_UP = b"".join((
+    b"\x0f\x01\x15" + struct.pack("<I", POINTERS_AT),         # lgdt
+    b"\xea" + struct.pack("<IH", LOAD_AT + 32 + 14, 8),        # ljmp
+    b"\x0f\x01\x1d" + struct.pack("<I", POINTERS_AT + 8),     # lidt
+    b"\xbc" + struct.pack("<I", STACK_END),                    # mov $, %esp
+    b"\x0f\x20\xe0\x0c\x10\x0f\x22\xe0",                      # CR4.PSE
+    b"\xb8" + struct.pack("<I", DIRECTORY_AT) + b"\x0f\x22\xd8",
+    b"\x0f\x20\xc0\x0d\x00\x00\x00\x80\x0f\x22\xc0",         # CR0.PG
+    apic_write(0xF0, 0x1FF),
+    b"\xbe" + struct.pack("<I", LOOPS),                        # mov $, %esi
+))
+FAULT = b"\xa1" + struct.pack("<I", NOT_MAPPED)                # mov it, %eax
+SKIP_FAULT = b"\x83\x44\x24\x04\x05\x83\xc4\x04\xcf"          # the handler
+END_INTERRUPT = apic_write(0xB0, 0) + b"\xcf"                  # likewise
+# An interrupt that is pending when the guest halts, and so wakes it at once.
+HALT = apic_write(0x300, 0x40000 | VECTOR_INTERRUPT) + b"\xfb\xf4\xfa"
+
+BODY = (
+    (1, CPUID, ("CPUID Instructions/sec",)),
+    (2, WRMSR, ("MSR Accesses/sec",)),
+    (3, IN_80, ("IO Instructions/sec",)),
+    (2, FAULT, ("Guest Page Faults/sec",)),
+    (1, TOUCH_NOTHING, ("Nested Page Fault Intercepts/sec",
+                        "Memory Intercept Messages/sec")),
+    (1, hypercall(0x0008), ("Hypercalls/sec",
+                            "Long Spin Wait Hypercalls/sec")),
+    (2, HALT, ("HLT Instructions/sec", "Virtual Interrupts/sec",
+               "APIC IPIs Sent/sec", "APIC Self IPIs Sent/sec",
+               "APIC EOI Accesses/sec")),
+)
+
+
+def loop_image():
+    """The image of the guest that does all of BODY in a loop."""
+    body = code_of(BODY) + b"\x4e"                              # dec %esi
+    back = b"\x0f\x85" + struct.pack("<i", -(len(body) + 6))    # jnz
+    parts = {
+        LOAD_AT + 32: SET_UP + body + back + HLT_FOR_EVER,
+        GDT_AT: struct.pack("<3Q", 0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF),
+        POINTERS_AT: struct.pack("<HIxxHI", 23, GDT_AT, 2047, IDT_AT),
+        FAULT_AT: SKIP_FAULT,
+        INTERRUPT_AT: END_INTERRUPT,
+        IDT_AT: gates(),
+        DIRECTORY_AT: directory(),
+    }
+    code = b""
+    for at, part in parts.items():
+        code = code.ljust(at - LOAD_AT - 32, b"\0") + part
+    return image(code)
 
 
 def image(code):
@@ -140,6 +220,13 @@ class Counters(unittest.TestCase):
             duration, nodes, [(name, 1, name) for name in codes],
             {"HVSIM_WORKLOADS": str(self.path)})
 
+    def run_loop(self):
+        """The same for the guest of loop_image()."""
+        (self.path / "loop").write_bytes(loop_image())
+        return self.run_scenario(
+            "1s", ["{lps: 2, memory: 1GiB}"], [("loop", 1, "loop")],
+            {"HVSIM_WORKLOADS": str(self.path)})
+
     def test_each_intercept_of_a_known_guest_is_counted_once(self):
         seconds, values, code = self.run_codes(
             "20ms", ["{lps: 2, memory: 1GiB}"],
@@ -153,6 +240,18 @@ class Counters(unittest.TestCase):
             with self.subTest(counter):
                 self.assertAlmostEqual(
                     values[VP, "known:Hv VP 0", counter] * seconds, count, 6)
+
+    def test_a_loop_of_everything_shows_exactly_its_numbers(self):
+        seconds, values, code = self.run_loop()
+        self.assertEqual(code, 0)
+        for count, _, counters in BODY:
+            for counter in counters:
+                # It ends by one HLT more.
+                expected = LOOPS * count + (counter == "HLT Instructions/sec")
+                with self.subTest(counter):
+                    self.assertAlmostEqual(
+                        values[VP, "loop:Hv VP 0", counter] * seconds,
+                        expected, 6)
 
     def test_the_classes_make_up_the_total(self):
         # Accesses to the APIC's page are no intercepts, but take their time.
@@ -210,6 +309,7 @@ class Counters(unittest.TestCase):
             one=BUSY_FOR_EVER, two=BUSY_FOR_EVER, three=BUSY_FOR_EVER)
         self.assertEqual(code, 0)
         note(values)
+        note(self.run_loop()[1])
         for workload, vps in (("hvtest-apic", 3), ("hvtest-timers", 1),
                               ("hvtest-hypercalls", 1), ("threads", 2),
                               ("selftest-triple", 1)):

@@ -460,6 +460,12 @@ struct engine_walks engine_walks(const struct engine *engine)
     return (struct engine_walks){0};
 }
 
+uint64_t engine_page_faults(const struct engine *engine)
+{
+    (void)engine;
+    return 0;
+}
+
 uint32_t engine_fetch(struct engine *engine, uint8_t bytes[16])
 {
     (void)engine;
