@@ -47,7 +47,8 @@ static const struct cli_option check_options[] = {
 };
 
 static const struct cli_option export_options[] = {
-    {CLI_FORMAT, "format", "FORMAT", "csv (RFC 4180), the default"},
+    {CLI_FORMAT, "format", "FORMAT", "csv (RFC 4180), the default, or json"},
+    {CLI_VIEW, "view", "VIEW", "which view of the results; default: perf"},
     {CLI_OUTPUT, "out", "FILE",
      "where to write; - or nothing: standard output"},
     {CLI_FORCE, "force", NULL, "replace the file if it exists"},
@@ -68,8 +69,12 @@ static const struct cli_command commands[] = {
      run_options, cli_run},
     {"check", "FILE...", 1, SIZE_MAX, "say whether scenarios are valid", NULL,
      check_options, cli_check},
+    {"summary", "OUT.db", 1, 1, "print the summary of a run once more", NULL,
+     no_options, cli_summary},
     {"export", "OUT.db", 1, 1, "write the counters of a run for other tools",
-     "One line per interval, instance and counter: what the view perf has.",
+     "One line per interval, instance and counter: what the view perf has;\n"
+     "or the rows of another view, such as perf_total, result or guest_view\n"
+     "('hvsim explain guest_view' says what is in it).",
      export_options, cli_export},
     {"console", "OUT.db [VM]", 1, 2, "print what VMs wrote to their consoles",
      "Without VM, the lines of all, each after the VM's name.", no_options,

@@ -22,6 +22,7 @@ enum cli_option_id {
     CLI_RESOLVED,
     CLI_SEED,
     CLI_SET,
+    CLI_VIEW,
 };
 
 struct cli_option {
@@ -84,6 +85,7 @@ cli_run_fn cli_run;
 cli_run_fn cli_check;
 cli_run_fn cli_console;
 cli_run_fn cli_export;
+cli_run_fn cli_summary;
 cli_run_fn cli_schema;
 cli_run_fn cli_explain;
 cli_run_fn cli_version;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The commands about runs: run, export, version. */
+/* The commands about runs: run, summary, export, console, version. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,16 +173,23 @@ static void print_basis(const struct scenario *scenario)
                cost_profile_estimates(profile), COST_KIND_COUNT, profile->name);
 }
 
-static enum sim_status print_summary(const struct run *run,
-                                     struct sim_error *error)
+static enum sim_status print_tables(const char *path, struct sim_error *error)
 {
     sqlite3 *db;
-    enum sim_status status = results_open(&db, run->path, error);
+    enum sim_status status = results_open(&db, path, error);
 
     if (status != SIM_OK)
         return status;
     status = summary_print(stdout, db, summary_width(stdout), error);
     sqlite3_close(db);
+    return status;
+}
+
+static enum sim_status print_summary(const struct run *run,
+                                     struct sim_error *error)
+{
+    enum sim_status status = print_tables(run->path, error);
+
     printf("\n");
     print_basis(run->scenario);
     printf("Results: ");
@@ -310,22 +317,33 @@ enum sim_status cli_run(const struct cli_invocation *invocation,
     return status;
 }
 
+enum sim_status cli_summary(const struct cli_invocation *invocation,
+                            struct sim_error *error)
+{
+    return print_tables(invocation->operands[0], error);
+}
+
 enum sim_status cli_export(const struct cli_invocation *invocation,
                            struct sim_error *error)
 {
     const struct export_format *format;
+    const struct results_view *view;
     const char *name = "csv";
+    const char *view_name = "perf";
     const char *to = NULL;
     enum sim_status status;
 
     cli_given(invocation, CLI_FORMAT, &name);
+    cli_given(invocation, CLI_VIEW, &view_name);
     cli_given(invocation, CLI_OUTPUT, &to);
     if (to && strcmp(to, "-") == 0)
         to = NULL;
     status = export_find_format(&format, name, error);
+    if (status == SIM_OK)
+        status = export_find_view(&view, view_name, error);
     if (status != SIM_OK)
         return status;
-    return export_file(format, invocation->operands[0], to,
+    return export_file(format, view, invocation->operands[0], to,
                        cli_given(invocation, CLI_FORCE, NULL), error);
 }
 

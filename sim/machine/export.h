@@ -3,7 +3,7 @@
 #define HVSIM_SIM_MACHINE_EXPORT_H
 
 /**
- * Writes the counters of a result file in the formats of other tools. A format
+ * Writes a view of a result file in the formats of other tools. A format
  * is one entry of the table in export.c and sees the views alone.
  */
 
@@ -11,12 +11,14 @@
 #include <stdio.h>
 
 #include "sim/core/error.h"
+#include "sim/machine/results_schema.h"
 
 struct export_format {
     const char *name; /* as given to --format */
-    /** Writes all of `db` to `out`. Failures of `out` are its caller's to
-     *  notice; SIM_IO_ERROR if `db` cannot be read. Mandatory. */
-    enum sim_status (*write)(FILE *out, sqlite3 *db, struct sim_error *error);
+    /* What comes before the rows, each of them, and what comes after. */
+    void (*begin)(FILE *out, sqlite3_stmt *row);
+    void (*row)(FILE *out, sqlite3_stmt *row, bool is_first);
+    void (*end)(FILE *out);
 };
 
 /** The format called `name`; SIM_BAD_USAGE, with the names there are, if there
@@ -25,14 +27,20 @@ MUST_USE enum sim_status export_find_format(const struct export_format **format,
                                             const char *name,
                                             struct sim_error *error);
 
+/** Likewise the view called `name`. */
+MUST_USE enum sim_status export_find_view(const struct results_view **view,
+                                          const char *name,
+                                          struct sim_error *error);
+
 /**
- * Exports the result file `from` to the file `to`, or to standard output if
- * `to` is NULL. A file that is there already is refused (SIM_NO_OUTPUT) unless
- * `replace` is set, and then replaced when the new one is complete; after a
- * failure no incomplete file is left. `from` itself is never replaced
- * (SIM_BAD_USAGE), whatever the name it is given by.
+ * Exports `view` of the result file `from` to the file `to`, or to standard
+ * output if `to` is NULL. A file that is there already is refused
+ * (SIM_NO_OUTPUT) unless `replace` is set, and then replaced when the new one
+ * is complete; after a failure no incomplete file is left. `from` itself is
+ * never replaced (SIM_BAD_USAGE), whatever the name it is given by.
  */
 MUST_USE enum sim_status export_file(const struct export_format *format,
+                                     const struct results_view *view,
                                      const char *from, const char *to,
                                      bool replace, struct sim_error *error);
 

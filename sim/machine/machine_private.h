@@ -27,6 +27,7 @@ struct machine_vm {
     bool finished;                /* done, failed or off */
     bool failed;
     struct console_log console;
+    cycles_t line_at;      /* its last line began */
     uint64_t console_kept; /* bytes; more than the limit: it is closed */
     char last_line[80];    /* of it that has ended: its beginning */
     struct console_script script;

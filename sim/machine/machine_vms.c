@@ -311,10 +311,11 @@ static void on_result(void *context, uint32_t vm_number, const char *name,
     if (vm->results_kept > RESULTS_KEPT_MAX)
         keep_line(vm, RESULTS_END);
     else if (m->results)
-        note(
-            m,
-            results_put_result(m->results, vm->name, name, value, unit, &error),
-            &error);
+        note(m,
+             results_put_result(m->results, vm->name,
+                                clock_to_ns(m->clock, vm->line_at), name, value,
+                                unit, &error),
+             &error);
 }
 
 static void on_done(void *context, uint32_t vm_number)
@@ -365,6 +366,8 @@ static void on_console(void *context, uint32_t vm_number, uint8_t byte)
                             .kind = TRACE_CONSOLE,
                             .detail = byte,
                         });
+    if (console_log_is_empty(&vm->console))
+        vm->line_at = vm_now(m);
     if (console_log_add(&vm->console, byte))
         put_console_line(vm);
     machine_console_see(vm, byte, vm_now(m));

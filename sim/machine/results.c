@@ -36,7 +36,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [INSERT_SAMPLE] = "INSERT INTO sample VALUES (?, ?, ?, ?)",
     [INSERT_TOTAL] = "INSERT INTO total VALUES (?, ?, ?)",
     [INSERT_IMAGE] = "INSERT INTO guest_image VALUES (NULL, ?, ?, ?)",
-    [INSERT_RESULT] = "INSERT INTO guest_result VALUES (NULL, ?, ?, ?, ?)",
+    [INSERT_RESULT] = "INSERT INTO guest_result VALUES (NULL, ?, ?, ?, ?, ?)",
     [INSERT_CONSOLE] = "INSERT INTO console_line VALUES (NULL, ?, ?, ?)",
     [INSERT_FAILURE] = "INSERT INTO vm_failure VALUES (NULL, ?, ?, ?, ?)",
     [INSERT_INPUT] = "INSERT INTO console_input VALUES (NULL, ?, ?, ?)",
@@ -531,8 +531,9 @@ enum sim_status results_put_input(struct results *results, const char *vm,
 }
 
 enum sim_status results_put_result(struct results *results, const char *vm,
-                                   const char *name, const char *value,
-                                   const char *unit, struct sim_error *error)
+                                   uint64_t time_ns, const char *name,
+                                   const char *value, const char *unit,
+                                   struct sim_error *error)
 {
     sqlite3_stmt *row = results->statement[INSERT_RESULT];
     struct results_value number;
@@ -545,13 +546,14 @@ enum sim_status results_put_result(struct results *results, const char *vm,
                         "VM \"%s\": reported a result that is not of the form "
                         "NAME NUMBER UNIT",
                         vm);
-    bind_text(row, 1, vm);
-    bind_text(row, 2, name);
+    bind_time(row, 1, time_ns);
+    bind_text(row, 2, vm);
+    bind_text(row, 3, name);
     if (number.integral)
-        sqlite3_bind_int64(row, 3, number.whole);
+        sqlite3_bind_int64(row, 4, number.whole);
     else
-        sqlite3_bind_double(row, 3, number.real);
-    bind_text(row, 4, unit);
+        sqlite3_bind_double(row, 4, number.real);
+    bind_text(row, 5, unit);
     if (!begin(results) || !execute(row))
         return fail_by_sqlite(results, error);
     return SIM_OK;

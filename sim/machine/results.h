@@ -4,10 +4,9 @@
 
 /**
  * The result database of one run: a single SQLite file whose stable face are
- * the views run, image, perf, perf_total, result, console, input, failure and
- * event
- * (results_schema.h). The machine writes it, an interval at a time; everything
- * else reads the views.
+ * the views run, image, perf, perf_total, result, console, input, failure, event
+ * and guest_view (results_schema.h). The machine writes it, an interval at a
+ * time; everything else reads the views.
  *
  * Bytes. The same calls in the same order make the same file with the same
  * version of SQLite, but for the page that holds host_ns. Nothing is written
@@ -93,15 +92,17 @@ MUST_USE enum sim_status results_put_total(struct results *results,
                                            struct sim_error *error);
 
 /**
- * Adds what a guest reported to the view "result". `value` is a decimal number
+ * Adds what a guest reported from `time_ns` on to the views "result" and
+ * "guest_view". `value` is a decimal number
  * of at most 18 digits before and 9 after the point, and is stored as INTEGER
  * if it is integral, else as REAL; `name` is of [a-z0-9_.-], at most 64;
  * `unit` is of printable ASCII without blanks, at most 16. A guest may have
  * sent anything: what does not fit is SIM_RUN_FAILED, and nothing is stored.
  */
 MUST_USE enum sim_status results_put_result(struct results *results,
-                                            const char *vm, const char *name,
-                                            const char *value, const char *unit,
+                                            const char *vm, uint64_t time_ns,
+                                            const char *name, const char *value,
+                                            const char *unit,
                                             struct sim_error *error);
 
 /** Adds a line that a VM's console has completed to the view "console". `line`

@@ -91,7 +91,8 @@ static const char tables[] =
     "  PRIMARY KEY (instance_id, counter_id)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE guest_result ("
-    "  id INTEGER PRIMARY KEY," /* in the order in which they were reported */
+    "  id INTEGER PRIMARY KEY,"   /* in the order in which they were reported */
+    "  time_ns INTEGER NOT NULL," /* of the first byte of the report */
     "  vm TEXT NOT NULL,"
     "  name TEXT NOT NULL,"
     "  value ANY NOT NULL CHECK (typeof(value) IN ('integer', 'real')),"
@@ -170,32 +171,112 @@ static const char views[] =
     "  FROM trace_event JOIN event_kind ON event_kind.id = kind_id"
     "  ORDER BY trace_event.id;";
 
+/*
+ * What a guest says of itself, beside what the host counted meanwhile. A report
+ * begins with "clock", and the rest of it follows; a span lies between two
+ * reports of a VM, a piece of it in one sample interval of one VP. Samples that
+ * reach over the end of a span count by what of their time lies in it.
+ */
+static const char guest_view[] =
+    "CREATE VIEW guest_view AS"
+    "  WITH report AS ("
+    "    SELECT id, vm, time_ns, value AS clock,"
+    "      lead(id, 1, 9223372036854775807)"
+    "        OVER (PARTITION BY vm ORDER BY id) AS next_id"
+    "    FROM guest_result WHERE name = 'clock' AND unit = 'ns'),"
+    "  said AS ("
+    "    SELECT report.vm, report.time_ns, clock,"
+    "      max(value) FILTER (WHERE name = 'stat_busy') AS busy,"
+    "      max(value) FILTER (WHERE name = 'stat_idle') AS idle,"
+    "      max(value) FILTER (WHERE name = 'stat_stolen') AS stolen"
+    "    FROM report JOIN guest_result ON guest_result.vm = report.vm"
+    "      AND guest_result.id > report.id AND guest_result.id < next_id"
+    "    GROUP BY report.id"
+    "    HAVING busy + idle + stolen IS NOT NULL),"
+    "  span AS ("
+    "    SELECT vm, lag(time_ns) OVER w AS start_ns, time_ns AS end_ns,"
+    "      busy - lag(busy) OVER w AS busy, idle - lag(idle) OVER w AS idle,"
+    "      stolen - lag(stolen) OVER w AS stolen,"
+    "      clock - first_value(clock) OVER w"
+    "        - (time_ns - first_value(time_ns) OVER w) AS clock_ahead_ns"
+    "    FROM said WINDOW w AS (PARTITION BY vm ORDER BY time_ns)),"
+    "  piece AS ("
+    "    SELECT span.vm, span.end_ns,"
+    "      min(span.end_ns, interval.end_ns)"
+    "        - max(span.start_ns, interval.start_ns) AS ns,"
+    "      max(value) FILTER (WHERE counter.name = '% Guest Run Time')"
+    "        AS guest_run,"
+    "      max(value) FILTER (WHERE counter.name = '% Total Run Time')"
+    "        AS total_run,"
+    "      max(value) FILTER (WHERE counter.name ="
+    "        'CPU Wait Time Per Dispatch') AS wait_ns,"
+    "      max(value) FILTER (WHERE counter.name ="
+    "        'Logical Processor Dispatches/sec') AS dispatch_rate"
+    "    FROM span JOIN interval ON interval.start_ns < span.end_ns"
+    "      AND interval.end_ns > span.start_ns"
+    "    JOIN instance ON interval.id BETWEEN first_interval"
+    "      AND coalesce(last_interval, 9223372036854775807)"
+    "      AND substr(instance.name, 1, length(vm) + 7) = vm || ':Hv VP '"
+    "    LEFT JOIN sample ON interval_id = interval.id"
+    "      AND instance_id = instance.id"
+    "    LEFT JOIN counter ON counter.id = counter_id"
+    "    GROUP BY span.vm, span.end_ns, interval.id, instance.id),"
+    "  host AS ("
+    "    SELECT vm, end_ns,"
+    "      total(ns * guest_run) / sum(ns) AS guest_run,"
+    "      total(ns * total_run) / sum(ns) AS total_run,"
+    /* ns per second; 1e7 of them are 1 % */
+    "      total(ns * wait_ns * dispatch_rate) / 1e7 / sum(ns) AS waiting"
+    "    FROM piece GROUP BY vm, end_ns)"
+    "  SELECT vm, start_ns, end_ns,"
+    "    100.0 * busy / (busy + idle + stolen) AS believed_busy,"
+    "    100.0 * stolen / (busy + idle + stolen) AS believed_stolen,"
+    "    guest_run, total_run, waiting, clock_ahead_ns"
+    "  FROM span JOIN host USING (vm, end_ns)"
+    "  WHERE busy + idle + stolen > 0 ORDER BY end_ns, vm;";
+
 static const struct results_view descriptions[] = {
     {"run",
      "name, scenario_yaml, seed, version, engine_version, profile, sim_ns, "
      "host_ns, trace_hash",
      "the run itself, with every parameter of its scenario; a run that "
-     "was killed has no trace_hash; host_ns alone differs between equal runs"},
+     "was killed has no trace_hash; host_ns alone differs between equal runs",
+     NULL},
     {"image", "name, bytes, hash",
      "a guest program that VMs ran: its size, and a hash (XXH64) that tells "
-     "it from others of its name"},
+     "it from others of its name",
+     NULL},
     {"perf", "time_ns, object, instance, counter, value",
      "one counter of one instance over the sample interval that ends at "
-     "time_ns: rates per second, shares in percent, costs in ns"},
+     "time_ns: rates per second, shares in percent, costs in ns",
+     "time_ns, object, instance COLLATE by_number, counter"},
     {"perf_total", "object, instance, counter, value",
-     "one counter of one instance over the whole run"},
+     "one counter of one instance over the whole run",
+     "object, instance COLLATE by_number, counter"},
     {"result", "vm, name, value, unit",
-     "what a guest program reported about itself"},
-    {"console", "time_ns, vm, line", "a line that a VM wrote to its console"},
+     "what a guest program reported about itself", NULL},
+    {"console", "time_ns, vm, line", "a line that a VM wrote to its console",
+     NULL},
     {"failure", "time_ns, vm, reason, text",
      "a VM that failed the run, and why; text is what its guest said when it "
-     "crashed, such as the end of Linux's log"},
+     "crashed, such as the end of Linux's log",
+     NULL},
     {"input", "time_ns, vm, bytes",
      "what was typed at a VM's console at once, by its scenario or by hand; "
-     "hvsim console --script prints it for a scenario"},
+     "hvsim console --script prints it for a scenario",
+     NULL},
     {"event", "time_ns, lp, partition, vp, kind, detail",
      "one step of the schedule, an intercept or an interrupt, if the scenario "
-     "says counters: {trace: true}; detail depends on the kind"},
+     "says counters: {trace: true}; detail depends on the kind",
+     NULL},
+    {"guest_view",
+     "vm, start_ns, end_ns, believed_busy, believed_stolen, guest_run, "
+     "total_run, waiting, clock_ahead_ns",
+     "what a guest believed between two of its reports (hvsim.report of a "
+     "Linux guest), and what the host counted of its VPs meanwhile, both in "
+     "percent of the VPs' time; clock_ahead_ns is how much further its clock "
+     "has come since its first report than simulated time",
+     NULL},
 };
 
 const struct results_view *results_schema_views(size_t *count)
@@ -309,6 +390,8 @@ int results_schema_create(sqlite3 *db)
         code = sqlite3_exec(db, tables, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_exec(db, views, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db, guest_view, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = fill_counters(db);
     if (code == SQLITE_OK)

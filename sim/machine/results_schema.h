@@ -27,6 +27,7 @@ struct results_view {
     const char *name;
     const char *columns; /* "vm, name, value, unit" */
     const char *help;
+    const char *order; /* to export the rows in; NULL: as the view has them */
 };
 
 const struct results_view *results_schema_views(size_t *count);

@@ -387,6 +387,8 @@ enum sim_status summary_print(FILE *out, sqlite3 *db, unsigned width,
         print_vms(&summary);
     }
     if (!summary.failed)
+        summary_print_guests(&summary);
+    if (!summary.failed)
         summary_print_timeline(&summary);
     if (summary.failed)
         return sim_fail(error, SIM_IO_ERROR, "the results cannot be read: %s",

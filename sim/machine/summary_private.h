@@ -3,7 +3,7 @@
 #define HVSIM_SIM_MACHINE_SUMMARY_PRIVATE_H
 
 /**
- * What the parts of the summary share: for summary.c and summary_timeline.c.
+ * What the parts of the summary share: for summary*.c.
  */
 
 #include <sqlite3.h>
@@ -43,6 +43,9 @@ int summary_count(struct summary *summary, const char *sql);
 
 /** Prints the table and frees it. */
 void summary_print_table(struct summary *summary, struct summary_table *table);
+
+/** What guests that report at intervals believed, and what the host saw. */
+void summary_print_guests(struct summary *summary);
 
 /** How busy each LP and each VM was over the run, in a few lines. */
 void summary_print_timeline(struct summary *summary);

@@ -106,10 +106,12 @@ enum sim_status results_put_image(struct results *results, const char *name,
 }
 
 enum sim_status results_put_result(struct results *results, const char *vm,
-                                   const char *name, const char *value,
-                                   const char *unit, struct sim_error *error)
+                                   uint64_t time_ns, const char *name,
+                                   const char *value, const char *unit,
+                                   struct sim_error *error)
 {
     (void)vm;
+    (void)time_ns;
     (void)name;
     (void)value;
     (void)unit;

@@ -106,9 +106,9 @@ static enum sim_status put_run(struct feed *feed, struct results *results,
 
     if (results_put_run(results, &run, error) != SIM_OK ||
         put_intervals(feed, results, intervals, error) != SIM_OK ||
-        results_put_result(results, "web", "cpu_utilization", "99.98", "%",
+        results_put_result(results, "web", 0, "cpu_utilization", "99.98", "%",
                            error) != SIM_OK ||
-        results_put_result(results, "web", "iterations", "123456", "count",
+        results_put_result(results, "web", 0, "iterations", "123456", "count",
                            error) != SIM_OK)
         return error->status;
     return results_put_total(

@@ -24,13 +24,23 @@ static const struct export_format *csv(void)
     return format;
 }
 
+static const struct results_view *view(const char *name)
+{
+    const struct results_view *found;
+    struct sim_error error = {0};
+
+    outputs_must(export_find_view(&found, name, &error), &error);
+    return found;
+}
+
 /** Exports out.db and gives the bytes. */
 static char *export_csv(long *size)
 {
     struct sim_error error = {0};
 
-    outputs_must(export_file(csv(), "out.db", "out.csv", false, &error),
-                 &error);
+    outputs_must(
+        export_file(csv(), view("perf"), "out.db", "out.csv", false, &error),
+        &error);
     return query_bytes("out.csv", size);
 }
 
@@ -148,6 +158,89 @@ static void numbers_read_back_to_the_same_value(void **state)
     free(bytes);
 }
 
+static void every_view_can_be_exported(void **state)
+{
+    size_t count;
+    const struct results_view *views = results_schema_views(&count);
+    struct sim_error error = {0};
+    long size;
+    char *bytes;
+
+    (void)state;
+    write_run();
+    for (size_t i = 0; i < count; i++) {
+        outputs_must(
+            export_file(csv(), &views[i], "out.db", "out.csv", i > 0, &error),
+            &error);
+        bytes = query_bytes("out.csv", &size);
+        /* The header of the CSV, without the blanks behind commas. */
+        assert_int_equal(strcspn(bytes, ","), strcspn(views[i].columns, ","));
+        assert_int_equal(strncmp(bytes, views[i].columns, strcspn(bytes, ",")),
+                         0);
+        free(bytes);
+    }
+}
+
+static void json_is_an_array_of_objects(void **state)
+{
+    const struct export_format *format;
+    struct sim_error error = {0};
+    long size;
+    char *bytes;
+
+    (void)state;
+    write_run();
+    outputs_must(export_find_format(&format, "json", &error), &error);
+    outputs_must(export_file(format, view("result"), "out.db", "out.json",
+                             false, &error),
+                 &error);
+    bytes = query_bytes("out.json", &size);
+    assert_string_equal(bytes,
+                        "[\n{\"vm\": \"web\", \"name\": \"cpu_utilization\", "
+                        "\"value\": 99.98, \"unit\": \"%\"},\n"
+                        "{\"vm\": \"web\", \"name\": \"iterations\", "
+                        "\"value\": 123456, \"unit\": \"count\"}\n]\n");
+    free(bytes);
+}
+
+static void json_text_is_escaped_and_nothing_is_null(void **state)
+{
+    const struct export_format *format;
+    struct sim_error error = {0};
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    long size;
+    char *bytes;
+
+    (void)state;
+    outputs_must(results_put_failure(results, "a\"b\\", 7, "x\ny", "", &error),
+                 &error);
+    outputs_end_run(results, &feed);
+    outputs_must(export_find_format(&format, "json", &error), &error);
+    outputs_must(export_file(format, view("failure"), "out.db", "out.json",
+                             false, &error),
+                 &error);
+    bytes = query_bytes("out.json", &size);
+    assert_string_equal(bytes, "[\n{\"time_ns\": 7, \"vm\": "
+                               "\"a\\\"b\\\\\", \"reason\": "
+                               "\"x\\u000ay\", \"text\": null}\n]\n");
+    free(bytes);
+}
+
+static void an_unknown_view_is_refused_with_those_there_are(void **state)
+{
+    const struct results_view *found;
+    struct sim_error error = {0};
+
+    (void)state;
+    assert_int_equal(export_find_view(&found, "perf; DROP", &error),
+                     SIM_BAD_USAGE);
+    assert_string_equal(error.message,
+                        "there is no view \"perf; DROP\"; there are: run, "
+                        "image, perf, perf_total, result, console, failure, "
+                        "input, event, guest_view");
+}
+
 static void an_unknown_format_is_refused_with_those_there_are(void **state)
 {
     const struct export_format *format;
@@ -157,7 +250,7 @@ static void an_unknown_format_is_refused_with_those_there_are(void **state)
     assert_int_equal(export_find_format(&format, "xlsx", &error),
                      SIM_BAD_USAGE);
     assert_string_equal(error.message,
-                        "there is no format \"xlsx\"; there is: csv");
+                        "there is no format \"xlsx\"; there is: csv, json");
 }
 
 static void what_is_not_a_result_file_is_refused(void **state)
@@ -165,10 +258,12 @@ static void what_is_not_a_result_file_is_refused(void **state)
     struct sim_error error = {0};
 
     (void)state;
-    assert_int_equal(export_file(csv(), "/dev/null", "out.csv", false, &error),
-                     SIM_NO_INPUT);
-    assert_int_equal(export_file(csv(), "out.db", "out.csv", false, &error),
-                     SIM_NO_INPUT);
+    assert_int_equal(
+        export_file(csv(), view("perf"), "/dev/null", "out.csv", false, &error),
+        SIM_NO_INPUT);
+    assert_int_equal(
+        export_file(csv(), view("perf"), "out.db", "out.csv", false, &error),
+        SIM_NO_INPUT);
     assert_string_equal(error.message,
                         "out.db: cannot be read: No such file or directory");
     assert_false(query_exists("out.csv"));
@@ -182,10 +277,12 @@ static void results_are_never_replaced_by_their_export(void **state)
     (void)state;
     write_run();
     assert_int_equal(symlink("out.db", "out.link"), 0);
-    assert_int_equal(export_file(csv(), "out.db", "out.db", true, &error),
-                     SIM_BAD_USAGE);
-    assert_int_equal(export_file(csv(), "out.db", "out.link", true, &error),
-                     SIM_BAD_USAGE);
+    assert_int_equal(
+        export_file(csv(), view("perf"), "out.db", "out.db", true, &error),
+        SIM_BAD_USAGE);
+    assert_int_equal(
+        export_file(csv(), view("perf"), "out.db", "out.link", true, &error),
+        SIM_BAD_USAGE);
     assert_non_null(strstr(error.message, "out.link"));
     outputs_must(results_open(&db, "out.db", &error), &error);
     sqlite3_close(db);
@@ -203,12 +300,15 @@ static void an_existing_output_is_kept_unless_it_is_to_be_replaced(void **state)
     fputs("precious", old);
     fclose(old);
     write_run();
-    assert_int_equal(export_file(csv(), "out.db", "out.csv", false, &error),
-                     SIM_NO_OUTPUT);
+    assert_int_equal(
+        export_file(csv(), view("perf"), "out.db", "out.csv", false, &error),
+        SIM_NO_OUTPUT);
     bytes = query_bytes("out.csv", &size);
     assert_string_equal(bytes, "precious");
     free(bytes);
-    outputs_must(export_file(csv(), "out.db", "out.csv", true, &error), &error);
+    outputs_must(
+        export_file(csv(), view("perf"), "out.db", "out.csv", true, &error),
+        &error);
     bytes = query_bytes("out.csv", &size);
     assert_memory_equal(bytes, "time_ns,", 8);
     free(bytes);
@@ -224,7 +324,7 @@ static enum sim_status export_to_stdout_at(const char *path,
 
     fflush(stdout);
     assert_non_null(freopen(path, "w", stdout));
-    status = export_file(csv(), "out.db", NULL, false, error);
+    status = export_file(csv(), view("perf"), "out.db", NULL, false, error);
     clearerr(stdout);
     dup2(kept, STDOUT_FILENO);
     close(kept);
@@ -268,6 +368,10 @@ int main(void)
         OUTPUTS_TEST(instances_are_in_the_order_of_their_numbers),
         OUTPUTS_TEST(fields_with_commas_quotes_and_breaks_are_quoted),
         OUTPUTS_TEST(numbers_read_back_to_the_same_value),
+        OUTPUTS_TEST(an_unknown_view_is_refused_with_those_there_are),
+        OUTPUTS_TEST(json_text_is_escaped_and_nothing_is_null),
+        OUTPUTS_TEST(json_is_an_array_of_objects),
+        OUTPUTS_TEST(every_view_can_be_exported),
         OUTPUTS_TEST(an_unknown_format_is_refused_with_those_there_are),
         OUTPUTS_TEST(what_is_not_a_result_file_is_refused),
         OUTPUTS_TEST(an_existing_output_is_kept_unless_it_is_to_be_replaced),

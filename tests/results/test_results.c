@@ -37,16 +37,18 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     assert_columns("perf", "time_ns, object, instance, counter, value\n");
     assert_columns("perf_total", "object, instance, counter, value\n");
     assert_columns("result", "vm, name, value, unit\n");
+    assert_columns("guest_view",
+                   "vm, start_ns, end_ns, believed_busy, believed_stolen, "
+                   "guest_run, total_run, waiting, clock_ahead_ns\n");
     assert_columns("console", "time_ns, vm, line\n");
     assert_columns("input", "time_ns, vm, bytes\n");
     assert_columns("failure", "time_ns, vm, reason, text\n");
     assert_columns("event", "time_ns, lp, partition, vp, kind, detail\n");
-    query_expect(
-        "out.db",
-        "SELECT name FROM sqlite_schema WHERE type = 'view'"
-        " ORDER BY name",
-        "console\nevent\nfailure\nimage\ninput\nperf\nperf_total\nresult\n"
-        "run\n");
+    query_expect("out.db",
+                 "SELECT name FROM sqlite_schema WHERE type = 'view'"
+                 " ORDER BY name",
+                 "console\nevent\nfailure\nguest_view\nimage\ninput\nperf\n"
+                 "perf_total\nresult\nrun\n");
 }
 
 static void the_header_says_whose_file_it_is(void **state)
@@ -170,7 +172,7 @@ static void results_keep_the_decimals_of_the_guest(void **state)
     (void)state;
     for (size_t i = 0; i < 5; i++)
         outputs_must(
-            results_put_result(results, "web", "x", values[i], "%", &error),
+            results_put_result(results, "web", 0, "x", values[i], "%", &error),
             &error);
     outputs_end_run(results, &feed);
     query_expect("out.db", "SELECT typeof(value), value FROM result",
@@ -186,16 +188,17 @@ static void results_out_of_form_are_refused_and_harm_nothing(void **state)
 
     (void)state;
     assert_int_equal(
-        results_put_result(results, "web", "x", "1; DROP", "%", &error),
+        results_put_result(results, "web", 0, "x", "1; DROP", "%", &error),
         SIM_RUN_FAILED);
     assert_string_equal(error.message, "VM \"web\": reported a result that is "
                                        "not of the form NAME NUMBER UNIT");
     assert_int_equal(
-        results_put_result(results, "web", "\033[2J", "1", "%", &error),
+        results_put_result(results, "web", 0, "\033[2J", "1", "%", &error),
         SIM_RUN_FAILED);
-    assert_int_equal(results_put_result(results, "web", "x", "1", "", &error),
-                     SIM_RUN_FAILED);
-    outputs_must(results_put_result(results, "web", "x", "1", "%", &error),
+    assert_int_equal(
+        results_put_result(results, "web", 0, "x", "1", "", &error),
+        SIM_RUN_FAILED);
+    outputs_must(results_put_result(results, "web", 0, "x", "1", "%", &error),
                  &error);
     outputs_end_run(results, &feed);
     query_expect("out.db", "SELECT * FROM result", "web|x|1|%\n");

@@ -148,8 +148,9 @@ static void after_a_failure_every_call_fails_the_same_way(void **state)
         results_put_sample(results, feed_interval(&feed, true), &error),
         SIM_IO_ERROR);
     assert_int_equal(results_commit(results, &error), SIM_IO_ERROR);
-    assert_int_equal(results_put_result(results, "web", "x", "1", "%", &error),
-                     SIM_IO_ERROR);
+    assert_int_equal(
+        results_put_result(results, "web", 0, "x", "1", "%", &error),
+        SIM_IO_ERROR);
     assert_int_equal(results_put_image(results, "web", 1, 1, &error),
                      SIM_IO_ERROR);
     assert_int_equal(results_finish(results, &(struct results_end){0}, &error),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,6 +165,90 @@ static void an_interrupted_run_has_a_timeline_and_says_so(void **state)
     free(text);
 }
 
+static void put_ms(struct results *results, const char *vm, uint64_t time_ms,
+                   const char *name, uint64_t ms)
+{
+    bool is_clock = strcmp(name, "clock") == 0;
+    struct sim_error error = {0};
+    char value[32];
+
+    snprintf(value, sizeof(value), "%" PRIu64,
+             is_clock ? ms * UINT64_C(1000000) : ms);
+    outputs_must(results_put_result(results, vm, time_ms * UINT64_C(1000000),
+                                    name, value, is_clock ? "ns" : "ms",
+                                    &error),
+                 &error);
+}
+
+/** What the Linux guests' init reports at `time_ms`. */
+static void put_report(struct results *results, const char *vm,
+                       uint64_t time_ms, uint64_t clock_ms, uint64_t busy_ms,
+                       uint64_t idle_ms)
+{
+    put_ms(results, vm, time_ms, "clock", clock_ms);
+    put_ms(results, vm, time_ms, "stat_busy", busy_ms);
+    put_ms(results, vm, time_ms, "stat_idle", idle_ms);
+    put_ms(results, vm, time_ms, "stat_stolen", time_ms / 10);
+}
+
+/** Intervals of 100 ms, in the first `busy` of which "web" is busy. */
+static void put_intervals(struct results *results, struct feed *feed,
+                          unsigned count, unsigned busy)
+{
+    struct sim_error error = {0};
+
+    for (unsigned i = 0; i < count; i++)
+        outputs_must(
+            results_put_sample(results, feed_interval(feed, i < busy), &error),
+            &error);
+}
+
+/* "web" is busy for 200 ms: that is a half of its second span, which begins
+ * and ends within a sample interval, and a quarter of its third. */
+static void what_guests_report_stands_beside_what_the_host_counted(void **state)
+{
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    char *text;
+
+    (void)state;
+    put_intervals(results, &feed, 4, 2);
+    put_report(results, "web", 20, 5, 0, 0);
+    put_report(results, "tick", 100, 1000, 50, 1000);
+    put_report(results, "web", 50, 35, 27, 0);
+    put_report(results, "web", 150, 135, 117, 0);
+    put_report(results, "tick", 300, 1203, 50, 1180);
+    put_report(results, "web", 350, 333, 197, 100);
+    put_ms(results, "tick", 399, "clock", 1302); /* the run ends in a report */
+    outputs_end_run(results, &feed);
+    text = summary(80);
+    assert_golden("summary-guests.out", text);
+    assert_lines_at_most(text, 80);
+    free(text);
+}
+
+static void many_reports_are_put_together(void **state)
+{
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    char *text;
+
+    (void)state;
+    put_intervals(results, &feed, 3, 0);
+    for (uint64_t i = 0; i <= 25; i++)
+        put_report(results, "web", i * 10, i * 10, i < 5 ? i * 9 : 45,
+                   i < 5 ? 0 : i * 9 - 45);
+    outputs_end_run(results, &feed);
+    text = summary(80);
+    /* 25 spans, three to a line; the second line is busy for two of three. */
+    assert_non_null(strstr(text, "web     0.030  90.00   10.00"));
+    assert_non_null(strstr(text, "web     0.060  60.00   10.00"));
+    assert_non_null(strstr(text, "web     0.240   0.00   10.00"));
+    assert_non_null(strstr(text, "web     0.250   0.00   10.00"));
+    assert_null(strstr(text, "web     0.010"));
+    free(text);
+}
+
 static void every_vm_that_failed_is_named_with_its_reason(void **state)
 {
     struct sim_error error = {0};
@@ -231,6 +316,8 @@ int main(void)
         OUTPUTS_TEST(a_wide_terminal_shows_more_lps_over_time),
         OUTPUTS_TEST(long_names_are_cut_to_fit),
         OUTPUTS_TEST(an_interrupted_run_has_a_timeline_and_says_so),
+        OUTPUTS_TEST(what_guests_report_stands_beside_what_the_host_counted),
+        OUTPUTS_TEST(many_reports_are_put_together),
         OUTPUTS_TEST(every_vm_that_failed_is_named_with_its_reason),
         OUTPUTS_TEST(a_run_without_intervals_is_no_reason_to_fail),
         OUTPUTS_TEST(a_file_that_cannot_be_read_is_reported),

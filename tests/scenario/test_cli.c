@@ -186,7 +186,7 @@ static void bad_usage_says_what_is_wrong_and_what_was_meant(void **state)
         {"check a --set b", "hvsim: --set 'b': expected PATH=VALUE, such as "
                             "vms.web.weight=200\n"},
         {"export a --format xml",
-         "hvsim: there is no format \"xml\"; there is: csv\n"},
+         "hvsim: there is no format \"xml\"; there is: csv, json\n"},
         {"explain wieght", "hvsim: explain: nothing is called "
                            "'wieght'; did you mean 'weight'?\n"},
         {"explain vms.web.wieght",

@@ -29,9 +29,9 @@ uint64_t watch_utilization(const struct watch_times *from,
                            const struct watch_times *to);
 
 /**
- * Reports cpu_utilization (%), stat_busy and stat_idle (ms since boot) and
- * clock (ns) after every interval, for ever. Comes back only if
- * /proc/stat cannot be read.
+ * Reports clock (ns), stat_busy, stat_idle and stat_stolen (ms since boot), now
+ * and after every interval, for ever; then also cpu_utilization (%), of the
+ * interval. Comes back only if /proc/stat cannot be read.
  */
 void watch_run(uint64_t interval_ns);
 
