@@ -6,6 +6,7 @@
 #define REX_B 0x1u
 #define REX_X 0x2u
 #define REX_R 0x4u
+#define REX_W 0x8u
 
 /* Where decoding has got to. `short_of` is set as soon as a byte is missing;
  * what was read is then worthless. */
@@ -141,18 +142,25 @@ static void set_immediate(struct cursor *cursor, struct decode_mmio *out,
     out->immediate = next_signed(cursor, bytes > 4 ? 4 : bytes);
 }
 
+/* Only from one operand to the other. */
+static bool is_move(enum decode_mmio_op op)
+{
+    return op == MMIO_MOV || op == MMIO_STOS || op == MMIO_MOVBE ||
+           op == MMIO_SETCC || op == MMIO_VECTOR;
+}
+
+static bool only_compares(enum decode_mmio_op op)
+{
+    return op == MMIO_CMP || op == MMIO_TEST || op == MMIO_BT;
+}
+
 /* Which accesses the operation makes. */
 static void set_accesses(struct decode_mmio *out)
 {
     bool destination = out->memory_first || out->op == MMIO_XCHG;
 
-    if (out->op == MMIO_STOS || out->op == MMIO_MOV) {
-        out->reads = !destination;
-        out->writes = destination;
-        return;
-    }
-    out->reads = true;
-    out->writes = destination && out->op != MMIO_CMP && out->op != MMIO_TEST;
+    out->reads = !is_move(out->op) || !destination;
+    out->writes = destination && !only_compares(out->op);
 }
 
 /* ADD to CMP, 00 to 3F, whose lowest three bits are their form. */
@@ -263,16 +271,32 @@ static bool decode_offset(struct cursor *cursor, uint8_t opcode,
     return true;
 }
 
+/* The last of F2 and F3, else 66, else 0: what selects among instructions of
+ * one opcode. */
+static uint8_t mandatory_prefix(const struct cursor *cursor)
+{
+    uint8_t found = 0;
+
+    for (uint32_t i = 0; i < cursor->prefixes.opcode_at; i++) {
+        uint8_t byte = cursor->code[i];
+
+        if (byte == 0xf2 || byte == 0xf3 || (byte == 0x66 && found == 0))
+            found = byte;
+    }
+    return found;
+}
+
 static bool decode_string(const struct cursor *cursor, enum decode_mmio_op op,
                           struct decode_mmio *out)
 {
     out->op = op;
     out->repeated = cursor->prefixes.repeat;
+    out->while_equal = mandatory_prefix(cursor) == 0xf3;
     out->gpr = X86_RAX;
     out->base = X86_RSI;
     choose_segment(cursor, out);
-    if (op == MMIO_STOS) {
-        out->memory_first = true;
+    out->memory_first = op == MMIO_STOS;
+    if (op == MMIO_STOS || op == MMIO_SCAS) {
         out->base = X86_RDI;
         out->segment = X86_ES;
     }
@@ -309,12 +333,18 @@ static bool decode_one_byte(struct cursor *cursor, uint8_t opcode,
     case 0xa4:
     case 0xa5:
         return decode_string(cursor, MMIO_MOVS, out);
+    case 0xa6:
+    case 0xa7:
+        return decode_string(cursor, MMIO_CMPS, out);
     case 0xaa:
     case 0xab:
         return decode_string(cursor, MMIO_STOS, out);
     case 0xac:
     case 0xad:
         return decode_string(cursor, MMIO_LODS, out);
+    case 0xae:
+    case 0xaf:
+        return decode_string(cursor, MMIO_SCAS, out);
     case 0xc6:
     case 0xc7:
     case 0xf6:
@@ -327,27 +357,147 @@ static bool decode_one_byte(struct cursor *cursor, uint8_t opcode,
     }
 }
 
-static bool decode_opcode(struct cursor *cursor, struct decode_mmio *out)
+/* Two operands, of which the register is the second if `store`. */
+static bool decode_plain(struct cursor *cursor, enum decode_mmio_op op,
+                         bool store, struct decode_mmio *out)
+{
+    uint8_t reg;
+
+    out->op = op;
+    out->memory_first = store;
+    if (!read_modrm(cursor, out, &reg))
+        return false;
+    set_register(cursor, reg, out);
+    return true;
+}
+
+static bool decode_condition(struct cursor *cursor, enum decode_mmio_op op,
+                             uint8_t opcode, struct decode_mmio *out)
+{
+    if (op == MMIO_SETCC)
+        out->bytes = out->register_bytes = 1;
+    out->condition = opcode & 0xf;
+    return decode_plain(cursor, op, op == MMIO_SETCC, out);
+}
+
+/* BT to BTC with a register, and group 8 with an immediate. */
+static bool decode_bits(struct cursor *cursor, uint8_t opcode,
+                        struct decode_mmio *out)
+{
+    uint8_t reg;
+
+    out->memory_first = true;
+    if (!read_modrm(cursor, out, &reg))
+        return false;
+    if (opcode != 0xba) {
+        out->op = (enum decode_mmio_op)(MMIO_BT + (opcode >> 3 & 3));
+        out->bit_string = true;
+        set_register(cursor, reg, out);
+        return true;
+    }
+    if (reg < 4)
+        return false;
+    out->op = (enum decode_mmio_op)(MMIO_BT + (reg & 3));
+    set_immediate(cursor, out, 1);
+    return true;
+}
+
+/* Moves between an XMM register and memory that touch nothing else. */
+struct vector_move {
+    uint8_t prefix, opcode;
+    uint8_t bytes; /* 0: 4, or 8 with REX.W */
+    bool store;
+};
+
+static const struct vector_move vector_moves[] = {
+    {0x00, 0x10, 16, false}, {0x66, 0x10, 16, false}, {0xf3, 0x10, 4, false},
+    {0xf2, 0x10, 8, false},  {0x00, 0x11, 16, true},  {0x66, 0x11, 16, true},
+    {0xf3, 0x11, 4, true},   {0xf2, 0x11, 8, true},   {0x00, 0x28, 16, false},
+    {0x66, 0x28, 16, false}, {0x00, 0x29, 16, true},  {0x66, 0x29, 16, true},
+    {0x00, 0x2b, 16, true},  {0x66, 0x2b, 16, true},  {0x66, 0x6e, 0, false},
+    {0x66, 0x6f, 16, false}, {0xf3, 0x6f, 16, false}, {0x66, 0x7e, 0, true},
+    {0xf3, 0x7e, 8, false},  {0x66, 0x7f, 16, true},  {0xf3, 0x7f, 16, true},
+    {0x66, 0xd6, 8, true},   {0x66, 0xe7, 16, true},  {0xf2, 0xf0, 16, false},
+};
+
+static bool decode_vector(struct cursor *cursor, uint8_t opcode,
+                          struct decode_mmio *out)
+{
+    const size_t count = sizeof(vector_moves) / sizeof(vector_moves[0]);
+    uint8_t prefix = mandatory_prefix(cursor);
+    size_t i = 0;
+
+    while (i < count && (vector_moves[i].opcode != opcode ||
+                         vector_moves[i].prefix != prefix))
+        i++;
+    if (i == count)
+        return false;
+    out->bytes = vector_moves[i].bytes;
+    if (out->bytes == 0)
+        out->bytes = cursor->prefixes.rex & REX_W ? 8 : 4;
+    out->register_bytes = 16;
+    return decode_plain(cursor, MMIO_VECTOR, vector_moves[i].store, out);
+}
+
+/* MOVBE, which with F2 would be CRC32. */
+static bool decode_swapped(struct cursor *cursor, struct decode_mmio *out)
 {
     uint8_t opcode = next_byte(cursor);
 
-    if (opcode != 0x0f) {
-        /* The lowest bit of all the others is their size. */
-        if (!(opcode & 1))
-            out->bytes = out->register_bytes = 1;
-        return decode_one_byte(cursor, opcode, out);
-    }
-    opcode = next_byte(cursor);
+    return (opcode & 0xfe) == 0xf0 && !cursor->prefixes.repeat &&
+           decode_plain(cursor, MMIO_MOVBE, opcode == 0xf1, out);
+}
+
+static bool decode_two_byte(struct cursor *cursor, uint8_t opcode,
+                            struct decode_mmio *out)
+{
     switch (opcode) {
+    case 0x38:
+        return decode_swapped(cursor, out);
+    case 0xa3:
+    case 0xab:
+    case 0xb3:
+    case 0xbb:
+    case 0xba:
+        return decode_bits(cursor, opcode, out);
+    case 0xb0:
+    case 0xc0:
+        out->bytes = out->register_bytes = 1;
+        return decode_plain(cursor, opcode == 0xb0 ? MMIO_CMPXCHG : MMIO_XADD,
+                            true, out);
+    case 0xb1:
+    case 0xc1:
+        return decode_plain(cursor, opcode == 0xb1 ? MMIO_CMPXCHG : MMIO_XADD,
+                            true, out);
     case 0xb6:
     case 0xb7:
     case 0xbe:
     case 0xbf:
         return decode_extension(cursor, opcode & 1 ? 2 : 1, opcode >= 0xbe,
                                 out);
+    case 0xc3: /* MOVNTI */
+        return cursor->prefixes.operand_bytes > 2 &&
+               decode_plain(cursor, MMIO_MOV, true, out);
     default:
-        return false;
+        break;
     }
+    if ((opcode & 0xf0) == 0x40)
+        return decode_condition(cursor, MMIO_CMOVCC, opcode, out);
+    if ((opcode & 0xf0) == 0x90)
+        return decode_condition(cursor, MMIO_SETCC, opcode, out);
+    return decode_vector(cursor, opcode, out);
+}
+
+static bool decode_opcode(struct cursor *cursor, struct decode_mmio *out)
+{
+    uint8_t opcode = next_byte(cursor);
+
+    if (opcode == 0x0f)
+        return decode_two_byte(cursor, next_byte(cursor), out);
+    /* The lowest bit of all these is their size. */
+    if (!(opcode & 1))
+        out->bytes = out->register_bytes = 1;
+    return decode_one_byte(cursor, opcode, out);
 }
 
 /* LOCK is for what reads and writes; elsewhere it is #UD before any access. */
@@ -375,10 +525,23 @@ bool decode_mmio(enum code_mode mode, const uint8_t *code, uint32_t bytes,
     return true;
 }
 
+/* How far from its operand's address a bit of a string is, in whole operands:
+ * the register is signed. */
+static uint64_t bit_offset(const struct decode_mmio *insn, uint64_t value)
+{
+    unsigned spare = 64 - 8u * insn->register_bytes;
+    int64_t bit = (int64_t)(value << spare) >> spare;
+
+    return (uint64_t)(bit >> 3) & ~(uint64_t)(insn->bytes - 1u);
+}
+
 uint64_t decode_mmio_offset(const struct decode_mmio *insn,
                             const uint64_t gpr[X86_GPR_COUNT], uint64_t rip)
 {
     uint64_t offset = insn->displacement;
+
+    if (insn->bit_string)
+        offset += bit_offset(insn, gpr[insn->gpr]);
 
     if (insn->base != DECODE_MMIO_NO_GPR)
         offset += gpr[insn->base];

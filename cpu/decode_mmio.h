@@ -4,9 +4,10 @@
 
 /**
  * Instructions that reach a device through memory, decoded for whoever carries
- * them out in place of the processor: moves, extensions, the arithmetic and
- * logic with one memory operand, XCHG, STOS, LODS and MOVS (SDM 2, opcode
- * maps). What they do is in cpu/mmio.h.
+ * them out in place of the processor: moves, those of XMM registers and
+ * conditional ones included, extensions, the arithmetic and logic with one
+ * memory operand, bit tests, XCHG, XADD, CMPXCHG and the string instructions
+ * (SDM 2, opcode maps). What they do is in cpu/mmio.h.
  */
 
 #include "cpu/decode.h"
@@ -31,6 +32,19 @@ enum decode_mmio_op {
     MMIO_STOS,
     MMIO_LODS,
     MMIO_MOVS,
+    MMIO_SCAS,
+    MMIO_CMPS,
+    MMIO_XADD,
+    MMIO_CMPXCHG,
+    MMIO_MOVBE,
+    MMIO_SETCC,
+    MMIO_CMOVCC,
+    /* In the order of group 8. */
+    MMIO_BT,
+    MMIO_BTS,
+    MMIO_BTR,
+    MMIO_BTC,
+    MMIO_VECTOR, /* a move of an XMM register's low bytes, or into one */
 };
 
 /** "None" for a base or index register. */
@@ -39,10 +53,12 @@ enum decode_mmio_op {
 struct decode_mmio {
     enum decode_mmio_op op;
     uint8_t length;         /* of the instruction */
-    uint8_t bytes;          /* of the memory operand: 1, 2, 4 or 8 */
+    uint8_t bytes;          /* of the memory operand: 1, 2, 4 or 8; of an XMM
+                               register 16, too */
     uint8_t register_bytes; /* of the register operand: `bytes`, unless the
                                value is extended on its way */
-    uint8_t gpr;            /* the register operand, enum x86_gpr */
+    uint8_t gpr;            /* the register operand, enum x86_gpr, or the
+                               number of the XMM register */
     bool high_byte;         /* it is AH, CH, DH or BH */
     bool sign_extend;
     bool has_immediate; /* in place of the register operand */
@@ -50,9 +66,12 @@ struct decode_mmio {
     bool memory_first;  /* the memory operand is the destination */
     bool reads, writes; /* the memory operand */
     bool repeated;      /* string forms */
+    bool while_equal;   /* repeated SCAS and CMPS: as long as ZF is this */
+    bool bit_string;    /* BT and its kin: the register selects the address */
+    uint8_t condition;  /* SETcc, CMOVcc: the low four bits of the opcode */
     /* Where the memory operand is. String forms: the side that is no register,
-     * with MOVS the source, which may have another segment; the destination is
-     * always ES:rDI. */
+     * with MOVS and CMPS the source, which may have another segment; the
+     * destination is always ES:rDI. */
     uint8_t base, index; /* enum x86_gpr or DECODE_MMIO_NO_GPR */
     uint8_t scale;       /* 1, 2, 4 or 8 */
     bool rip_relative;

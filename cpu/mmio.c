@@ -139,7 +139,19 @@ static uint64_t compute(enum decode_mmio_op op, uint64_t a, uint64_t b,
     case MMIO_STOS:
     case MMIO_LODS:
     case MMIO_MOVS:
-    default:
+    case MMIO_SCAS:
+    case MMIO_CMPS:
+    case MMIO_XADD:
+    case MMIO_CMPXCHG:
+    case MMIO_MOVBE:
+    case MMIO_SETCC:
+    case MMIO_CMOVCC:
+    case MMIO_BT:
+    case MMIO_BTS:
+    case MMIO_BTR:
+    case MMIO_BTC:
+    case MMIO_VECTOR:
+    default: /* none of these is arithmetic */
         return b;
     }
     *flags = result_flags(result, bytes);
@@ -175,6 +187,104 @@ static uint64_t execute_move(const struct decode_mmio *insn,
     return 0;
 }
 
+/* The flags of `a` less `b`, which is all that a comparison does. */
+static void compare(const struct decode_mmio *insn, struct mmio_state *state,
+                    uint64_t a, uint64_t b)
+{
+    uint64_t flags;
+
+    (void)subtract(a, b, false, insn->bytes, &flags);
+    state->rflags = (state->rflags & ~FLAGS_ALL) | flags;
+}
+
+static uint64_t execute_xadd(const struct decode_mmio *insn,
+                             struct mmio_state *state, uint64_t memory)
+{
+    uint64_t flags;
+    uint64_t sum =
+        add(memory, get_register(insn, state), false, insn->bytes, &flags);
+
+    state->rflags = (state->rflags & ~FLAGS_ALL) | flags;
+    set_register(insn, state, memory);
+    return sum;
+}
+
+/* Memory is written in either case, with what it held if that is not what the
+ * accumulator expects. */
+static uint64_t execute_cmpxchg(const struct decode_mmio *insn,
+                                struct mmio_state *state, uint64_t memory)
+{
+    struct decode_mmio accumulator = *insn;
+
+    accumulator.gpr = X86_RAX;
+    accumulator.high_byte = false;
+    compare(insn, state, get_register(&accumulator, state), memory);
+    if (state->rflags & FLAG_ZF)
+        return get_register(insn, state);
+    set_register(&accumulator, state, memory);
+    return memory;
+}
+
+static uint64_t swap_bytes(uint64_t value, unsigned bytes)
+{
+    return __builtin_bswap64(value) >> (64 - 8 * bytes);
+}
+
+static uint64_t execute_swapped(const struct decode_mmio *insn,
+                                struct mmio_state *state, uint64_t memory)
+{
+    if (insn->memory_first)
+        return swap_bytes(get_register(insn, state), insn->bytes);
+    set_register(insn, state, swap_bytes(memory, insn->bytes));
+    return 0;
+}
+
+/* SDM 1, "EFLAGS Condition Codes": eight conditions and their opposites. */
+static bool condition_holds(uint8_t condition, uint64_t flags)
+{
+    bool less = !(flags & FLAG_SF) != !(flags & FLAG_OF);
+    const bool holds[8] = {
+        flags & FLAG_OF,
+        flags & RFLAGS_CF,
+        flags & FLAG_ZF,
+        flags & (RFLAGS_CF | FLAG_ZF),
+        flags & FLAG_SF,
+        flags & FLAG_PF,
+        less,
+        less || (flags & FLAG_ZF),
+    };
+
+    return holds[condition >> 1] != (condition & 1);
+}
+
+/* Without the condition, CMOVcc writes the register all the same. */
+static uint64_t execute_condition(const struct decode_mmio *insn,
+                                  struct mmio_state *state, uint64_t memory)
+{
+    bool holds = condition_holds(insn->condition, state->rflags);
+
+    if (insn->op == MMIO_SETCC)
+        return holds;
+    set_register(insn, state, holds ? memory : get_register(insn, state));
+    return 0;
+}
+
+/* BT and its kin change one bit and CF. */
+static uint64_t execute_bits(const struct decode_mmio *insn,
+                             struct mmio_state *state, uint64_t memory)
+{
+    uint64_t number =
+        insn->has_immediate ? insn->immediate : get_register(insn, state);
+    uint64_t bit = UINT64_C(1) << (number & (8u * insn->bytes - 1));
+
+    state->rflags &= ~RFLAGS_CF;
+    if (memory & bit)
+        state->rflags |= RFLAGS_CF;
+    if (insn->op == MMIO_BTS)
+        return memory | bit;
+    return insn->op == MMIO_BTR ? memory & ~bit : memory ^ bit;
+}
+
 /* RSI, RDI or RCX moves by `by`, as far as the address size goes. */
 static void move_pointer(const struct decode_mmio *insn, uint64_t *gpr,
                          uint64_t by)
@@ -192,7 +302,7 @@ static void advance_string(const struct decode_mmio *insn,
         state->rflags & RFLAGS_DF ? -(uint64_t)insn->bytes : insn->bytes;
     uint64_t *gpr = state->gpr;
 
-    if (insn->op != MMIO_STOS)
+    if (insn->op != MMIO_STOS && insn->op != MMIO_SCAS)
         move_pointer(insn, &gpr[X86_RSI], by);
     if (insn->op != MMIO_LODS)
         move_pointer(insn, &gpr[X86_RDI], by);
@@ -207,34 +317,69 @@ static uint64_t execute_string(const struct decode_mmio *insn,
 
     if (insn->op == MMIO_LODS)
         set_register(insn, state, memory);
+    else if (insn->op == MMIO_SCAS)
+        compare(insn, state, get_register(insn, state), memory);
+    else if (insn->op == MMIO_CMPS)
+        compare(insn, state, memory, state->other);
     advance_string(insn, state);
     return out;
 }
 
-static bool is_string(const struct decode_mmio *insn)
+/* Whether a repeated instruction that had `left` iterations to do has more. */
+static bool comes_again(const struct decode_mmio *insn,
+                        const struct mmio_state *state, uint64_t left)
 {
-    return insn->op == MMIO_STOS || insn->op == MMIO_LODS ||
-           insn->op == MMIO_MOVS;
+    if (!insn->repeated || left <= 1)
+        return false;
+    return (insn->op != MMIO_SCAS && insn->op != MMIO_CMPS) ||
+           !(state->rflags & FLAG_ZF) != insn->while_equal;
 }
+
+static uint64_t execute_exchange(const struct decode_mmio *insn,
+                                 struct mmio_state *state, uint64_t memory)
+{
+    uint64_t out = get_register(insn, state);
+
+    set_register(insn, state, memory);
+    return out;
+}
+
+static uint64_t execute_nothing(const struct decode_mmio *insn,
+                                struct mmio_state *state, uint64_t memory)
+{
+    (void)insn;
+    (void)state;
+    return memory;
+}
+
+typedef uint64_t execute_fn(const struct decode_mmio *insn,
+                            struct mmio_state *state, uint64_t memory);
+
+static execute_fn *const executors[] = {
+    [MMIO_ADD] = execute_arithmetic,   [MMIO_OR] = execute_arithmetic,
+    [MMIO_ADC] = execute_arithmetic,   [MMIO_SBB] = execute_arithmetic,
+    [MMIO_AND] = execute_arithmetic,   [MMIO_SUB] = execute_arithmetic,
+    [MMIO_XOR] = execute_arithmetic,   [MMIO_CMP] = execute_arithmetic,
+    [MMIO_TEST] = execute_arithmetic,  [MMIO_NOT] = execute_arithmetic,
+    [MMIO_NEG] = execute_arithmetic,   [MMIO_INC] = execute_arithmetic,
+    [MMIO_DEC] = execute_arithmetic,   [MMIO_MOV] = execute_move,
+    [MMIO_XCHG] = execute_exchange,    [MMIO_STOS] = execute_string,
+    [MMIO_LODS] = execute_string,      [MMIO_MOVS] = execute_string,
+    [MMIO_SCAS] = execute_string,      [MMIO_CMPS] = execute_string,
+    [MMIO_XADD] = execute_xadd,        [MMIO_CMPXCHG] = execute_cmpxchg,
+    [MMIO_MOVBE] = execute_swapped,    [MMIO_SETCC] = execute_condition,
+    [MMIO_CMOVCC] = execute_condition, [MMIO_BT] = execute_bits,
+    [MMIO_BTS] = execute_bits,         [MMIO_BTR] = execute_bits,
+    [MMIO_BTC] = execute_bits,         [MMIO_VECTOR] = execute_nothing,
+};
 
 uint64_t mmio_execute(const struct decode_mmio *insn, struct mmio_state *state,
                       uint64_t memory)
 {
     uint64_t left = state->gpr[X86_RCX] & mask_of(insn->address_bytes);
-    uint64_t out = 0;
+    uint64_t out = executors[insn->op](insn, state, memory);
 
-    if (is_string(insn)) {
-        out = execute_string(insn, state, memory);
-        if (insn->repeated && left > 1)
-            return out;
-    } else if (insn->op == MMIO_MOV) {
-        out = execute_move(insn, state, memory);
-    } else if (insn->op == MMIO_XCHG) {
-        out = get_register(insn, state);
-        set_register(insn, state, memory);
-    } else {
-        out = execute_arithmetic(insn, state, memory);
-    }
-    state->rip += insn->length;
+    if (!comes_again(insn, state, left))
+        state->rip += insn->length;
     return out;
 }
