@@ -14,7 +14,8 @@
  * of the page be the beginning of one. */
 struct suspects {
     uint32_t count;
-    uint16_t at[PAGE_BYTES]; /* ascending */
+    uint16_t at[PAGE_BYTES];  /* ascending */
+    uint8_t leak[PAGE_BYTES]; /* of each, in the mode being looked at */
 };
 
 static void find_suspects(const uint8_t *page, struct suspects *suspects)
@@ -23,26 +24,25 @@ static void find_suspects(const uint8_t *page, struct suspects *suspects)
     for (uint32_t i = 0; i < PAGE_BYTES; i++) {
         suspects->at[suspects->count] = (uint16_t)i;
         suspects->count +=
-            code_shape_may_leak(page[i]) || i + OPCODE_BYTES > PAGE_BYTES;
+            code_shape_may_leak[page[i]] || i + OPCODE_BYTES > PAGE_BYTES;
     }
 }
 
-static uint8_t leak_of(const uint8_t *page, enum code_mode mode, uint32_t at)
-{
-    if (at + OPCODE_BYTES > PAGE_BYTES)
-        return CODE_SHAPE_LEAK_MAX;
-    return code_shape_leak(mode, page + at);
-}
-
-/* What all suspects would leak if each were an instruction; no line leaks
- * more. */
-static unsigned sum_of(const uint8_t *page, enum code_mode mode,
-                       const struct suspects *suspects)
+/* What all of them would leak in a mode if each were an instruction; no line
+ * leaks more. */
+static unsigned weigh_suspects(const uint8_t *page, enum code_mode mode,
+                               struct suspects *suspects)
 {
     unsigned sum = 0;
 
-    for (uint32_t i = 0; i < suspects->count; i++)
-        sum += leak_of(page, mode, suspects->at[i]);
+    for (uint32_t i = 0; i < suspects->count; i++) {
+        uint32_t at = suspects->at[i];
+
+        suspects->leak[i] = at + OPCODE_BYTES > PAGE_BYTES
+                                ? CODE_SHAPE_LEAK_MAX
+                                : code_shape_leak(mode, page + at);
+        sum += suspects->leak[i];
+    }
     return sum;
 }
 
@@ -137,8 +137,7 @@ static bool is_high_in(const uint8_t *page, enum code_mode mode,
 
     lines_init(&lines, page, mode);
     for (uint32_t i = suspects->count; i-- > 0;)
-        if (leak_of(page, mode, suspects->at[i]) > 0 &&
-            is_high_at(&lines, suspects->at[i]))
+        if (suspects->leak[i] > 0 && is_high_at(&lines, suspects->at[i]))
             return true;
     for (uint32_t i = 0; i < CODE_INSTRUCTION_BYTES_MAX; i++)
         if (lines_is_high(&lines, i))
@@ -154,7 +153,7 @@ bool code_density_is_high(const uint8_t page[PAGE_BYTES])
     for (unsigned i = 0; i < CODE_MODES; i++) {
         enum code_mode mode = (enum code_mode)i;
 
-        if (sum_of(page, mode, &suspects) > CODE_DENSITY_LEAK_MAX / 2 &&
+        if (weigh_suspects(page, mode, &suspects) > CODE_DENSITY_LEAK_MAX / 2 &&
             is_high_in(page, mode, &suspects))
             return true;
     }

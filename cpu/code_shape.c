@@ -304,24 +304,12 @@ static uint8_t leak_vex(const uint8_t *opcode)
     }
 }
 
-bool code_shape_may_leak(uint8_t byte)
-{
-    switch (byte) {
-    case 0x07:
-    case 0x0f:
-    case 0x1f:
-    case 0x8e:
-    case 0x9c:
-    case 0xc4:
-    case 0xc5:
-    case 0xce:
-    case 0xd4:
-    case 0xd5:
-        return true;
-    default:
-        return (byte & 0xf8) == 0xd8;
-    }
-}
+const bool code_shape_may_leak[256] = {
+    [0x07] = true, [0x0f] = true, [0x1f] = true, [0x8e] = true, [0x9c] = true,
+    [0xc4] = true, [0xc5] = true, [0xce] = true, [0xd4] = true, [0xd5] = true,
+    [0xd8] = true, [0xd9] = true, [0xda] = true, [0xdb] = true, [0xdc] = true,
+    [0xdd] = true, [0xde] = true, [0xdf] = true,
+};
 
 uint8_t code_shape_leak(enum code_mode mode, const uint8_t *opcode)
 {

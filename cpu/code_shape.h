@@ -43,8 +43,8 @@ struct code_shape code_shape(enum code_mode mode, const uint8_t *code,
  *  leaks at most. Four bytes are read. */
 uint8_t code_shape_leak(enum code_mode mode, const uint8_t *opcode);
 
-/** False if no opcode that begins with `byte` leaks. */
-bool code_shape_may_leak(uint8_t byte);
+/** By byte: false if no opcode that begins with it leaks. */
+extern const bool code_shape_may_leak[256];
 
 /** True if `byte` is a prefix, REX among them; VEX is none here. */
 bool code_shape_is_prefix(enum code_mode mode, uint8_t byte);
