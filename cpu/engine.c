@@ -104,6 +104,7 @@ void engine_reset(struct engine *engine)
         engine_image_intercept(engine, INTERCEPT_BIT(SVM_EXIT_PAUSE), 0);
     x86_reset(&state);
     engine_set_state(engine, &state);
+    engine_memory_flush_all(engine, false);
 }
 
 void engine_set_features(struct engine *engine,

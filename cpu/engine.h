@@ -205,7 +205,8 @@ void engine_set_xmm(struct engine *engine, unsigned index,
                     const uint8_t value[16]);
 void engine_get_state(struct engine *engine, struct x86_state *state);
 /** CHECKs nothing: any state may be set; what a real processor would refuse
- *  at VM entry makes the next run end in VM_EXIT_SHUTDOWN. */
+ *  at VM entry makes the next run end in VM_EXIT_SHUTDOWN. Translations are
+ *  forgotten if CR0, CR3, CR4 or EFER change, and kept otherwise. */
 void engine_set_state(struct engine *engine, const struct x86_state *state);
 
 /** FPU, SSE and all else back to the reset state too. */

@@ -418,12 +418,24 @@ static bool may_run(const struct x86_state *state)
     return !x86_64bit_code(state) || x86_canonical(state->rip);
 }
 
+static bool translates_alike(const struct engine *engine,
+                             const struct x86_state *state)
+{
+    const struct mmu_context *mmu = &engine->mmu;
+
+    return mmu->cr0 == state->cr0 && mmu->cr3 == state->cr3 &&
+           mmu->cr4 == state->cr4 && mmu->efer == state->efer;
+}
+
 void engine_set_state(struct engine *engine, const struct x86_state *state)
 {
+    bool flush = !translates_alike(engine, state);
+
     engine_image_put(engine, state);
     engine->shut_down = !may_run(state);
     engine->event_pending = false;
     engine->debug_trap_pending = false;
     engine->mode_selector = MODE_UNKNOWN; /* other tables, maybe */
-    engine_memory_flush_all(engine, false);
+    if (flush)
+        engine_memory_flush_all(engine, false);
 }

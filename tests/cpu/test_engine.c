@@ -290,6 +290,28 @@ static void flushing_a_page_from_outside_leaves_the_others(void **state)
     assert_int_equal(engine_gpr(f->engine, X86_RBX), 3);
 }
 
+/* As the host does when it has carried out an access for the guest. */
+static void registers_set_from_outside_cost_no_translations(void **state)
+{
+    struct fixture *f = *state;
+    struct x86_state s;
+
+    fixture_write64(f, GUEST_DATA, 1);
+    fixture_write64(f, GUEST_DATA + 0x2000, 3);
+    read_two(f);
+    *pte_of(f, GUEST_DATA) = (GUEST_DATA + 0x2000) | 0x67;
+    engine_get_state(f->engine, &s);
+    s.gpr[X86_RDX] = 5;
+    engine_set_state(f->engine, &s);
+    read_two(f);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 1);
+    assert_int_equal(engine_gpr(f->engine, X86_RDX), 5);
+    s.cr4 ^= CR4_PGE;
+    engine_set_state(f->engine, &s);
+    read_two(f);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 3);
+}
+
 static void global_pages_can_be_spared(void **state)
 {
     struct fixture *f = *state;
@@ -359,6 +381,7 @@ int main(void)
         IN_LONG_MODE(the_apic_page_is_answered_by_the_host),
         IN_LONG_MODE(the_apic_page_stays_in_the_tlb),
         IN_LONG_MODE(flushing_a_page_from_outside_leaves_the_others),
+        IN_LONG_MODE(registers_set_from_outside_cost_no_translations),
         IN_LONG_MODE(global_pages_can_be_spared),
         IN_LONG_MODE(the_time_stamp_is_simulated_time),
         IN_LONG_MODE(processor_msrs_are_checked_and_kept),
