@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the Linux scenarios of scenarios/ promise: each function takes the
+results of a run and returns what is not so."""
+
+VP = "Hyper-V Hypervisor Virtual Processor"
+
+
+def values(results, vm, name):
+    """What the VM has reported under that name, in order."""
+    return [value for value, in results.execute(
+        "SELECT value FROM result WHERE vm = ? AND name = ?", (vm, name))]
+
+
+def of_vps(results, vm, counter):
+    """The counter of each of the VM's VPs over the run."""
+    return [value for value, in results.execute(
+        "SELECT value FROM perf_total WHERE object = ? AND counter = ?"
+        " AND instance LIKE ? || ':%' ORDER BY instance", (VP, counter, vm))]
+
+
+def boot_shows(results):
+    """To a shell line: its output, and how long it took."""
+    lines = [line for line, in results.execute("SELECT line FROM console")]
+    if not any(line.startswith("Linux ") and "-cloud-amd64" in line
+               for line in lines):
+        yield "the shell's line does not say what kernel this is"
+    if not any("Mem:" in line for line in lines):
+        yield "the shell's line does not show the memory"
+    if len(values(results, "debian", "run")) != 1:
+        yield "there is no result \"run\""
+
+
+def smp_shows(results):
+    """The same job by one process and by four, on four VPs."""
+    elapsed = values(results, "debian", "elapsed")
+    if len(elapsed) != 2 or not 3.3 < elapsed[0] / elapsed[1] < 4.1:
+        yield f"four processes are not four times as fast as one: {elapsed}"
+    if values(results, "debian", "items") != [200, 200]:
+        yield "the jobs are not done"
+    if len(set(values(results, "debian", "checksum"))) != 1:
+        yield "the jobs' checksums differ"
+    busy = [value for value, in results.execute(
+        "SELECT max(value) FROM perf WHERE object = ? AND counter ="
+        " '% Guest Run Time' AND instance LIKE 'debian:%' GROUP BY instance"
+        " ORDER BY instance", (VP,))]
+    # A job of four takes a tenth of an interval.
+    if len(busy) != 4 or min(busy) < 9:
+        yield f"not all four VPs have worked: {busy}"
+
+
+def many_shows(results):
+    """The same job in four VMs, whose VPs wait for LPs."""
+    checksums = set()
+    for number in range(1, 5):
+        vm = f"debian-{number}"
+        if values(results, vm, "items") != [1000]:
+            yield f"{vm} has not done its job"
+        checksums.update(values(results, vm, "checksum"))
+        run = of_vps(results, vm, "% Guest Run Time")
+        if len(run) != 2 or min(run) < 10:
+            yield f"not both VPs of {vm} have worked: {run}"
+        if min(of_vps(results, vm, "CPU Wait Time Per Dispatch")) <= 0:
+            yield f"{vm} has not waited for an LP"
+    if len(checksums) != 1:
+        yield "the jobs' checksums differ"
+
+
+def guest_view_shows(results):
+    """What a guest believes and what the host has counted agree while there
+    are LPs for all, and do not when there are not."""
+    spans = results.execute(
+        "SELECT vm, believed_busy, believed_stolen, guest_run, waiting,"
+        " clock_ahead_ns FROM guest_view").fetchall()
+    for vm in ("busy-1", "busy-2"):
+        idle = [s for s in spans if s[0] == vm and s[1] < 5 and s[3] < 5]
+        crowded = [s for s in spans if s[0] == vm and s[1] > 95
+                   and 40 < s[3] < 55 and 35 < s[4] < 60]
+        if len(idle) < 2:
+            yield f"{vm} has no idle phase: {spans}"
+        if len(crowded) < 2:
+            yield f"{vm} does not believe in more than it gets: {spans}"
+    idle = [s for s in spans if s[0] == "idle"]
+    if len(idle) < 4 or max(s[3] for s in idle[1:]) > 1:
+        yield f"idle is not: {idle}"
+    if any(s[2] != 0 for s in spans):
+        yield "a guest knows of time that was stolen from it"
+    # The reports' way to the host takes longer on a crowded host.
+    if any(abs(s[5]) > 10e6 for s in spans):
+        yield f"a guest's clock does not keep time: {spans}"
