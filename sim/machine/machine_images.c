@@ -93,13 +93,22 @@ static enum sim_status refuse_workload(const char *path, const char *workload,
     return error->status;
 }
 
+/* The scenarios' Linux guests are files that the build fetches, when asked. */
+#define FETCHED "build/linux/"
+#define HOW_TO_FETCH                                                           \
+    "; to fetch Debian's kernels: "                                            \
+    "cmake --build build/release --target linux-guests"
+
 static enum sim_status refuse(const char *path, struct machine_image_name name,
                               int reason, struct sim_error *error)
 {
     if (name.is_workload)
         return refuse_workload(path, name.text, reason, error);
-    return sim_fail(error, SIM_NO_INPUT, "%s: cannot be opened: %s", path,
-                    strerror(reason));
+
+    bool is_to_fetch = reason == ENOENT && strstr(path, FETCHED);
+
+    return sim_fail(error, SIM_NO_INPUT, "%s: cannot be opened: %s%s", path,
+                    strerror(reason), is_to_fetch ? HOW_TO_FETCH : "");
 }
 
 static enum sim_status read_all(FILE *file, const char *path,

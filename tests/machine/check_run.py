@@ -172,6 +172,17 @@ class Run(unittest.TestCase):
         self.assertIn("/nowhere/tick-idle", err)
         self.assert_left()
 
+    def test_a_kernel_that_can_be_fetched_is_said_how(self):
+        self.write_scenario()
+        for file, is_to_fetch in (("build/linux/bookworm/vmlinuz", True),
+                                  ("vmlinuz", False)):
+            code, _, err = self.run_hvsim(
+                "--set", "vms.one.guest={linux: " + file + "}")
+            self.assertEqual(code, 66)
+            self.assertIn(file + ": cannot be opened", err)
+            self.assertEqual("--target linux-guests" in err, is_to_fetch)
+        self.assert_left()
+
     def test_a_misspelt_guest_program_is_guessed(self):
         self.write_scenario(workload="tickidle")
         code, _, err = self.run_hvsim()
