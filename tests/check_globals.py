@@ -15,8 +15,8 @@ import sys
 
 WRITABLE = re.compile(r"^\.(data|bss|tdata|tbss)(?!\.rel\.ro)")
 
-# The one thing a signal handler can reach.
-ALLOWED = {"stop_requested"}
+# What a signal handler can reach.
+ALLOWED = {"stop_requested", "terminal_state"}
 
 
 def writable_symbols(library):

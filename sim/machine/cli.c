@@ -30,6 +30,7 @@ static const struct cli_option run_options[] = {
     {CLI_SET, "set", "PATH=VALUE",
      "change a parameter (vms.web.weight=200); repeatable"},
     {CLI_SEED, "seed", "N", "the same as --set seed=N"},
+    {CLI_CONSOLE, "console", "VM", "be at the console of a VM while it runs"},
     {CLI_FORCE, "force", NULL, "replace the output if it exists"},
     {CLI_QUIET, "quiet", NULL, "no progress, notes or summary"},
     HELP,
@@ -56,6 +57,12 @@ static const struct cli_option export_options[] = {
     END,
 };
 
+static const struct cli_option console_options[] = {
+    {CLI_SCRIPT, "script", NULL, "print what was typed, as a scenario has it"},
+    HELP,
+    END,
+};
+
 static const struct cli_option no_options[] = {
     HELP,
     END,
@@ -65,7 +72,14 @@ static const struct cli_command commands[] = {
     {"run", "FILE", 1, 1, "run a scenario and write its results",
      "FILE is a scenario in YAML; - is standard input. Interrupting a run\n"
      "(Ctrl-C) ends it early, and keeps what has been simulated until then;\n"
-     "doing so again kills it.",
+     "doing so again kills it.\n\n"
+     "With --console, standard output is the VM's console, and what comes from\n"
+     "standard input, a terminal or a pipe, is typed at it; the summary goes to\n"
+     "standard error. At a terminal all keys are the guest's but Ctrl-], which\n"
+     "ends the run; what the guest prints reaches the terminal as it is, escape\n"
+     "sequences too. While input can come, simulated time goes no faster than\n"
+     "real time. hvsim console --script prints what was typed and when, for a\n"
+     "scenario that repeats the run.",
      run_options, cli_run},
     {"check", "FILE...", 1, SIZE_MAX, "say whether scenarios are valid", NULL,
      check_options, cli_check},
@@ -77,8 +91,10 @@ static const struct cli_command commands[] = {
      "('hvsim explain guest_view' says what is in it).",
      export_options, cli_export},
     {"console", "OUT.db [VM]", 1, 2, "print what VMs wrote to their consoles",
-     "Without VM, the lines of all, each after the VM's name.", no_options,
-     cli_console},
+     "Without VM, the lines of all, each after the VM's name. With --script, what\n"
+     "was typed at the console of VM, or of all, with its simulated times: with\n"
+     "that in the scenario, the same is typed again.",
+     console_options, cli_console},
     {"schema", "", 0, 0, "print the JSON Schema of scenario files", NULL,
      no_options, cli_schema},
     {"explain", "[WHAT]", 0, 1, "explain a name in scenarios or results",

@@ -8,6 +8,8 @@
  * its options, its help and its errors are made.
  */
 
+#include <sqlite3.h>
+
 #include "sim/core/error.h"
 #include "sim/core/types.h"
 #include "sim/machine/scenario.h"
@@ -18,8 +20,10 @@ enum cli_option_id {
     CLI_HELP = 'h',
     CLI_OUTPUT = 'o',
     CLI_QUIET = 'q',
-    CLI_FORCE = 256,
+    CLI_CONSOLE = 256,
+    CLI_FORCE,
     CLI_RESOLVED,
+    CLI_SCRIPT,
     CLI_SEED,
     CLI_SET,
     CLI_VIEW,
@@ -79,6 +83,27 @@ void cli_report(const struct sim_error *error);
 MUST_USE enum sim_status
 cli_read_scenario(const struct cli_invocation *invocation, const char *file,
                   struct scenario **out, struct sim_error *error);
+
+/** A column of text; NULL, which only a damaged file holds there, is "". */
+const char *cli_text_column(sqlite3_stmt *row, int column);
+
+/* cli_live.c: `--console VM`. */
+
+struct cli_live;
+struct machine_console;
+
+/** NULL in `*out` without the option; else the caller's. */
+MUST_USE enum sim_status
+cli_live_create(struct cli_live **out, const struct cli_invocation *invocation,
+                const struct scenario *scenario, struct sim_error *error);
+
+/** For the machine; NULL for NULL, as in all of these. */
+const struct machine_console *cli_live_console(const struct cli_live *live);
+
+/** Around the run: the terminal is the guest's meanwhile. */
+MUST_USE enum sim_status cli_live_begin(const struct cli_live *live,
+                                        struct sim_error *error);
+void cli_live_end(const struct cli_live *live);
 
 /* The commands. */
 cli_run_fn cli_run;

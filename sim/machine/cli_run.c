@@ -14,17 +14,20 @@
 #include "sim/machine/progress.h"
 #include "sim/machine/results.h"
 #include "sim/machine/summary.h"
+#include "sim/machine/terminal.h"
 #include "sim/machine/text.h"
 #include "sim/machine/units.h"
 
 #define MILLISECOND_NS UINT64_C(1000000)
 
-/* All that a signal handler can reach; the one mutable variable of hvsim. */
+/* What a signal handler can reach; with the terminal's state (terminal.c) all
+ * that is mutable and not on a stack or in a machine. */
 static volatile sig_atomic_t stop_requested;
 
 static void request_stop(int signal_number)
 {
-    (void)signal_number;
+    if (stop_requested)
+        terminal_die(signal_number);
     stop_requested = 1;
 }
 
@@ -32,7 +35,7 @@ static void request_stop(int signal_number)
 static void catch_signals(void)
 {
     struct sigaction stop = {.sa_handler = request_stop,
-                             .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+                             .sa_flags = SA_RESTART};
 
     stop_requested = 0;
     sigaction(SIGINT, &stop, NULL);
@@ -48,6 +51,8 @@ struct run {
     const char *path;          /* of the results; borrowed */
     char default_path[SCENARIO_NAME_BYTES_MAX + sizeof ".db"];
     struct progress progress;
+    struct cli_live *live; /* owned; NULL: nobody is at a console */
+    FILE *text;            /* for people: where a console does not go */
     bool quiet;
 };
 
@@ -134,28 +139,58 @@ static void describe_interruption(const struct run *run, uint64_t now_ns,
              now, end, run->path);
 }
 
-static enum sim_status simulate(struct run *run, struct sim_error *error)
+/** Whoever has typed in vain should know. */
+static void note_unread(const struct machine *machine)
+{
+    const char *vm;
+    size_t bytes;
+
+    for (uint32_t i = 0;
+         (bytes = machine_unread(machine, i, &vm)) != SIZE_MAX; i++) {
+        if (bytes > 0)
+            fprintf(stderr,
+                    "note: VM \"%s\": its guest has not read the last %zu "
+                    "byte%s typed at its console\n",
+                    vm, bytes, bytes == 1 ? "" : "s");
+    }
+}
+
+static enum sim_status run_machine(struct run *run, struct machine *machine,
+                                   struct sim_error *error)
 {
     struct machine_run_options options = {
         .stop = &stop_requested,
         .progress = show_progress,
         .progress_context = run,
+        .console = cli_live_console(run->live),
     };
+    enum sim_status status = cli_live_begin(run->live, error);
+
+    if (status == SIM_OK)
+        status = machine_run(machine, &options, error);
+    cli_live_end(run->live);
+    progress_clear(&run->progress);
+    return status;
+}
+
+static enum sim_status simulate(struct run *run, struct sim_error *error)
+{
     struct machine *machine;
     enum sim_status status = describe_run(run, error);
 
     if (status != SIM_OK)
         return status;
     progress_start(&run->progress, stderr,
-                   !run->quiet && progress_is_possible(stderr),
+                   !run->quiet && !run->live && progress_is_possible(stderr),
                    run->scenario->duration_ns);
     status = machine_create(&machine, run->scenario, run->results, error);
     if (status != SIM_OK)
         return status;
-    status = machine_run(machine, &options, error);
-    progress_clear(&run->progress);
+    status = run_machine(run, machine, error);
     if (status == SIM_INTERRUPTED)
         describe_interruption(run, machine_now_ns(machine), error);
+    else if (is_complete(status) && !run->quiet)
+        note_unread(machine);
     if (is_complete(status))
         status = finish_results(run, machine, status, error);
     machine_free(machine);
@@ -163,24 +198,27 @@ static enum sim_status simulate(struct run *run, struct sim_error *error)
 }
 
 /** Figures are as good as the prices that they rest on. */
-static void print_basis(const struct scenario *scenario)
+static void print_basis(const struct scenario *scenario, FILE *out)
 {
     const struct cost_profile *profile =
         cost_profile_find(name_prices(scenario));
 
     if (profile)
-        printf("Prices: %u of %u are estimates; hvsim explain %s lists them\n",
-               cost_profile_estimates(profile), COST_KIND_COUNT, profile->name);
+        fprintf(out,
+                "Prices: %u of %u are estimates; hvsim explain %s lists them\n",
+                cost_profile_estimates(profile), COST_KIND_COUNT,
+                profile->name);
 }
 
-static enum sim_status print_tables(const char *path, struct sim_error *error)
+static enum sim_status print_tables(const char *path, FILE *out,
+                                    struct sim_error *error)
 {
     sqlite3 *db;
     enum sim_status status = results_open(&db, path, error);
 
     if (status != SIM_OK)
         return status;
-    status = summary_print(stdout, db, summary_width(stdout), error);
+    status = summary_print(out, db, summary_width(out), error);
     sqlite3_close(db);
     return status;
 }
@@ -188,22 +226,14 @@ static enum sim_status print_tables(const char *path, struct sim_error *error)
 static enum sim_status print_summary(const struct run *run,
                                      struct sim_error *error)
 {
-    enum sim_status status = print_tables(run->path, error);
+    enum sim_status status = print_tables(run->path, run->text, error);
 
-    printf("\n");
-    print_basis(run->scenario);
-    printf("Results: ");
-    text_print(stdout, run->path);
-    printf("\n");
+    fprintf(run->text, "\n");
+    print_basis(run->scenario, run->text);
+    fprintf(run->text, "Results: ");
+    text_print(run->text, run->path);
+    fprintf(run->text, "\n");
     return status;
-}
-
-/** A column of text; NULL, which only a damaged file holds there, is "". */
-static const char *text_column(sqlite3_stmt *row, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(row, column);
-
-    return text ? text : "";
 }
 
 /** Reports `error`, then the VMs that failed besides. */
@@ -217,8 +247,8 @@ static void report_failures(sqlite3 *db, const struct sim_error *error)
                            NULL) != SQLITE_OK)
         return;
     while (sqlite3_step(row) == SQLITE_ROW) {
-        sim_fail(&other, SIM_RUN_FAILED, "VM \"%s\": %s", text_column(row, 0),
-                 text_column(row, 1));
+        sim_fail(&other, SIM_RUN_FAILED, "VM \"%s\": %s",
+                 cli_text_column(row, 0), cli_text_column(row, 1));
         if (strcmp(other.message, error->message) != 0)
             cli_report(&other);
     }
@@ -305,6 +335,9 @@ enum sim_status cli_run(const struct cli_invocation *invocation,
     name_results(invocation, &run);
     status = check_output(invocation->operands[0], run.path, error);
     if (status == SIM_OK)
+        status = cli_live_create(&run.live, invocation, run.scenario, error);
+    run.text = run.live ? stderr : stdout;
+    if (status == SIM_OK)
         status = results_create(&run.results, run.path,
                                 cli_given(invocation, CLI_FORCE, NULL), error);
     if (status == SIM_OK)
@@ -313,6 +346,7 @@ enum sim_status cli_run(const struct cli_invocation *invocation,
     status = summarise(&run, status, error);
     if (status == SIM_RUN_FAILED)
         report_all(&run, error);
+    free(run.live);
     scenario_free(run.scenario);
     return status;
 }
@@ -320,7 +354,7 @@ enum sim_status cli_run(const struct cli_invocation *invocation,
 enum sim_status cli_summary(const struct cli_invocation *invocation,
                             struct sim_error *error)
 {
-    return print_tables(invocation->operands[0], error);
+    return print_tables(invocation->operands[0], stdout, error);
 }
 
 enum sim_status cli_export(const struct cli_invocation *invocation,
@@ -345,51 +379,6 @@ enum sim_status cli_export(const struct cli_invocation *invocation,
         return status;
     return export_file(format, view, invocation->operands[0], to,
                        cli_given(invocation, CLI_FORCE, NULL), error);
-}
-
-/* Prints the rows of a query over the view "console". */
-static enum sim_status print_console(sqlite3 *db, const char *path,
-                                     const char *vm, struct sim_error *error)
-{
-    sqlite3_stmt *query = NULL;
-    bool found = false;
-    int code = sqlite3_prepare_v2(
-        db, "SELECT vm, line FROM console WHERE ?1 IS NULL OR vm = ?1", -1,
-        &query, NULL);
-
-    if (code == SQLITE_OK && vm)
-        sqlite3_bind_text(query, 1, vm, -1, SQLITE_STATIC);
-    while (code == SQLITE_OK && sqlite3_step(query) == SQLITE_ROW) {
-        if (!vm) {
-            text_print(stdout, text_column(query, 0));
-            printf(": ");
-        }
-        text_print(stdout, text_column(query, 1));
-        printf("\n");
-        found = true;
-    }
-    code = sqlite3_finalize(query);
-    if (code != SQLITE_OK)
-        return sim_fail(error, SIM_IO_ERROR, "%s: cannot be read: %s", path,
-                        sqlite3_errmsg(db));
-    if (vm && !found)
-        return sim_fail(error, SIM_NO_INPUT,
-                        "%s: no VM \"%s\" has written to a console", path, vm);
-    return SIM_OK;
-}
-
-enum sim_status cli_console(const struct cli_invocation *invocation,
-                            struct sim_error *error)
-{
-    const char *path = invocation->operands[0];
-    sqlite3 *db;
-    enum sim_status status = results_open(&db, path, error);
-
-    if (status != SIM_OK)
-        return status;
-    status = print_console(db, path, invocation->operands[1], error);
-    sqlite3_close(db);
-    return status;
 }
 
 enum sim_status cli_version(const struct cli_invocation *invocation,

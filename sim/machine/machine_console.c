@@ -20,20 +20,6 @@
 
 #define REASON_BYTES (2 * DOCUMENT_QUOTE_BYTES + 160)
 
-/* The first whole nanosecond that no LP has reached. */
-static uint64_t first_free_ns(const struct machine *m)
-{
-    cycles_t reached = m->now;
-    uint64_t ns;
-
-    for (uint32_t i = 0; i < m->hv->lp_count; i++)
-        reached = cycles_max(reached, m->hv->lps[i].now);
-    ns = clock_to_ns(m->clock, reached);
-    while (!cycles_before(reached, clock_from_ns(m->clock, ns)))
-        ns++;
-    return ns;
-}
-
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -79,7 +65,7 @@ static void schedule_script(struct machine_vm *vm)
 
     vm->script_due_ns = due_ns == CONSOLE_SCRIPT_NEVER
                             ? due_ns
-                            : later(due_ns, first_free_ns(vm->machine));
+                            : later(due_ns, run_first_free_ns(vm->machine));
     schedule(vm->machine);
 }
 
@@ -223,7 +209,7 @@ static void take_input(struct machine *m, uint64_t until_ns)
         return;
     m->live.bytes_left -= m->live.count;
     m->live.inputs_left--;
-    m->live.due_ns = later(until_ns, first_free_ns(m));
+    m->live.due_ns = later(until_ns, run_first_free_ns(m));
     schedule(m);
 }
 

@@ -148,6 +148,8 @@ void machine_console_finish(struct machine *machine);
 /* run.c: what the hypervisor asks of the run loop, and the end. */
 struct hv_host run_host(struct machine *machine);
 void run_to_end(struct machine *machine);
+/** The first whole nanosecond that no LP has reached. */
+uint64_t run_first_free_ns(const struct machine *machine);
 /** Every VM has finished: the run ends as soon as all LPs have got there. */
 void run_end_early(struct machine *machine);
 

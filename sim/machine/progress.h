@@ -4,9 +4,9 @@
 
 /**
  * The line on a terminal that says how far a run has got. Owns nothing but its
- * last time of writing; the command line drives it from the run loop. This is
- * where the host's clock is read, for people's eyes and for `host_ns`; nothing
- * here can reach the simulation.
+ * last time of writing; the command line drives it from the run loop. The
+ * host's clock is read here for people's eyes and for `host_ns`; nothing of it
+ * can reach the simulation. (Elsewhere it is read in cli_live.c only.)
  */
 
 #include <stdio.h>

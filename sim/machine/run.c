@@ -388,15 +388,35 @@ static void step_machine(struct machine *m)
     step_lp(m, lp);
 }
 
-void run_end_early(struct machine *m)
+static cycles_t reached(const struct machine *m)
 {
-    cycles_t end = m->now;
+    cycles_t reached = m->now;
 
     for (uint32_t i = 0; i < m->hv->lp_count; i++)
-        end = cycles_max(end, m->hv->lps[i].now);
+        reached = cycles_max(reached, m->hv->lps[i].now);
+    return reached;
+}
+
+uint64_t run_first_free_ns(const struct machine *m)
+{
+    cycles_t now = reached(m);
+    uint64_t ns = clock_to_ns(m->clock, now);
+
+    while (!cycles_before(now, clock_from_ns(m->clock, ns)))
+        ns++;
+    return ns;
+}
+
+static void end_at(struct machine *m, cycles_t end)
+{
     if (!event_is_scheduled(&m->end) || cycles_before(end, m->end.due))
         event_schedule(m->events, &m->end, end);
     m->boundary = cycles_min(m->boundary, end);
+}
+
+void run_end_early(struct machine *m)
+{
+    end_at(m, reached(m));
 }
 
 static void run_end(void *machine, cycles_t now)
@@ -408,13 +428,14 @@ static void run_end(void *machine, cycles_t now)
 }
 
 /* The interrupted interval is recorded as far as all LPs get, which is as far
- * as the first of them has got. */
+ * as the first of them has got: at the next whole nanosecond, so that the run
+ * can be repeated with this as its duration. */
 static void run_stop(struct machine *m)
 {
     if (m->stopping)
         return;
     m->stopping = true;
-    run_end_early(m);
+    end_at(m, clock_from_ns(m->clock, run_first_free_ns(m)));
     machine_note_failure(m, SIM_INTERRUPTED, "interrupted at %llu ns",
                          (unsigned long long)clock_to_ns(m->clock, m->end.due));
 }

@@ -15,6 +15,7 @@
 #define UART_LINE_STATUS (COM1 + 5)
 #define LINE_CONTROL_8N1 0x03
 #define LINE_CONTROL_DLAB 0x80
+#define LINE_STATUS_DATA_READY 0x01
 #define LINE_STATUS_THR_EMPTY 0x20
 #define FIFO_BYTES 16
 /* A UART that never gets ready must not hang the guest. */
@@ -67,6 +68,13 @@ void console_vprintf(const char *format, va_list arguments)
 
     console_write(line, length);
     spinlock_release(&console_lock, irq);
+}
+
+int console_read(void)
+{
+    if (!(x86_in8(UART_LINE_STATUS) & LINE_STATUS_DATA_READY))
+        return -1;
+    return x86_in8(UART_DATA);
 }
 
 struct text_out {

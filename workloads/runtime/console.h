@@ -3,7 +3,7 @@
 #define HVSIM_WORKLOADS_RUNTIME_CONSOLE_H
 
 /**
- * The guest's only voice: a 16550 UART on COM1 (I/O ports 0x3f8..0x3ff),
+ * The guest's only voice and ear: a 16550 UART on COM1 (I/O ports 0x3f8..0x3ff),
  * driven by polling. Lines of several processors do not mix: one call of
  * console_printf() is written as a whole.
  */
@@ -23,6 +23,10 @@ void console_printf(const char *format, ...)
 
 void console_vprintf(const char *format, va_list arguments)
     __attribute__((format(printf, 1, 0)));
+
+/** The next byte that was typed, 0 to 255; -1 if there is none yet. What is
+ *  typed waits for that, first in the UART and then on the line. */
+int console_read(void);
 
 /** Writes at most `size` bytes including the final NUL; returns the length
  *  written without it. */
