@@ -139,6 +139,7 @@ struct hv_partition {
     uint64_t guest_os_id;
     uint64_t hypercall_msr;
     uint64_t reference_tsc_msr;
+    uint32_t reference_tsc_sequence; /* of the last page; by reftime.c */
     uint64_t crash[6];
     uint64_t tsc_invariant_control;
 

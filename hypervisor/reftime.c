@@ -81,18 +81,16 @@ static uint32_t next_sequence(uint32_t sequence)
     return sequence == 0 || sequence == UINT32_MAX ? 1 : sequence;
 }
 
-void reftime_write_page(const struct hv_partition *partition, spa_t page)
+void reftime_write_page(struct hv_partition *partition, spa_t page)
 {
     struct arena *arena = partition->hv->arena;
     struct sim_clock clock = partition->hv->clock;
     const uint32_t invalid = 0;
     uint64_t scale = reftime_scale(clock);
     uint64_t offset = 0 - since_start(clock, partition->created_at);
-    uint32_t sequence;
+    uint32_t sequence = next_sequence(partition->reference_tsc_sequence);
 
-    arena_read(arena, spa_add(page, PAGE_SEQUENCE), &sequence,
-               sizeof(sequence));
-    sequence = next_sequence(sequence);
+    partition->reference_tsc_sequence = sequence;
 
     arena_write(arena, spa_add(page, PAGE_SEQUENCE), &invalid, sizeof(invalid));
     arena_write(arena, spa_add(page, PAGE_SCALE), &scale, sizeof(scale));

@@ -17,7 +17,9 @@ reftime_t reftime_now(const struct hv_partition *partition, cycles_t now);
 cycles_t reftime_to_cycles(const struct hv_partition *partition,
                            reftime_t time);
 
-/** Writes the reference TSC page in the order that readers rely on. */
-void reftime_write_page(const struct hv_partition *partition, spa_t page);
+/** Writes the reference TSC page in the order that readers rely on. Each page
+ *  of a partition's has a sequence that the one before had not: a reader that
+ *  one is taken from in the middle finds that out by the next. */
+void reftime_write_page(struct hv_partition *partition, spa_t page);
 
 #endif

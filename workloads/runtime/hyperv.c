@@ -108,8 +108,12 @@ const struct hyperv_tsc_page *hyperv_tsc_page(void)
  * while it was read; sequence 0 sends the reader to the MSR. */
 uint64_t hyperv_reference_time(void)
 {
-    while (tsc_page != NULL && tsc_page->sequence != 0) {
+    while (tsc_page != NULL) {
         uint32_t sequence = tsc_page->sequence;
+
+        if (sequence == 0)
+            break;
+
         uint64_t scale = tsc_page->scale;
         uint64_t offset = (uint64_t)tsc_page->offset;
         uint64_t tsc = x86_rdtsc();
