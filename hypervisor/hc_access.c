@@ -7,6 +7,8 @@
 #include "hypervisor/vp.h"
 
 #define CACHE_TYPE_MASK UINT64_C(0xff)
+/* What a walk did not get as far as. */
+#define NO_GPA (gpa(UINT64_MAX))
 #define GVA_PAGES (UINT64_C(1) << (64 - PAGE_SHIFT))
 
 /* The VP's view of memory as its registers stand. `pdpte` is for PAE. */
@@ -76,6 +78,7 @@ static enum hv_translate_result translate(struct hv_context *context,
     case MMU_PAGE_FAULT:
         return page_fault_result(fault.error_code);
     case MMU_SLAT_FAULT:
+        out->gpa = fault.in_walk ? NO_GPA : fault.gpa;
         return slat_fault_result(vp, &fault);
     }
     return HV_TRANSLATE_SUCCESS;
@@ -141,9 +144,9 @@ enum hv_status hc_access_translate(struct hv_context *context,
     }
     output->result =
         translate_all(context, vp, &mmu, at, input->flags, &translation);
+    output->gpa_page = translation.gpa.raw >> PAGE_SHIFT;
     if (output->result != HV_TRANSLATE_SUCCESS)
         return HV_STATUS_SUCCESS;
-    output->gpa_page = translation.gpa.raw >> PAGE_SHIFT;
     output->cache_type = HV_CACHE_TYPE_WRITE_BACK;
     if (gpa_space_find(&vp->partition->gpa, translation.gpa, &mapping) &&
         mapping.overlay)

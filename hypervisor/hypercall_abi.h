@@ -316,8 +316,11 @@ enum hv_translate_result {
 struct hv_output_translate_gva {
     uint32_t result;     /* enum hv_translate_result */
     uint32_t cache_type; /* and HV_TRANSLATE_OVERLAY_PAGE */
-    uint64_t gpa_page;
+    uint64_t gpa_page;   /* also of one that is not mapped, or not so; but all
+                            ones if that is a table's */
 };
+
+#define HV_INVALID_GPA_PAGE (UINT64_MAX >> 12)
 
 #define HV_ACCESS_GPA_BYTES_MAX 16
 

@@ -208,6 +208,19 @@ static enum root_step vmwp_access(struct vmwp_vp *vp,
     return ROOT_AGAIN;
 }
 
+/* One element of INS or OUTS after another, until there is none to move. */
+static enum root_step vmwp_string(struct vmwp_vp *vp,
+                                  struct hv_context *context)
+{
+    cost_note(context->bill, COST_VDEV_ACCESS, 1);
+    if (vmwp_string_step(vp, context))
+        return ROOT_AGAIN;
+    if (vp->fault.unmapped)
+        return vmwp_stop(vp, context, VMWP_FAILED, VMWP_TABLES_NOWHERE);
+    vp->phase = PHASE_DELIVER;
+    return ROOT_AGAIN;
+}
+
 /* Before the VP goes on: what its access has made the devices do. */
 static enum root_step vmwp_deliver(struct vmwp_vp *vp,
                                    struct hv_context *context)
@@ -256,10 +269,7 @@ static enum root_step vmwp_serve(void *context, struct hv_context *hv_context)
     case PHASE_ACCESS:
         return vmwp_access(vp, hv_context);
     case PHASE_STRING:
-        cost_note(hv_context->bill, COST_VDEV_ACCESS, 1);
-        if (!vmwp_string_step(vp, hv_context))
-            vp->phase = PHASE_DELIVER;
-        return ROOT_AGAIN;
+        return vmwp_string(vp, hv_context);
     case PHASE_CRASH:
         return vmwp_read_crash(vp, hv_context);
     case PHASE_DELIVER:

@@ -26,7 +26,7 @@ struct vmwp;
 /** The fault of an instruction that the worker carries out. */
 struct vmwp_fault {
     bool taken;
-    bool unmapped; /* no fault of the guest's: it is not memory */
+    bool unmapped; /* no fault of the guest's: its page tables are nowhere */
     uint8_t vector;
     uint32_t error_code;
     uint64_t address; /* of a page fault */
@@ -45,7 +45,8 @@ struct vmwp_string {
 /** An instruction that reaches a device through memory; see vmwp_mmio.c. */
 struct vmwp_mmio {
     struct decode_mmio insn;
-    struct mmio_state state; /* first as found, then as it leaves them */
+    struct mmio_state state;   /* first as found, then as it leaves them */
+    struct winhv_register xmm; /* likewise; of a vector move */
 };
 
 /** The thread that serves one VP, and the intercept it is at. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
- * The guest's memory, for instructions that the worker process carries out: by
- * HvCallTranslateVirtualAddress and HvCallReadGpa or HvCallWriteGpa, with the
- * rights of the code that was intercepted. A fault on the way is the guest's.
+ * What instructions that the worker process carries out reach: the guest's
+ * memory, by HvCallTranslateVirtualAddress and HvCallReadGpa or HvCallWriteGpa
+ * with the rights of the code that was intercepted, and the devices. A fault
+ * on the way is the guest's.
  */
 #include "cpu/x86.h"
 #include "hypervisor/hypercall_abi.h"
+#include "hypervisor/intercept.h"
 #include "hypervisor/vp_registers.h"
 #include "partitions/vmwp_private.h"
 
@@ -21,8 +23,15 @@ uint64_t vmwp_memory_base(struct vmwp_vp *vp, struct hv_context *context,
     return r.value[0];
 }
 
-/* The guest's fault at `at`, as the translation's result describes it. */
-static void note_fault(struct vmwp_vp *vp, uint64_t at, bool write,
+static void fault_protection(struct vmwp_vp *vp, int segment)
+{
+    vp->fault = (struct vmwp_fault){
+        .taken = true,
+        .vector = segment == X86_SS ? X86_VECTOR_SS : X86_VECTOR_GP};
+}
+
+/* The guest's page fault at `at`, as the translation's result describes it. */
+static void fault_page(struct vmwp_vp *vp, uint64_t at, bool write,
                        uint32_t result)
 {
     uint32_t error_code = write ? PF_WRITE : 0;
@@ -33,64 +42,121 @@ static void note_fault(struct vmwp_vp *vp, uint64_t at, bool write,
         error_code |= PF_PRESENT;
     if (result == HV_TRANSLATE_INVALID_PAGE_TABLE_FLAGS)
         error_code |= PF_PRESENT | PF_RESERVED;
-    vp->fault =
-        (struct vmwp_fault){.taken = true,
-                            .unmapped = result == HV_TRANSLATE_GPA_UNMAPPED,
-                            .vector = X86_VECTOR_PF,
-                            .address = at,
-                            .error_code = error_code};
+    vp->fault = (struct vmwp_fault){.taken = true,
+                                    .vector = X86_VECTOR_PF,
+                                    .address = at,
+                                    .error_code = error_code};
 }
 
-/* Translates one byte's address; notes the guest's fault if it has one. One
- * that 64-bit code cannot have is a fault of its segment. */
-static bool reach(struct vmwp_vp *vp, struct hv_context *context, int segment,
-                  uint64_t at, bool write, gpa_t *out)
+/* The page that the message at hand is about: its GPA is the message's. */
+static bool is_intercepted_page(const struct vmwp_vp *vp, uint64_t at)
 {
-    gpa_t page;
-    uint32_t result;
+    return vmwp_field(vp, VMWP_TYPE, 4) == INTERCEPT_UNMAPPED_GPA &&
+           ((at ^ vmwp_field(vp, VMWP_MEMORY_GVA, 8)) & ~PAGE_MASK) == 0;
+}
+
+/* Where the byte at `at` is; notes the guest's fault if it has one. */
+static bool find_byte(struct vmwp_vp *vp, struct hv_context *context,
+                      int segment, uint64_t at, bool write,
+                      struct vmwp_piece *out)
+{
+    gpa_t page = gpa(vmwp_field(vp, VMWP_MEMORY_GPA, 8) & ~PAGE_MASK);
+    uint32_t result = HV_TRANSLATE_GPA_UNMAPPED;
 
     if (vmwp_is_64bit(vp) && !x86_canonical(at)) {
-        vp->fault = (struct vmwp_fault){
-            .taken = true,
-            .vector = segment == X86_SS ? X86_VECTOR_SS : X86_VECTOR_GP};
+        fault_protection(vp, segment);
         return false;
     }
-    result = winhv_translate(vp->vmwp->winhv, context, vp->vmwp->partition,
-                             vp->index, gva(at), write, &page);
-    if (result != HV_TRANSLATE_SUCCESS) {
-        note_fault(vp, at, write, result);
+    if (!is_intercepted_page(vp, at))
+        result = winhv_translate(vp->vmwp->winhv, context, vp->vmwp->partition,
+                                 vp->index, gva(at), write, &page);
+    out->gpa = gpa_add(page, at & PAGE_MASK);
+    out->memory = result == HV_TRANSLATE_SUCCESS;
+    switch ((enum hv_translate_result)result) {
+    case HV_TRANSLATE_SUCCESS:
+        return true;
+    case HV_TRANSLATE_GPA_UNMAPPED:
+        if (page.raw >> PAGE_SHIFT != HV_INVALID_GPA_PAGE)
+            return true;
+        vp->fault = (struct vmwp_fault){.taken = true, .unmapped = true};
         return false;
+    case HV_TRANSLATE_GPA_NO_READ_ACCESS:
+    case HV_TRANSLATE_GPA_NO_WRITE_ACCESS:
+    case HV_TRANSLATE_GPA_ILLEGAL_OVERLAY_ACCESS:
+        fault_protection(vp, segment); /* as for a store of the processor's */
+        return false;
+    case HV_TRANSLATE_PAGE_NOT_PRESENT:
+    case HV_TRANSLATE_PRIVILEGE_VIOLATION:
+    case HV_TRANSLATE_INVALID_PAGE_TABLE_FLAGS:
+        break;
     }
-    *out = gpa_add(page, at & PAGE_MASK);
-    return true;
+    fault_page(vp, at, write, result);
+    return false;
 }
 
-bool vmwp_memory_can_write(struct vmwp_vp *vp, struct hv_context *context,
-                           int segment, uint64_t at, uint32_t bytes)
+bool vmwp_memory_find(struct vmwp_vp *vp, struct hv_context *context,
+                      int segment, uint64_t at, uint32_t bytes, bool write,
+                      struct vmwp_operand *out)
 {
-    gpa_t ignored;
+    uint64_t room = PAGE_BYTES - (at & PAGE_MASK);
 
-    return reach(vp, context, segment, at, true, &ignored) &&
-           reach(vp, context, segment, at + bytes - 1, true, &ignored);
+    *out = (struct vmwp_operand){.count = bytes > room ? 2 : 1};
+    out->pieces[0].bytes = bytes > room ? (uint32_t)room : bytes;
+    out->pieces[1].bytes = bytes - out->pieces[0].bytes;
+    if (!find_byte(vp, context, segment, at, write, &out->pieces[0]))
+        return false;
+    at += room;
+    if (!vmwp_is_64bit(vp))
+        at &= UINT32_MAX;
+    return out->count == 1 ||
+           find_byte(vp, context, segment, at, write, &out->pieces[1]);
 }
 
-/* A byte at a time where it lies on two pages. */
-bool vmwp_memory_copy(struct vmwp_vp *vp, struct hv_context *context,
-                      int segment, uint64_t at, bool write, void *value,
-                      uint32_t bytes)
+#define BUS_BYTES_MAX 8
+
+static void access_device(struct vmwp_vp *vp, struct hv_context *context,
+                          gpa_t at, bool write, uint8_t *value, uint32_t bytes)
 {
-    uint32_t step = (at & PAGE_MASK) + bytes <= PAGE_BYTES ? bytes : 1;
+    const struct vdev_bus *bus = &vp->vmwp->bus;
+    uint64_t now_ns = vmwp_now_ns(vp->vmwp, context);
+    uint64_t word = 0;
 
-    for (uint32_t done = 0; done < bytes; done += step) {
-        gpa_t where;
-
-        if (!reach(vp, context, segment, at + done, write, &where))
-            return false;
-        winhv_access_gpa(vp->vmwp->winhv, context, vp->vmwp->partition,
-                         vp->index, where, write, (uint8_t *)value + done,
-                         step);
+    if (write) {
+        memcpy(&word, value, bytes);
+        vdev_bus_write(bus, now_ns, VDEV_MEMORY, at.raw, bytes, word);
+    } else {
+        word = vdev_bus_read(bus, now_ns, VDEV_MEMORY, at.raw, bytes);
+        memcpy(value, &word, bytes);
     }
-    return true;
+}
+
+static void access_piece(struct vmwp_vp *vp, struct hv_context *context,
+                         const struct vmwp_piece *piece, bool write,
+                         uint8_t *value)
+{
+    if (piece->memory) {
+        (void)winhv_access_gpa(vp->vmwp->winhv, context, vp->vmwp->partition,
+                               vp->index, piece->gpa, write, value,
+                               piece->bytes);
+        return;
+    }
+    for (uint32_t done = 0, step; done < piece->bytes; done += step) {
+        step = piece->bytes - done;
+        if (step > BUS_BYTES_MAX)
+            step = BUS_BYTES_MAX;
+        access_device(vp, context, gpa_add(piece->gpa, done), write,
+                      value + done, step);
+    }
+}
+
+void vmwp_memory_access(struct vmwp_vp *vp, struct hv_context *context,
+                        const struct vmwp_operand *operand, bool write,
+                        void *value)
+{
+    access_piece(vp, context, &operand->pieces[0], write, value);
+    if (operand->count == 2)
+        access_piece(vp, context, &operand->pieces[1], write,
+                     (uint8_t *)value + operand->pieces[0].bytes);
 }
 
 uint32_t vmwp_memory_fault(const struct vmwp_vp *vp, struct winhv_register *r)

@@ -3,7 +3,9 @@
  * Accesses to devices through memory: the worker process carries out the
  * instruction in place of the processor, with the registers that it asks for.
  * The address is the message's: what the guest has changed since, its page
- * tables included, makes no difference. A repeated instruction is carried out
+ * tables included, makes no difference. What lies on another page, because the
+ * operand crosses a border or the instruction has two, is found by the tables
+ * as they are. A repeated instruction is carried out
  * once, and again when the VP comes back to it, so that interrupts and other
  * memory on its way are the processor's business.
  */
@@ -46,88 +48,131 @@ static bool read_registers(struct vmwp_vp *vp, struct hv_context *context)
     return true;
 }
 
-static bool is_write(const struct vmwp_vp *vp)
+static bool has_two_operands(const struct decode_mmio *insn)
 {
-    return vmwp_field(vp, VMWP_ACCESS, 1) == VMWP_ACCESS_WRITE;
+    return insn->op == MMIO_MOVS || insn->op == MMIO_CMPS;
 }
 
-/* The linear address of the memory operand; of MOVS, that of its source, or
- * of its destination, which is always in ES. */
-static uint64_t operand_address(struct vmwp_vp *vp, struct hv_context *context,
-                                bool destination)
+static uint64_t linear(const struct vmwp_vp *vp, uint64_t address)
+{
+    return vmwp_is_64bit(vp) ? address : address & UINT32_MAX;
+}
+
+/* The address of the memory operand; of MOVS and CMPS, that of their source.
+ * The segment's base is asked for only where the message leaves open where
+ * the operand begins: it may have been on the page before. */
+static uint64_t source_address(struct vmwp_vp *vp, struct hv_context *context)
 {
     const struct decode_mmio *insn = &vp->mmio.insn;
     const struct mmio_state *state = &vp->mmio.state;
-    struct decode_mmio operand = *insn;
-    uint64_t at;
+    uint64_t at = vmwp_field(vp, VMWP_MEMORY_GVA, 8);
 
-    if (destination) {
-        operand.base = X86_RDI;
-        operand.segment = X86_ES;
-    }
-    at = vmwp_memory_base(vp, context, operand.segment) +
-         decode_mmio_offset(&operand, state->gpr, state->rip);
-    return vmwp_is_64bit(vp) ? at : at & UINT32_MAX;
+    if (!has_two_operands(insn) && ((at & PAGE_MASK) != 0 || insn->bytes == 1))
+        return at;
+    return linear(vp, vmwp_memory_base(vp, context, insn->segment) +
+                          decode_mmio_offset(insn, state->gpr, state->rip));
 }
 
-/* Whether the operand lies on more than the page that the message is about. At
- * the page's first byte, it may have begun on the page before. */
-static bool crosses_page(struct vmwp_vp *vp, struct hv_context *context)
+static uint64_t destination_address(struct vmwp_vp *vp,
+                                    struct hv_context *context)
 {
-    const struct decode_mmio *insn = &vp->mmio.insn;
-    uint64_t at = vmwp_field(vp, VMWP_MEMORY_GVA, 8) & PAGE_MASK;
+    struct decode_mmio operand = vp->mmio.insn;
 
-    if (at + insn->bytes > PAGE_BYTES)
-        return true;
-    if (at != 0 || insn->bytes == 1)
-        return false;
-
-    return (operand_address(vp, context,
-                            insn->op == MMIO_MOVS && is_write(vp)) &
-            PAGE_MASK) != 0;
+    operand.base = X86_RDI;
+    return linear(vp, vmwp_memory_base(vp, context, X86_ES) +
+                          decode_mmio_offset(&operand, vp->mmio.state.gpr,
+                                             vp->mmio.state.rip));
 }
 
-/* MOVS between the device and memory. The memory can fault, and then nothing
- * has happened. False if it faults. */
-static bool move_string(struct vmwp_vp *vp, struct hv_context *context)
+static bool find_source(struct vmwp_vp *vp, struct hv_context *context,
+                        bool write, struct vmwp_operand *out)
 {
     const struct decode_mmio *insn = &vp->mmio.insn;
-    const struct vdev_bus *bus = &vp->vmwp->bus;
-    uint64_t now_ns = vmwp_now_ns(vp->vmwp, context);
-    uint64_t device = vmwp_field(vp, VMWP_MEMORY_GPA, 8);
-    bool to_device = is_write(vp);
-    uint64_t at = operand_address(vp, context, !to_device);
+
+    return vmwp_memory_find(vp, context, insn->segment,
+                            source_address(vp, context), insn->bytes, write,
+                            out);
+}
+
+static bool find_destination(struct vmwp_vp *vp, struct hv_context *context,
+                             bool write, struct vmwp_operand *out)
+{
+    return vmwp_memory_find(vp, context, X86_ES,
+                            destination_address(vp, context),
+                            vp->mmio.insn.bytes, write, out);
+}
+
+/* MOVS and CMPS. Both sides are found before either is touched: where one
+ * faults, nothing has happened. */
+static bool access_two(struct vmwp_vp *vp, struct hv_context *context)
+{
+    const struct decode_mmio *insn = &vp->mmio.insn;
+    bool moves = insn->op == MMIO_MOVS;
+    struct vmwp_operand from, to;
     uint64_t value = 0;
 
-    if (to_device) {
-        if (!vmwp_memory_copy(vp, context, insn->segment, at, false, &value,
-                              insn->bytes))
-            return false;
-        vdev_bus_write(bus, now_ns, VDEV_MEMORY, device, insn->bytes, value);
+    if (!find_source(vp, context, false, &from) ||
+        !find_destination(vp, context, moves, &to))
+        return false;
+    vmwp_memory_access(vp, context, &from, false, &value);
+    if (moves) {
+        vmwp_memory_access(vp, context, &to, true, &value);
     } else {
-        if (!vmwp_memory_can_write(vp, context, X86_ES, at, insn->bytes))
-            return false;
-        value = vdev_bus_read(bus, now_ns, VDEV_MEMORY, device, insn->bytes);
-        (void)vmwp_memory_copy(vp, context, X86_ES, at, true, &value,
-                               insn->bytes);
+        vp->mmio.state.other = 0;
+        vmwp_memory_access(vp, context, &to, false, &vp->mmio.state.other);
     }
     (void)mmio_execute(insn, &vp->mmio.state, value);
     return true;
 }
 
-static void make_accesses(struct vmwp_vp *vp, struct hv_context *context)
+static struct winhv_register *xmm(struct vmwp_vp *vp)
+{
+    struct winhv_register *r = &vp->mmio.xmm;
+
+    *r = (struct winhv_register){.name = HV_REGISTER_XMM0 + vp->mmio.insn.gpr};
+    return r;
+}
+
+/* Moves of an XMM register: one that is loaded is cleared beyond what is. */
+static bool access_vector(struct vmwp_vp *vp, struct hv_context *context)
 {
     const struct decode_mmio *insn = &vp->mmio.insn;
-    const struct vdev_bus *bus = &vp->vmwp->bus;
-    uint64_t now_ns = vmwp_now_ns(vp->vmwp, context);
-    uint64_t at = vmwp_field(vp, VMWP_MEMORY_GPA, 8);
+    struct winhv_register *r = xmm(vp);
+    struct vmwp_operand operand;
+
+    if (!find_source(vp, context, insn->writes, &operand))
+        return false;
+    if (insn->writes)
+        winhv_get_register(vp->vmwp->winhv, context, vp->vmwp->partition,
+                           vp->index, r);
+    vmwp_memory_access(vp, context, &operand, insn->writes, r->value);
+    (void)mmio_execute(insn, &vp->mmio.state, 0);
+    return true;
+}
+
+static bool access_one(struct vmwp_vp *vp, struct hv_context *context)
+{
+    const struct decode_mmio *insn = &vp->mmio.insn;
+    struct vmwp_operand operand;
     uint64_t value = 0;
 
+    if (!find_source(vp, context, insn->writes, &operand))
+        return false;
     if (insn->reads)
-        value = vdev_bus_read(bus, now_ns, VDEV_MEMORY, at, insn->bytes);
+        vmwp_memory_access(vp, context, &operand, false, &value);
     value = mmio_execute(insn, &vp->mmio.state, value);
     if (insn->writes)
-        vdev_bus_write(bus, now_ns, VDEV_MEMORY, at, insn->bytes, value);
+        vmwp_memory_access(vp, context, &operand, true, &value);
+    return true;
+}
+
+static bool make_accesses(struct vmwp_vp *vp, struct hv_context *context)
+{
+    if (has_two_operands(&vp->mmio.insn))
+        return access_two(vp, context);
+    if (vp->mmio.insn.op == MMIO_VECTOR)
+        return access_vector(vp, context);
+    return access_one(vp, context);
 }
 
 /* What the VM ends by, where the instruction is none that can be served. */
@@ -150,24 +195,22 @@ const char *vmwp_mmio_access(struct vmwp_vp *vp, struct hv_context *context)
         return not_served(vp);
     if (!read_registers(vp, context))
         return "its registers cannot be read";
-    if (crosses_page(vp, context))
-        return "access to a device, or to memory that is not there, across "
-               "the border of a page";
-    if (vp->mmio.insn.op != MMIO_MOVS)
-        make_accesses(vp, context);
-    else if (!move_string(vp, context) && vp->fault.unmapped)
-        return not_served(vp);
+    if (!make_accesses(vp, context) && vp->fault.unmapped)
+        return VMWP_TABLES_NOWHERE;
     return NULL;
 }
 
 void vmwp_mmio_resume(struct vmwp_vp *vp, struct hv_context *context)
 {
     const struct mmio_state *state = &vp->mmio.state;
-    struct winhv_register r[X86_GPR_COUNT + 5];
+    const struct decode_mmio *insn = &vp->mmio.insn;
+    struct winhv_register r[X86_GPR_COUNT + 6];
     uint32_t n = 0;
 
     if (vp->fault.taken)
         n += vmwp_memory_fault(vp, r);
+    else if (insn->op == MMIO_VECTOR && !insn->writes)
+        r[n++] = vp->mmio.xmm;
     for (uint32_t i = 0; i < X86_GPR_COUNT; i++)
         r[n++] =
             (struct winhv_register){HV_REGISTER_RAX + i, {state->gpr[i], 0}};

@@ -133,14 +133,31 @@ const char *vmwp_crash_end(struct vmwp *vmwp);
 /** The base of the segment; in 64-bit code only FS and GS have one. */
 uint64_t vmwp_memory_base(struct vmwp_vp *vp, struct hv_context *context,
                           int segment);
-/** True if `bytes` bytes, at most a page, at linear address `at` can be
- *  written. */
-bool vmwp_memory_can_write(struct vmwp_vp *vp, struct hv_context *context,
-                           int segment, uint64_t at, uint32_t bytes);
-/** Copies at most 16 bytes to (`write`) or from memory. False if it faults. */
-bool vmwp_memory_copy(struct vmwp_vp *vp, struct hv_context *context,
-                      int segment, uint64_t at, bool write, void *value,
-                      uint32_t bytes);
+/** What the VM ends by if vp->fault says that. */
+#define VMWP_TABLES_NOWHERE                                                    \
+    "page tables in guest physical memory that is not there"
+
+/** A part of what an instruction reaches, on one page. */
+struct vmwp_piece {
+    gpa_t gpa;
+    uint32_t bytes;
+    bool memory; /* else a device's, or nothing's */
+};
+
+struct vmwp_operand {
+    unsigned count; /* of pieces: 2 if it lies across pages */
+    struct vmwp_piece pieces[2];
+};
+
+/** Where `bytes` bytes, at most 16, at linear address `at` are, and whether
+ *  the code may read or `write` them. False if not: that is its fault. */
+bool vmwp_memory_find(struct vmwp_vp *vp, struct hv_context *context,
+                      int segment, uint64_t at, uint32_t bytes, bool write,
+                      struct vmwp_operand *out);
+/** Copies all of `operand` to `value`, or (`write`) from there. */
+void vmwp_memory_access(struct vmwp_vp *vp, struct hv_context *context,
+                        const struct vmwp_operand *operand, bool write,
+                        void *value);
 /** The registers, one or two, that hand the fault to the guest. */
 uint32_t vmwp_memory_fault(const struct vmwp_vp *vp, struct winhv_register *r);
 

@@ -97,27 +97,21 @@ void vmwp_string_begin(struct vmwp_vp *vp, struct hv_context *context)
 }
 
 /* INS: the device is read only when the memory can take what it gives. */
-static bool input_element(struct vmwp_vp *vp, struct hv_context *context,
-                          uint64_t at, uint32_t bytes)
+static bool move_element(struct vmwp_vp *vp, struct hv_context *context,
+                         uint64_t at, uint32_t bytes)
 {
-    if (!vmwp_memory_can_write(vp, context, vp->string.segment, at, bytes))
-        return false;
-
-    uint32_t value = vmwp_io_read(vp, context);
-
-    return vmwp_memory_copy(vp, context, vp->string.segment, at, true, &value,
-                            bytes);
-}
-
-static bool output_element(struct vmwp_vp *vp, struct hv_context *context,
-                           uint64_t at, uint32_t bytes)
-{
+    bool in = vmwp_io_is_in(vp);
+    struct vmwp_operand operand;
     uint32_t value = 0;
 
-    if (!vmwp_memory_copy(vp, context, vp->string.segment, at, false, &value,
-                          bytes))
+    if (!vmwp_memory_find(vp, context, vp->string.segment, at, bytes, in,
+                          &operand))
         return false;
-    vmwp_io_write(vp, context, value);
+    if (in)
+        value = vmwp_io_read(vp, context);
+    vmwp_memory_access(vp, context, &operand, in, &value);
+    if (!in)
+        vmwp_io_write(vp, context, value);
     return true;
 }
 
@@ -144,7 +138,6 @@ bool vmwp_string_step(struct vmwp_vp *vp, struct hv_context *context)
 {
     struct vmwp_string *s = &vp->string;
     uint32_t bytes = vmwp_io_bytes(vp);
-    bool in = vmwp_io_is_in(vp);
     bool down = vmwp_field(vp, VMWP_RFLAGS, 8) & RFLAGS_DF;
     uint64_t at = s->base + (s->index & s->mask);
 
@@ -152,8 +145,7 @@ bool vmwp_string_step(struct vmwp_vp *vp, struct hv_context *context)
         return false;
     if (!vmwp_is_64bit(vp))
         at &= UINT32_MAX;
-    if (!(in ? input_element(vp, context, at, bytes)
-             : output_element(vp, context, at, bytes)))
+    if (!move_element(vp, context, at, bytes))
         return false;
 
     uint64_t next = down ? s->index - bytes : s->index + bytes;

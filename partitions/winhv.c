@@ -311,8 +311,10 @@ uint32_t winhv_translate(struct winhv *winhv, struct hv_context *context,
     struct hv_output_translate_gva output = {0};
 
     if (winhv_simple(winhv, context, HVCALL_TRANSLATE_VIRTUAL_ADDRESS, &input,
-                     sizeof(input)) != HV_STATUS_SUCCESS)
+                     sizeof(input)) != HV_STATUS_SUCCESS) {
+        *page = gpa(UINT64_MAX);
         return HV_TRANSLATE_GPA_UNMAPPED;
+    }
     winhv_output(winhv, context, &output, sizeof(output));
     *page = gpa(output.gpa_page << PAGE_SHIFT);
     return output.result;

@@ -108,7 +108,9 @@ winhv_assert_interrupt(struct winhv *winhv, struct hv_context *context,
                        const struct hv_input_assert_interrupt *interrupt);
 
 /** The page of `at` as the VP would reach it for a read or write; sets the
- *  accessed and dirty bits. Returns an enum hv_translate_result. */
+ *  accessed and dirty bits. Returns an enum hv_translate_result; with
+ *  GPA_UNMAPPED, *page is where it would be, or beyond all memory if the walk
+ *  did not get there. */
 uint32_t winhv_translate(struct winhv *winhv, struct hv_context *context,
                          partition_id_t id, uint32_t vp_index, gva_t at,
                          bool write, gpa_t *page);

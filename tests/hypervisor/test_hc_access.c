@@ -174,6 +174,20 @@ static void addresses_are_translated_as_the_vp_would(void **state)
     }
 }
 
+static void what_is_not_mapped_has_its_place_all_the_same(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_output_translate_gva output =
+        translate(f, 0x9000, HV_TRANSLATE_READ);
+
+    assert_int_equal(output.result, HV_TRANSLATE_GPA_UNMAPPED);
+    assert_int_equal(output.gpa_page, NOTHING >> PAGE_SHIFT);
+    poke(f, PML4, NOTHING | PTE_P | PTE_W); /* now of a table */
+    output = translate(f, 0x9000, HV_TRANSLATE_READ);
+    assert_int_equal(output.result, HV_TRANSLATE_GPA_UNMAPPED);
+    assert_true(output.gpa_page == HV_INVALID_GPA_PAGE);
+}
+
 static void an_overlay_is_named_as_such(void **state)
 {
     struct fixture *f = *state;
@@ -348,6 +362,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(addresses_are_translated_as_the_vp_would),
+        T(what_is_not_mapped_has_its_place_all_the_same),
         T(an_overlay_is_named_as_such),
         T(page_table_bits_are_set_only_if_asked),
         T(pae_and_no_paging_are_translated_too),

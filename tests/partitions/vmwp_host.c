@@ -229,6 +229,25 @@ struct vmwp_host_message *vmwp_host_io(struct vmwp_host *host, uint16_t port,
     return message;
 }
 
+uint8_t *vmwp_host_access(struct vmwp_host *host, uint64_t gpa, uint64_t gva,
+                          uint8_t access, const char *code, uint8_t length)
+{
+    struct vmwp_host_message *message = vmwp_host_io(host, 0, 1, true);
+    uint8_t *p = (uint8_t *)message + 16;
+
+    message->type = INTERCEPT_UNMAPPED_GPA;
+    message->instruction_bytes = length;
+    message->access = access;
+    memset(p + 0x28, 0, 240 - 0x28);
+    p[VMWP_HOST_FETCHED_BYTES] = 16;
+    p[VMWP_HOST_FLAGS] = 3;
+    memcpy(p + VMWP_HOST_GVA, &gva, sizeof(gva));
+    memcpy(p + VMWP_HOST_GPA, &gpa, sizeof(gpa));
+    memcpy(p + VMWP_HOST_FETCHED, code, length);
+    memset(p + VMWP_HOST_FETCHED + length, 0x90, 16u - length);
+    return p;
+}
+
 void vmwp_host_run(struct vmwp_host *host)
 {
     root_host_run(&host->root);

@@ -85,6 +85,22 @@ void vmwp_host_read(struct vmwp_host *host, uint64_t from, void *bytes,
 struct vmwp_host_message *vmwp_host_io(struct vmwp_host *host, uint16_t port,
                                        uint8_t bytes, bool in);
 
+#define VMWP_HOST_READ 0
+#define VMWP_HOST_WRITE 1
+#define VMWP_HOST_EXECUTE 2
+
+/* In the payload of such a message, behind the header. */
+#define VMWP_HOST_FETCHED_BYTES 0x2c
+#define VMWP_HOST_FLAGS 0x2d
+#define VMWP_HOST_GVA 0x30
+#define VMWP_HOST_GPA 0x38
+#define VMWP_HOST_FETCHED 0x40
+
+/** Adds a message about an access by `code`, which lies at RIP 0x5000, and
+ *  returns its payload for the test to change. */
+uint8_t *vmwp_host_access(struct vmwp_host *host, uint64_t gpa, uint64_t gva,
+                          uint8_t access, const char *code, uint8_t length);
+
 /** Sets the VP's registers from `state`, hands the messages over, and reads
  *  the registers back into `state`. */
 void vmwp_host_run(struct vmwp_host *host);
