@@ -45,32 +45,49 @@ struct opcode {
     uint32_t have;
     uint32_t at; /* of the opcode, in bytes */
     uint8_t rex;
-    bool lock;
     uint8_t length;
 };
 
-static void read_opcode(struct engine *engine, struct opcode *op)
+static uint8_t opcode_byte(const struct opcode *op, uint32_t index)
+{
+    return op->at + index < op->have ? op->bytes[op->at + index] : 0;
+}
+
+/* MOV to and from control and debug registers: ModRM names registers whatever
+ * its mode bits say. */
+static bool is_register_move(const struct opcode *op)
+{
+    uint8_t opcode = opcode_byte(op, 1);
+
+    return opcode_byte(op, 0) == 0x0f && opcode >= 0x20 && opcode <= 0x23;
+}
+
+/* False after #UD: with LOCK, or what the decoder does not know, there is no
+ * such instruction, whatever Unicorn makes of it. */
+static bool read_opcode(struct engine *engine, struct opcode *op)
 {
     bool code64 = engine_image_mode(engine) == CODE_64;
+    bool lock = false;
 
     *op = (struct opcode){0};
     op->have = engine_fetch(engine, op->bytes);
-    op->length = engine_exit_length(engine);
     for (; op->at < op->have; op->at++) {
         uint8_t byte = op->bytes[op->at];
 
         if (code64 && (byte & 0xf0) == 0x40)
             op->rex = byte;
         else if (byte == 0xf0)
-            op->lock = true;
+            lock = true;
         else if (byte == 0x0f)
             break;
     }
-}
-
-static uint8_t opcode_byte(const struct opcode *op, uint32_t index)
-{
-    return op->at + index < op->have ? op->bytes[op->at + index] : 0;
+    op->length = engine_exit_length(engine);
+    if (is_register_move(op))
+        op->length = (uint8_t)(op->at + 3);
+    if (!lock && op->length != 0)
+        return true;
+    engine_event_fault(engine, X86_VECTOR_UD, 0);
+    return false;
 }
 
 static enum x86_gpr opcode_rm(const struct opcode *op)
@@ -320,7 +337,8 @@ void engine_control_cr_write(struct engine *engine, unsigned cr)
     struct opcode op;
     uint64_t value;
 
-    read_opcode(engine, &op);
+    if (!read_opcode(engine, &op))
+        return;
     value = operand_value(engine, opcode_rm(&op));
     if (cr == 0)
         write_cr0_somehow(engine, &op);
@@ -338,7 +356,8 @@ void engine_control_cr_read(struct engine *engine, unsigned cr)
 {
     struct opcode op;
 
-    read_opcode(engine, &op);
+    if (!read_opcode(engine, &op))
+        return;
     if (cr == 8)
         exit_cr8(engine, &op, false);
     else
@@ -382,7 +401,8 @@ void engine_control_dr(struct engine *engine)
     unsigned dr;
     uint64_t value;
 
-    read_opcode(engine, &op);
+    if (!read_opcode(engine, &op))
+        return;
     dr = opcode_byte(&op, 2) >> 3 & 7;
     if (debug_access_faults(engine, dr))
         return;
@@ -407,7 +427,8 @@ void engine_control_invlpg(struct engine *engine)
     struct opcode op;
     gva_t address;
 
-    read_opcode(engine, &op);
+    if (!read_opcode(engine, &op))
+        return;
     if (operand_address(engine, &op, &address) &&
         tlb_flush_page(engine->tlb, gva_page(address), engine->epoch))
         engine->flush_wanted = true;
@@ -434,6 +455,8 @@ void engine_control_rdtsc(struct engine *engine)
     uint32_t have = engine_fetch(engine, code);
     uint64_t tsc;
 
+    if (engine_exit_undefined(engine, length))
+        return;
     engine_bill(engine, COST_RDTSC, 1);
     tsc = engine_control_tsc(engine);
     engine_set_gpr(engine, X86_RAX, (uint32_t)tsc);

@@ -66,6 +66,14 @@ uint8_t engine_exit_length(struct engine *engine)
                                   code, have);
 }
 
+bool engine_exit_undefined(struct engine *engine, uint8_t length)
+{
+    if (length != 0)
+        return false;
+    engine_event_fault(engine, X86_VECTOR_UD, 0);
+    return true;
+}
+
 static uint64_t next_rip(const struct engine *engine, uint32_t bytes)
 {
     uint64_t rip = image_load64(engine, engine->layout->rip) + bytes;
@@ -120,7 +128,8 @@ static void exit_simple(struct engine *engine, enum vm_exit_kind kind)
         .instruction_bytes = engine_exit_length(engine),
     };
 
-    engine_exit_to_host(engine, &exit);
+    if (!engine_exit_undefined(engine, exit.instruction_bytes))
+        engine_exit_to_host(engine, &exit);
 }
 
 static void on_cpuid(struct engine *engine)
@@ -130,6 +139,8 @@ static void on_cpuid(struct engine *engine)
         .instruction_bytes = engine_exit_length(engine),
     };
 
+    if (engine_exit_undefined(engine, exit.instruction_bytes))
+        return;
     exit.u.cpuid.leaf = gpr32(engine, X86_RAX);
     exit.u.cpuid.subleaf = gpr32(engine, X86_RCX);
     engine_exit_to_host(engine, &exit);
@@ -194,8 +205,9 @@ static void on_msr(struct engine *engine)
     uint8_t length = engine_exit_length(engine);
     uint8_t code[16];
 
-    if (engine_fetch(engine, code) >= length && length > 0 &&
-        code[length - 1] == 0x30)
+    if (engine_exit_undefined(engine, length))
+        return;
+    if (engine_fetch(engine, code) >= length && code[length - 1] == 0x30)
         on_wrmsr(engine, length);
     else
         on_rdmsr(engine, length);

@@ -407,6 +407,9 @@ bool engine_step_piece(struct engine *engine);
 void engine_exit_hook(uc_engine *uc, uint32_t number, void *context);
 void engine_exit_to_host(struct engine *engine, const struct vm_exit *exit);
 uint8_t engine_exit_length(struct engine *engine);
+/** For a length of 0 true, after #UD: Unicorn takes LOCK CPUID and the like for
+ *  instructions, from which nothing would go on. */
+bool engine_exit_undefined(struct engine *engine, uint8_t length);
 /** Passes over an instruction that the engine has executed itself. */
 void engine_exit_skip(struct engine *engine, uint32_t bytes);
 

@@ -61,6 +61,49 @@ static void randomness_of_the_host_is_not_offered(void **state)
     assert_int_equal(frame(f, 0), GUEST_CODE + 5);
 }
 
+/* Unicorn executes them as if LOCK was not there; the decoder does not know
+ * them, and a processor neither. */
+static void an_intercepted_instruction_with_lock_is_undefined(void **state)
+{
+    static const struct {
+        uint8_t count, bytes[8];
+    } codes[] = {
+        {3, {0xf0, 0x0f, 0xa2}},                   /* cpuid */
+        {3, {0xf0, 0x0f, 0x30}},                   /* wrmsr */
+        {3, {0xf0, 0x0f, 0x31}},                   /* rdtsc */
+        {3, {0xf0, 0x0f, 0x32}},                   /* rdmsr */
+        {2, {0xf0, 0xf4}},                         /* hlt */
+        {4, {0xf0, 0x0f, 0x01, 0xd9}},             /* vmmcall */
+        {4, {0xf0, 0x0f, 0x01, 0xf9}},             /* rdtscp */
+        {4, {0xf0, 0x0f, 0x01, 0x3b}},             /* invlpg (%rbx) */
+        {4, {0xf0, 0x0f, 0x20, 0xc0}},             /* mov %cr0, %rax */
+        {4, {0xf0, 0x0f, 0x22, 0xc0}},             /* mov %rax, %cr0 */
+        {4, {0xf0, 0x0f, 0x21, 0xc0}},             /* mov %dr0, %rax */
+        {4, {0xf0, 0x0f, 0x23, 0xc0}},             /* mov %rax, %dr0 */
+        {6, {0xf0, 0x66, 0x0f, 0x23, 0x45, 0x1f}}, /* and a strange one */
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        fixture_long_mode(f);
+        fixture_write(f, GUEST_CODE, codes[i].bytes, codes[i].count);
+        assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+        assert_int_equal(last_vector(f), X86_VECTOR_UD);
+        assert_int_equal(frame(f, 0), GUEST_CODE);
+    }
+}
+
+/* 0F 20 to 23: its mode bits may say memory; they mean a register. */
+static void a_move_to_a_debug_register_has_three_bytes(void **state)
+{
+    static const uint8_t code[] = {0x0f, 0x23, 0x04, 0xf4}; /* then HLT */
+    struct fixture *f = *state;
+
+    fixture_write(f, GUEST_CODE, code, sizeof(code));
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exit_rip[f->exit_count - 1], GUEST_CODE + 3);
+}
+
 static enum engine_verdict count_steps(struct fixture *f,
                                        const struct vm_exit *exit)
 {
@@ -436,6 +479,8 @@ int main(void)
         IN_LONG_MODE(single_steps_trap_after_each_instruction),
         IN_LONG_MODE(page_faults_name_the_exact_address),
         IN_LONG_MODE(system_calls_enter_and_leave_the_kernel),
+        IN_LONG_MODE(an_intercepted_instruction_with_lock_is_undefined),
+        IN_LONG_MODE(a_move_to_a_debug_register_has_three_bytes),
         IN_LONG_MODE(without_sce_a_system_call_is_undefined),
         IN_LONG_MODE(the_window_opens_after_the_shadow_of_sti),
         IN_LONG_MODE(a_halt_in_the_shadow_is_still_in_the_shadow),
