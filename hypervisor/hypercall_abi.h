@@ -54,6 +54,8 @@ enum hypercall_code {
     HVCALL_ASSERT_VIRTUAL_INTERRUPT = 0x0094,
     HVCALL_CREATE_PORT = 0x0095,
     HVCALL_CONNECT_PORT = 0x0096,
+    HVCALL_START_VIRTUAL_PROCESSOR = 0x0099,
+    HVCALL_GET_VP_INDEX_FROM_APIC_ID = 0x009a,
     HVCALL_CODE_END, /* one more than the greatest code there is */
 };
 
@@ -280,6 +282,41 @@ struct hv_register_assoc { /* an element of SetVpRegisters */
     uint32_t name;
     uint32_t reserved[3];
     struct hv_register_value value;
+};
+
+struct hv_segment_register {
+    uint64_t base;
+    uint32_t limit;
+    uint16_t selector;
+    uint16_t attributes;
+};
+
+struct hv_table_register {
+    uint16_t padding[3];
+    uint16_t limit;
+    uint64_t base;
+};
+
+/* HV_INITIAL_VP_CONTEXT: what a processor starts with. */
+struct hv_initial_vp_context {
+    uint64_t rip, rsp, rflags;
+    struct hv_segment_register cs, ds, es, fs, gs, ss, tr, ldtr;
+    struct hv_table_register idtr, gdtr;
+    uint64_t efer, cr0, cr3, cr4, pat;
+};
+
+struct hv_input_start_vp {
+    uint64_t partition_id;
+    uint32_t vp_index;
+    uint8_t vtl;
+    uint8_t reserved[3];
+    struct hv_initial_vp_context context;
+};
+
+struct hv_input_vp_index_from_apic_id { /* then u32 APIC ids; output: u32 */
+    uint64_t partition_id;
+    uint8_t vtl;
+    uint8_t reserved[7];
 };
 
 /* HV_TRANSLATE_GVA_CONTROL_FLAGS. */
@@ -541,6 +578,8 @@ static_assert(sizeof(struct hv_input_map_gpa_pages) == 24, "TLFS");
 static_assert(sizeof(struct hv_input_create_vp) == 40, "TLFS");
 static_assert(sizeof(struct hv_input_vp_registers) == 16, "TLFS");
 static_assert(sizeof(struct hv_register_assoc) == 32, "TLFS");
+static_assert(sizeof(struct hv_initial_vp_context) == 224, "TLFS");
+static_assert(sizeof(struct hv_input_start_vp) == 240, "TLFS");
 static_assert(sizeof(struct hv_input_translate_gva) == 32, "TLFS");
 static_assert(sizeof(struct hv_output_translate_gva) == 16, "TLFS");
 static_assert(sizeof(struct hv_output_read_gpa) == 24, "TLFS");

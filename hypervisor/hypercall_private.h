@@ -103,6 +103,9 @@ hc_handler hc_vp_assert_interrupt;
 hc_handler hc_vp_clear_interrupt;
 hc_handler hc_vp_notify_long_spin_wait;
 
+hc_handler hc_start_processor;
+hc_handler hc_start_find_index;
+
 hc_handler hc_remote_flush_space;
 hc_handler hc_remote_flush_list;
 hc_handler hc_remote_flush_space_ex;

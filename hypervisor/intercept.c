@@ -70,11 +70,13 @@ static enum engine_verdict handle_cpuid(struct hv_context *context,
     return intercept_done(context, exit);
 }
 
-/* MSRs that the hypervisor does not have go to the parent if it asked. */
-static enum engine_verdict unknown_msr(struct hv_context *context,
+/* MSRs that the hypervisor does not have go to the parent if it asked; what one
+ * that it has does not allow is the guest's fault. */
+static enum engine_verdict refused_msr(struct hv_context *context,
                                        const struct vm_exit *exit)
 {
-    if (partition_intercept_access(context->vp->partition, INTERCEPT_TYPE_MSR,
+    if (!msr_name(exit->u.msr.index) &&
+        partition_intercept_access(context->vp->partition, INTERCEPT_TYPE_MSR,
                                    0))
         return intercept_to_parent(context, INTERCEPT_MSR, exit);
     return intercept_gp(context);
@@ -88,7 +90,7 @@ static enum engine_verdict handle_rdmsr(struct hv_context *context,
 
     cost_note(context->bill, COST_MSR_BODY, 1);
     if (!msr_read(context, exit->u.msr.index, &value))
-        return unknown_msr(context, exit);
+        return refused_msr(context, exit);
     engine_set_gpr(engine, X86_RAX, (uint32_t)value);
     engine_set_gpr(engine, X86_RDX, value >> 32);
     return intercept_done(context, exit);
@@ -99,7 +101,7 @@ static enum engine_verdict handle_wrmsr(struct hv_context *context,
 {
     cost_note(context->bill, COST_MSR_BODY, 1);
     if (!msr_write(context, exit->u.msr.index, exit->u.msr.value))
-        return unknown_msr(context, exit);
+        return refused_msr(context, exit);
     if (context->vp->partition->parent &&
         msr_concerns_parent(exit->u.msr.index, exit->u.msr.value))
         return intercept_to_parent(context, INTERCEPT_MSR, exit);

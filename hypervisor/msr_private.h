@@ -29,10 +29,11 @@ msr_write_fn msr_write_lapic, msr_write_synic, msr_write_stimer;
 msr_read_fn msr_read_guest_os_id, msr_read_hypercall, msr_read_vp_index,
     msr_read_vp_runtime, msr_read_reference_count, msr_read_reference_tsc,
     msr_read_tsc_frequency, msr_read_apic_frequency, msr_read_assist,
-    msr_read_crash, msr_read_guest_idle, msr_read_tsc_invariant;
+    msr_read_crash, msr_read_guest_idle, msr_read_reenlightenment,
+    msr_read_tsc_emulation, msr_read_tsc_invariant;
 msr_write_fn msr_write_guest_os_id, msr_write_hypercall,
     msr_write_reference_tsc, msr_write_assist, msr_write_crash, msr_write_reset,
-    msr_write_tsc_invariant;
+    msr_write_reenlightenment, msr_write_tsc_emulation, msr_write_tsc_invariant;
 
 msr_read_fn msr_read_tsc, msr_read_feature_control, msr_read_bios_sign_id,
     msr_read_mtrr_cap, msr_read_misc_enable, msr_read_mcg_status,

@@ -21,6 +21,9 @@
 #define CRASH_NOTIFY (UINT64_C(1) << 63)
 #define CRASH_MESSAGE (UINT64_C(1) << 62)
 
+/* Vector 7:0, enabled 16, target VP 63:32. */
+#define REENLIGHTENMENT_RESERVED UINT64_C(0xfffeff00)
+
 static struct hv_partition *partition_of(const struct hv_context *context)
 {
     return context->vp->partition;
@@ -277,6 +280,46 @@ bool msr_read_guest_idle(struct hv_context *context, uint32_t index,
     (void)index;
     *value = 0;
     vp_idle(context, context->vp);
+    return true;
+}
+
+/* Reenlightenment (TLFS, "TSC Enlightenments"): a guest that runs guests of its
+ * own asks to be told when a migration has changed the TSC's frequency, which
+ * happens to none here: the registers keep what is asked for. */
+
+bool msr_read_reenlightenment(struct hv_context *context, uint32_t index,
+                              uint64_t *value)
+{
+    (void)index;
+    *value = partition_of(context)->reenlightenment_control;
+    return true;
+}
+
+bool msr_write_reenlightenment(struct hv_context *context, uint32_t index,
+                               uint64_t value)
+{
+    (void)index;
+    if ((value & REENLIGHTENMENT_RESERVED) != 0)
+        return false;
+    partition_of(context)->reenlightenment_control = value;
+    return true;
+}
+
+bool msr_read_tsc_emulation(struct hv_context *context, uint32_t index,
+                            uint64_t *value)
+{
+    (void)index;
+    *value = partition_of(context)->tsc_emulation_control;
+    return true;
+}
+
+bool msr_write_tsc_emulation(struct hv_context *context, uint32_t index,
+                             uint64_t value)
+{
+    (void)index;
+    if ((value & ~ENABLE) != 0)
+        return false;
+    partition_of(context)->tsc_emulation_control = value;
     return true;
 }
 

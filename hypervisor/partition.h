@@ -37,6 +37,7 @@ enum partition_state {
 #define PRIVILEGE_ACCESS_REFERENCE_TSC PRIVILEGE(9)
 #define PRIVILEGE_ACCESS_GUEST_IDLE PRIVILEGE(10)
 #define PRIVILEGE_ACCESS_FREQUENCY PRIVILEGE(11)
+#define PRIVILEGE_ACCESS_REENLIGHTENMENT PRIVILEGE(13)
 #define PRIVILEGE_ACCESS_TSC_INVARIANT PRIVILEGE(15)
 #define PRIVILEGE_CREATE_PARTITIONS PRIVILEGE(32)
 #define PRIVILEGE_ACCESS_PARTITION_ID PRIVILEGE(33)
@@ -50,6 +51,7 @@ enum partition_state {
 #define PRIVILEGE_ACCESS_VP_REGISTERS PRIVILEGE(49)
 #define PRIVILEGE_FAST_HYPERCALL_OUTPUT PRIVILEGE(51)
 #define PRIVILEGE_EXTENDED_HYPERCALLS PRIVILEGE(52)
+#define PRIVILEGE_START_VIRTUAL_PROCESSOR PRIVILEGE(53)
 
 /** Every privilege that has a name: what the root has, and what a property
  *  may set at most (its parent's mask limits it further). */
@@ -63,7 +65,8 @@ enum partition_state {
      PRIVILEGE_ACCESS_APIC_MSRS | PRIVILEGE_ACCESS_HYPERCALL_MSRS |            \
      PRIVILEGE_ACCESS_VP_INDEX | PRIVILEGE_ACCESS_RESET |                      \
      PRIVILEGE_ACCESS_REFERENCE_TSC | PRIVILEGE_ACCESS_GUEST_IDLE |            \
-     PRIVILEGE_ACCESS_FREQUENCY | PRIVILEGE_ACCESS_TSC_INVARIANT |             \
+     PRIVILEGE_ACCESS_FREQUENCY | PRIVILEGE_ACCESS_REENLIGHTENMENT |           \
+     PRIVILEGE_ACCESS_TSC_INVARIANT | PRIVILEGE_START_VIRTUAL_PROCESSOR |      \
      PRIVILEGE_POST_MESSAGES | PRIVILEGE_SIGNAL_EVENTS |                       \
      PRIVILEGE_EXTENDED_GVA_RANGES | PRIVILEGE_FAST_HYPERCALL_OUTPUT |         \
      PRIVILEGE_EXTENDED_HYPERCALLS)
@@ -142,6 +145,7 @@ struct hv_partition {
     uint32_t reference_tsc_sequence; /* of the last page; by reftime.c */
     uint64_t crash[6];
     uint64_t tsc_invariant_control;
+    uint64_t reenlightenment_control, tsc_emulation_control;
 
     /* Deposited pages not in use; written by memory.c. */
     struct memory_pool *pool; /* owns */

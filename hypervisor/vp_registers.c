@@ -575,7 +575,7 @@ static bool settable(const struct vp_registers *registers)
     const struct hv_vp *vp = registers->vp;
 
     return vp == registers->context->vp || vp->state == VP_SUSPENDED ||
-           vp->state == VP_SHUTDOWN;
+           vp->state == VP_WAIT_FOR_SIPI || vp->state == VP_SHUTDOWN;
 }
 
 enum hv_status vp_registers_set(struct vp_registers *registers, uint32_t name,
@@ -590,6 +590,12 @@ enum hv_status vp_registers_set(struct vp_registers *registers, uint32_t name,
     if (!row->always && !settable(registers))
         return HV_STATUS_INVALID_VP_STATE;
     return row->set(registers, row, name - row->first, value);
+}
+
+void vp_registers_discard(struct vp_registers *registers)
+{
+    registers->loaded = false;
+    registers->changed = false;
 }
 
 void vp_registers_close(struct vp_registers *registers)

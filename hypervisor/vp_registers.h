@@ -112,6 +112,9 @@ enum hv_status vp_registers_get(struct vp_registers *registers, uint32_t name,
 enum hv_status vp_registers_set(struct vp_registers *registers, uint32_t name,
                                 const struct hv_register_value *value);
 
+/** Forgets what has been set and is the engine's. */
+void vp_registers_discard(struct vp_registers *registers);
+
 /** Writes what has been set to the engine. */
 void vp_registers_close(struct vp_registers *registers);
 

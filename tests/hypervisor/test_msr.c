@@ -128,7 +128,11 @@ every_synthetic_msr_has_its_reset_value_and_its_refusals(void **state)
         {CRASH_P0, true, 0, 0xdead, NONE},
         {CRASH_P0 + 4, true, 0, 0xbeef, NONE},
         {CRASH_CTL, true, UINT64_C(3) << 62, UINT64_C(1) << 63, NONE},
-        {0x40000106, false, 0, NONE, 0}, /* reenlightenment */
+        {0x40000106, true, 0, UINT64_C(0x3000100ee),
+         0x100}, /* target, vector */
+        {0x40000107, true, 0, 1, 2},
+        {0x40000108, true, 0, 0, 1},
+        {0x40000109, false, 0, NONE, 0},
         {0x40000118, true, 0, 1, 2},
         {0x3fffffff, false, 0, NONE, 0},
         {0x40001083, false, 0, NONE, 0}, /* nested SynIC */
@@ -219,6 +223,9 @@ static void each_privilege_gates_its_msrs_and_no_others(void **state)
         {0x4000009f, PRIVILEGE_ACCESS_SYNIC},
         {0x400000b0, PRIVILEGE_ACCESS_SYNTHETIC_TIMERS},
         {0x400000b7, PRIVILEGE_ACCESS_SYNTHETIC_TIMERS},
+        {0x40000106, PRIVILEGE_ACCESS_REENLIGHTENMENT},
+        {0x40000107, PRIVILEGE_ACCESS_REENLIGHTENMENT},
+        {0x40000108, PRIVILEGE_ACCESS_REENLIGHTENMENT},
         {CRASH_P0, 0},
         {0x1b, 0},
         {0x277, 0},
