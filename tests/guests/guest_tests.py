@@ -9,6 +9,7 @@ class GuestTest:
     image: str
     vps: int = 1
     memory_mib: int = 256
+    host_memory_gib: int = 4
     args: dict = field(default_factory=dict)
     # What the hypervisor withholds: {name: false}.
     enlightenments: dict = field(default_factory=dict)
@@ -36,6 +37,14 @@ GUEST_TESTS = {
     "triple": GuestTest("selftest-triple", fails_with="triple fault"),
     "triple_stack": GuestTest(
         "selftest-triple", args={"cause": "stack"}, fails_with="triple fault"
+    ),
+    "extent": GuestTest("selftest-extent", vps=64, runs_on_qemu=False),
+    "extent_64gib": GuestTest(
+        "selftest-extent",
+        memory_mib=65536,
+        host_memory_gib=68,
+        args={"high": "62464"},
+        runs_on_qemu=False,
     ),
     "apic": GuestTest("hvtest-apic", vps=3, is_timed=True),
     "apic_xapic": GuestTest(

@@ -17,7 +17,7 @@ SCENARIO = """\
 hvsim: 1
 name: {name}
 duration: 10min
-host: {{nodes: [{{lps: 4, memory: 4GiB}}]}}
+host: {{nodes: [{{lps: 4, memory: {host_memory}GiB}}]}}
 root: {{vps: 1, memory: 512MiB}}
 vms:
   - name: guest
@@ -40,6 +40,7 @@ def scenario_text(name, test):
         name=name,
         vps=test.vps,
         memory=test.memory_mib,
+        host_memory=test.host_memory_gib,
         image=test.image,
         args=mapping(test.args),
         enlightenments=mapping(test.enlightenments),
