@@ -350,7 +350,9 @@ static enum hv_status set_privileges(struct hv_context *context,
     /* What CPUID has told a guest once must stay true. */
     if (partition->vp_count != 0)
         return HV_STATUS_INVALID_PARTITION_STATE;
-    if ((value & ~partition->parent->privileges) != 0)
+    /* Who may manage processors takes itself for the root. */
+    if ((value & (~partition->parent->privileges | PRIVILEGE_CPU_MANAGEMENT)) !=
+        0)
         return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
     partition->privileges = value;
     return HV_STATUS_SUCCESS;
