@@ -172,6 +172,11 @@ void engine_set_limit(struct engine *engine, cycles_t limit)
     engine_update_attention(engine);
 }
 
+void engine_set_clock_limit(struct engine *engine, cycles_t limit)
+{
+    engine->clock_limit = limit.v;
+}
+
 void engine_set_tsc_offset(struct engine *engine, uint64_t offset)
 {
     engine->tsc_offset = offset;
@@ -224,6 +229,8 @@ static void begin_run(struct engine *engine, struct engine_run *run)
     engine->taken = subcycles(run->now);
     engine->clock = engine->taken + not_taken;
     engine->limit = subcycles(run->limit);
+    engine->clock_limit = run->clock_limit.v;
+    engine->at_clock = false;
     engine->billed = 0;
     if (run->bill) {
         cost_bill_add(run->bill, &engine->owed);
@@ -259,8 +266,8 @@ static bool due(struct engine *engine, enum vm_exit_kind *why)
             return true;
         }
     }
-    if (engine->clock + engine->billed >= engine->limit &&
-        !engine->scratch.active) {
+    if (engine->at_clock || (engine->clock + engine->billed >= engine->limit &&
+                             !engine->scratch.active)) {
         *why = VM_EXIT_LIMIT;
         return true;
     }
@@ -341,6 +348,7 @@ enum vm_exit_kind engine_run(struct engine *engine, struct engine_run *run)
         }
     }
     bring_up_to_date(engine);
+    run->at_clock = engine->at_clock;
     engine_foresee_stay_ended(engine);
     engine->stop = STOP_NONE;
     engine->run = NULL;

@@ -152,6 +152,9 @@ struct engine_run {
     cycles_t now;           /* in: simulated time at entry */
     cycles_t limit;         /* in: come back at the first block boundary at or
                                after this time, what is billed included */
+    cycles_t clock_limit;   /* in: come back before an instruction that reads
+                               a clock after this time */
+    bool at_clock;          /* out: it has, with VM_EXIT_LIMIT */
     struct cost_bill *bill; /* borrowed: costs beside the code's own */
 };
 
@@ -186,6 +189,9 @@ void engine_advance(struct engine *engine, cycles_t spent);
 
 /** Moves the limit, from inside on_exit or before a run. */
 void engine_set_limit(struct engine *engine, cycles_t limit);
+
+/** Moves the limit for reading clocks, from inside on_exit. */
+void engine_set_clock_limit(struct engine *engine, cycles_t limit);
 
 /** Guest instructions executed so far; each iteration of a repeated string
  *  instruction counts as one. */

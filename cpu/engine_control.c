@@ -436,11 +436,26 @@ void engine_control_invlpg(struct engine *engine)
     engine_exit_skip(engine, op.length);
 }
 
-/* Time stamp. What is on the bill has been spent too, though its owner has
- * not priced it yet; it never runs backwards when he has. */
+/* What is on the bill has been spent too, though its owner has not priced it
+ * yet. */
+static uint64_t clock_now(const struct engine *engine)
+{
+    return (engine->clock + engine->billed) / SUBCYCLES_PER_CYCLE;
+}
+
+bool engine_control_clock_waits(struct engine *engine)
+{
+    if (clock_now(engine) <= engine->clock_limit)
+        return false;
+    engine->at_clock = true;
+    engine->stop = STOP_BOUNDARY;
+    return true;
+}
+
+/* Time stamp. It never runs backwards when the bill's owner has priced it. */
 uint64_t engine_control_tsc(struct engine *engine)
 {
-    uint64_t now = (engine->clock + engine->billed) / SUBCYCLES_PER_CYCLE;
+    uint64_t now = clock_now(engine);
 
     if (now < engine->tsc_last)
         now = engine->tsc_last;
@@ -455,7 +470,8 @@ void engine_control_rdtsc(struct engine *engine)
     uint32_t have = engine_fetch(engine, code);
     uint64_t tsc;
 
-    if (engine_exit_undefined(engine, length))
+    if (engine_exit_undefined(engine, length) ||
+        engine_control_clock_waits(engine))
         return;
     engine_bill(engine, COST_RDTSC, 1);
     tsc = engine_control_tsc(engine);

@@ -169,6 +169,9 @@ static void on_rdmsr(struct engine *engine, uint8_t length)
     };
     uint64_t value;
 
+    /* Which of them are clocks is for the host to know: any may be one. */
+    if (engine_control_clock_waits(engine))
+        return;
     exit.u.msr.index = gpr32(engine, X86_RCX);
     if (!engine_control_rdmsr(engine, exit.u.msr.index, &value)) {
         engine_exit_to_host(engine, &exit);

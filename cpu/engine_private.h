@@ -197,6 +197,8 @@ struct engine {
     struct engine_run *run; /* NULL outside engine_run() */
     uint64_t taken; /* the clock up to which the host has taken the time */
     uint64_t limit;
+    uint64_t clock_limit;  /* in whole cycles, as clocks are read */
+    bool at_clock;         /* the instruction at RIP has to wait for it */
     uint64_t billed;       /* estimate of what is on the bill */
     struct cost_bill owed; /* for the next run's bill */
     uint64_t tsc_last;
@@ -209,7 +211,7 @@ struct engine {
     struct tlb *tlb; /* owns */
     struct engine_walks walks;
     uint64_t page_faults; /* delivered */
-    uint32_t refills; /* of Unicorn's TLB since it was flushed */
+    uint32_t refills;     /* of Unicorn's TLB since it was flushed */
     uint32_t refills_until_flush;
     struct fetched_page *fetched; /* owns */
     uint32_t fetched_slots;
@@ -426,6 +428,9 @@ void engine_control_cr_read(struct engine *engine, unsigned cr);
 void engine_control_dr(struct engine *engine);
 void engine_control_invlpg(struct engine *engine);
 void engine_control_rdtsc(struct engine *engine);
+/** True if the instruction at RIP, which reads a clock, must not do so yet:
+ *  the run is being left. */
+bool engine_control_clock_waits(struct engine *engine);
 /** False if the MSR is not the engine's; *fault set if it was refused. */
 bool engine_control_rdmsr(struct engine *engine, uint32_t index,
                           uint64_t *value);

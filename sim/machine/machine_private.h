@@ -32,7 +32,7 @@ struct machine_vm {
     char last_line[80];    /* of it that has ended: its beginning */
     struct console_script script;
     uint64_t script_due_ns; /* when it is looked at; CONSOLE_SCRIPT_NEVER */
-    uint32_t results_kept; /* likewise */
+    uint32_t results_kept;  /* likewise */
 };
 
 /** A built-in guest program or a file, as the scenario names it. */
@@ -85,6 +85,7 @@ struct machine {
     struct lp_heap *active;          /* owns: LPs that have something to run */
     struct hv_lp *stepping;          /* the LP under way; NULL between steps */
     cycles_t horizon;                /* of that step */
+    cycles_t others;                 /* no other LP is behind this */
     struct cost_bill bill;           /* of that step */
     cycles_t sampled_at;             /* the last sample; 0: none yet */
     cycles_t boundary;               /* the next sample or the end */

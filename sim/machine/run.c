@@ -4,15 +4,17 @@
  *
  * The LP with the smallest local clock runs next, until its horizon: the next
  * event of the queue, or the clock of the second LP plus the synchronisation
- * quantum. Events fire when no LP is behind them. An LP without anything to
- * run is not in the heap and costs no host time; its clock stands where it
- * went idle until something is put on its run list.
+ * quantum. Events fire when no LP is behind them; and a VP that has siblings
+ * reads a clock when no LP is behind it, so that they agree about time. An LP
+ * without anything to run is not in the heap and costs no host time; its clock
+ * stands where it went idle until something is put on its run list.
  *
  * settle() turns what was noted into time after every functional call, so a
  * handler sees the time at which it starts.
  */
 #include "hypervisor/hypercall.h"
 #include "hypervisor/intercept.h"
+#include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 #include "sim/machine/machine_private.h"
@@ -87,6 +89,14 @@ static cycles_t run_limit(const struct machine *m)
     return cycles_min(limit, m->stepping->slice_end);
 }
 
+/* Until when the VP may read a clock: as long as no other LP is behind, or a
+ * sibling there could read an earlier time after it. It waits for them. Nobody
+ * can tell of a VP without siblings. */
+static cycles_t run_clock_limit(const struct machine *m, const struct hv_vp *vp)
+{
+    return vp->partition->vp_count > 1 ? m->others : CYCLES_NEVER;
+}
+
 static struct hv_context step_context(struct machine *m, struct hv_lp *lp)
 {
     return (struct hv_context){
@@ -122,6 +132,7 @@ static enum engine_verdict run_on_exit(void *host, struct hv_vp *vp,
     vp->runner.ops->advance(vp->runner.context, spent);
     context->now = lp->now;
     engine_set_limit(vp->engine, run_limit(m));
+    engine_set_clock_limit(vp->engine, run_clock_limit(m, vp));
     return verdict;
 }
 
@@ -178,6 +189,16 @@ static void wake_lp(struct machine *m, struct hv_lp *lp, cycles_t at)
     }
 }
 
+/* The LP under way does not get further ahead of `other` than the quantum. */
+static void note_other(struct machine *m, const struct hv_lp *other)
+{
+    cycles_t quantum =
+        clock_from_ns(m->clock, m->scenario->hypervisor.sync_quantum_ns);
+
+    m->others = cycles_min(m->others, other->now);
+    m->horizon = cycles_min(m->horizon, cycles_add(other->now, quantum));
+}
+
 static void run_lp_ready(void *host, struct hv_lp *lp, cycles_t at)
 {
     struct machine *m = host;
@@ -187,11 +208,7 @@ static void run_lp_ready(void *host, struct hv_lp *lp, cycles_t at)
     wake_lp(m, lp, at);
     lp_heap_add(m->active, lp);
     if (m->stepping)
-        m->horizon = cycles_min(
-            m->horizon,
-            cycles_add(lp->now,
-                       clock_from_ns(m->clock,
-                                     m->scenario->hypervisor.sync_quantum_ns)));
+        note_other(m, lp);
 }
 
 static void run_vp_added(void *host, struct hv_vp *vp)
@@ -307,7 +324,11 @@ static void step_run(struct machine *m, struct hv_context *context)
     struct hv_lp *lp = context->lp;
     struct hv_vp *vp = context->vp;
     struct engine_run run = {
-        .now = lp->now, .limit = run_limit(m), .bill = &m->bill};
+        .now = lp->now,
+        .limit = run_limit(m),
+        .clock_limit = run_clock_limit(m, vp),
+        .bill = &m->bill,
+    };
     enum vm_exit_kind kind;
 
     kind = vp->runner.ops->run(vp->runner.context, &run);
@@ -316,7 +337,8 @@ static void step_run(struct machine *m, struct hv_context *context)
      * ever: that LP would never be the one furthest behind. */
     if (!vp->engine && kind == VM_EXIT_STOPPED && lp->now.v == run.now.v)
         spend(m, lp, vp, COST_PARTY_GUEST, cycles(1));
-    if (vp->engine && kind == VM_EXIT_LIMIT && lp->now.v == run.now.v)
+    if (vp->engine && kind == VM_EXIT_LIMIT && lp->now.v == run.now.v &&
+        !run.at_clock)
         spend_stuck(m, lp, vp);
     context->now = lp->now;
     if (kind == VM_EXIT_HLT) { /* of a model; an engine's is an intercept */
@@ -381,10 +403,9 @@ static void step_machine(struct machine *m)
         return;
     }
     m->horizon = CYCLES_NEVER;
+    m->others = CYCLES_NEVER;
     if (second)
-        m->horizon = cycles_add(
-            second->now,
-            clock_from_ns(m->clock, m->scenario->hypervisor.sync_quantum_ns));
+        note_other(m, second);
     step_lp(m, lp);
 }
 

@@ -207,7 +207,8 @@ static uint64_t run_simulated(struct simulated *sim, const uint8_t *start,
                               const uint8_t *end, uint64_t iterations,
                               uint64_t bytes, uint64_t *checksum)
 {
-    struct engine_run run = {.limit = CYCLES_NEVER, .bill = &sim->bill};
+    struct engine_run run = {
+        .limit = CYCLES_NEVER, .clock_limit = CYCLES_NEVER, .bill = &sim->bill};
     uint64_t before, spent;
 
     arena_write(sim->arena, spa(CODE_AT), start, (size_t)(end - start));

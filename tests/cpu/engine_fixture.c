@@ -120,6 +120,7 @@ void fixture_open(struct fixture *f)
         .apic_write = apic_write,
     };
     f->engine = fixture_engine(f);
+    f->run.clock_limit = CYCLES_NEVER;
     f->run.bill = &f->bill;
     LOAD_SNIPPET(f, GUEST_HANDLERS, handlers);
 }

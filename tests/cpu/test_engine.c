@@ -344,6 +344,37 @@ static void the_time_stamp_is_simulated_time(void **state)
     assert_int_equal(engine_gpr(f->engine, X86_RAX), 4);
 }
 
+static void a_clock_is_not_read_after_its_limit(void **state)
+{
+    struct fixture *f = *state;
+
+    LOAD_SNIPPET(f, GUEST_CODE, rdtsc);
+    f->run.clock_limit = cycles(3);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_LIMIT);
+    assert_true(f->run.at_clock);
+    assert_int_equal(f->elapsed, 4); /* the second RDTSC is at 4 */
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 0);
+    /* Nor later, as long as it is not its time. */
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_LIMIT);
+    assert_true(f->run.at_clock);
+    assert_int_equal(f->elapsed, 4);
+    f->run.clock_limit = cycles(4);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_false(f->run.at_clock);
+    assert_int_equal(engine_gpr(f->engine, X86_RAX), 4);
+}
+
+static void an_msr_is_not_read_after_the_clocks_limit(void **state)
+{
+    struct fixture *f = *state;
+
+    LOAD_SNIPPET(f, GUEST_CODE, msrs);
+    f->run.clock_limit = cycles(0);
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_LIMIT);
+    assert_true(f->run.at_clock);
+    assert_int_equal(engine_gpr(f->engine, X86_R8), 0);
+}
+
 static void processor_msrs_are_checked_and_kept(void **state)
 {
     struct fixture *f = *state;
@@ -384,6 +415,8 @@ int main(void)
         IN_LONG_MODE(registers_set_from_outside_cost_no_translations),
         IN_LONG_MODE(global_pages_can_be_spared),
         IN_LONG_MODE(the_time_stamp_is_simulated_time),
+        IN_LONG_MODE(a_clock_is_not_read_after_its_limit),
+        IN_LONG_MODE(an_msr_is_not_read_after_the_clocks_limit),
         IN_LONG_MODE(processor_msrs_are_checked_and_kept),
         IN_LONG_MODE(many_engines_fit_in_little_memory),
     };

@@ -63,7 +63,7 @@ LINUX_CASES = {
     "without_x2apic": job(2, enlightenments={"x2apic": False}),
     "without_direct_timers": job(2, enlightenments={"direct_timers": False}),
     "without_hypervisor": LinuxCase(
-        enlightenments=NOTHING, says=ON_NOTHING,
+        vps=4, enlightenments=NOTHING, says=ON_NOTHING,
         never_says=BAD + ("Hypervisor detected",)),
     "trixie_without_hypervisor": LinuxCase(
         release="trixie", enlightenments=NOTHING, says=ON_NOTHING,

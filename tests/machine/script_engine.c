@@ -284,6 +284,12 @@ void engine_set_limit(struct engine *engine, cycles_t limit)
     engine->limit = limit;
 }
 
+void engine_set_clock_limit(struct engine *engine, cycles_t limit)
+{
+    (void)engine;
+    (void)limit;
+}
+
 uint64_t engine_instructions(const struct engine *engine)
 {
     return engine->operations;
