@@ -10,6 +10,11 @@
 
 #include "hypervisor/hypervisor.h"
 
+/* Those whose writes concern the parent. */
+#define MSR_HV_RESET 0x40000003u
+#define MSR_HV_CRASH_P0 0x40000100u
+#define MSR_HV_CRASH_CONTROL 0x40000105u
+
 #define MSR_MTRR_VARIABLE_COUNT 8
 #define MSR_MTRR_FIXED_COUNT 11
 

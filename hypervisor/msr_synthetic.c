@@ -13,11 +13,8 @@
 #define HYPERCALL_MSR_LOCKED UINT64_C(2)
 #define HYPERCALL_MSR_RESERVED UINT64_C(0xffc)
 
-#define MSR_RESET 0x40000003u
 #define RESET_NOW UINT64_C(1)
 
-#define MSR_CRASH_P0 0x40000100u
-#define CRASH_CONTROL 5
 #define CRASH_NOTIFY (UINT64_C(1) << 63)
 #define CRASH_MESSAGE (UINT64_C(1) << 62)
 
@@ -241,12 +238,11 @@ void msr_fini(struct hv_vp *vp)
 /** The control register reads what can be reported, not what was. */
 bool msr_read_crash(struct hv_context *context, uint32_t index, uint64_t *value)
 {
-    uint32_t which = index - MSR_CRASH_P0;
-
     if (!partition_offers(partition_of(context), FEATURE_CRASH_MSRS))
         return false;
-    *value = which == CRASH_CONTROL ? CRASH_NOTIFY | CRASH_MESSAGE
-                                    : partition_of(context)->crash[which];
+    *value = index == MSR_HV_CRASH_CONTROL
+                 ? CRASH_NOTIFY | CRASH_MESSAGE
+                 : partition_of(context)->crash[index - MSR_HV_CRASH_P0];
     return true;
 }
 
@@ -254,7 +250,7 @@ bool msr_write_crash(struct hv_context *context, uint32_t index, uint64_t value)
 {
     if (!partition_offers(partition_of(context), FEATURE_CRASH_MSRS))
         return false;
-    partition_of(context)->crash[index - MSR_CRASH_P0] = value;
+    partition_of(context)->crash[index - MSR_HV_CRASH_P0] = value;
     return true;
 }
 
@@ -268,9 +264,9 @@ bool msr_write_reset(struct hv_context *context, uint32_t index, uint64_t value)
 
 bool msr_concerns_parent(uint32_t index, uint64_t value)
 {
-    if (index == MSR_RESET)
+    if (index == MSR_HV_RESET)
         return (value & RESET_NOW) != 0;
-    return index == MSR_CRASH_P0 + CRASH_CONTROL && (value & CRASH_NOTIFY) != 0;
+    return index == MSR_HV_CRASH_CONTROL && (value & CRASH_NOTIFY) != 0;
 }
 
 /** The read is done when the VP goes on. */

@@ -474,7 +474,7 @@ static const struct register_row rows[] = {
      .count = 9, /* leaves 40000003 to 4000000b */
      .get = get_cpuid,
      .key = CPUID_LEAF_FEATURES},
-    MSR(HV_REGISTER_CRASH_P0, 6, 0x40000100),
+    MSR(HV_REGISTER_CRASH_P0, 6, MSR_HV_CRASH_P0),
     ROW(HV_REGISTER_PENDING_INTERRUPTION, 1, interruption),
     ROW(HV_REGISTER_INTERRUPT_STATE, 1, interrupt_state),
     FIELDS(HV_REGISTER_RAX, X86_GPR_COUNT, gpr),

@@ -192,35 +192,43 @@ void firmware_aml_resources_close(struct firmware_writer *writer, size_t open)
     firmware_aml_close(writer, open);
 }
 
+/* A part of a resource descriptor. */
+struct part {
+    uint64_t value;
+    unsigned bytes;
+};
+
+#define PUT(writer, ...)                                                       \
+    put_parts(writer, (const struct part[]){__VA_ARGS__},                      \
+              sizeof((const struct part[]){__VA_ARGS__}) /                     \
+                  sizeof(struct part))
+
+static void put_parts(struct firmware_writer *writer, const struct part *parts,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        firmware_put(writer, parts[i].value, parts[i].bytes);
+}
+
 void firmware_aml_io(struct firmware_writer *writer, uint16_t first,
                      uint8_t count)
 {
-    firmware_put(writer, RESOURCE_IO, 1);
-    firmware_put(writer, IO_DECODE_16, 1);
-    firmware_put(writer, first, 2);
-    firmware_put(writer, first, 2);
-    firmware_put(writer, 1, 1); /* alignment */
-    firmware_put(writer, count, 1);
+    PUT(writer, {RESOURCE_IO, 1}, {IO_DECODE_16, 1}, {first, 2} /* least */,
+        {first, 2} /* most */, {1, 1} /* alignment */, {count, 1});
 }
 
 void firmware_aml_irq(struct firmware_writer *writer, unsigned irq)
 {
     CHECK(irq < 16);
-    firmware_put(writer, RESOURCE_IRQ_NO_FLAGS, 1);
-    firmware_put(writer, UINT64_C(1) << irq, 2);
+    PUT(writer, {RESOURCE_IRQ_NO_FLAGS, 1}, {UINT64_C(1) << irq, 2});
 }
 
 void firmware_aml_window(struct firmware_writer *writer, uint64_t first,
                          uint64_t bytes)
 {
-    firmware_put(writer, RESOURCE_QWORD_SPACE, 1);
-    firmware_put(writer, QWORD_SPACE_BYTES, 2);
-    firmware_put(writer, SPACE_MEMORY, 1);
-    firmware_put(writer, SPACE_PRODUCER_FIXED, 1);
-    firmware_put(writer, SPACE_MEMORY_CACHEABLE_WRITABLE, 1);
-    firmware_put(writer, 0, 8); /* granularity */
-    firmware_put(writer, first, 8);
-    firmware_put(writer, first + bytes - 1, 8);
-    firmware_put(writer, 0, 8); /* translation */
-    firmware_put(writer, bytes, 8);
+    PUT(writer, {RESOURCE_QWORD_SPACE, 1}, {QWORD_SPACE_BYTES, 2},
+        {SPACE_MEMORY, 1}, {SPACE_PRODUCER_FIXED, 1},
+        {SPACE_MEMORY_CACHEABLE_WRITABLE, 1}, {0, 8} /* granularity */,
+        {first, 8}, {first + bytes - 1, 8}, {0, 8} /* translation */,
+        {bytes, 8});
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hypervisor/intercept.h"
+#include "hypervisor/msr.h"
 #include "hypervisor/vp_registers.h"
 #include "partitions/vmwp_private.h"
 #include "sim/core/check.h"
@@ -145,9 +146,6 @@ static const char *vmwp_fatal(const struct vmwp_vp *vp)
     }
 }
 
-#define MSR_RESET 0x40000003u
-#define MSR_CRASH_CONTROL 0x40000105u
-
 /* The guest has said that it crashes: what it says of it is read first. */
 static enum root_step vmwp_crash(struct vmwp_vp *vp, struct hv_context *context)
 {
@@ -173,9 +171,9 @@ static enum root_step vmwp_read_crash(struct vmwp_vp *vp,
 static enum root_step vmwp_msr(struct vmwp_vp *vp, struct hv_context *context)
 {
     switch ((uint32_t)vmwp_field(vp, VMWP_MSR_INDEX, 4)) {
-    case MSR_RESET:
+    case MSR_HV_RESET:
         return vmwp_stop(vp, context, VMWP_RESET, NULL);
-    case MSR_CRASH_CONTROL:
+    case MSR_HV_CRASH_CONTROL:
         return vmwp_crash(vp, context);
     default:
         return vmwp_stop(vp, context, VMWP_FAILED, "an MSR that nobody serves");

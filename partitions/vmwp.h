@@ -11,6 +11,7 @@
  */
 
 #include "cpu/mmio.h"
+#include "hypervisor/vector_map.h"
 #include "partitions/console.h"
 #include "partitions/root.h"
 #include "partitions/vdev.h"
@@ -106,13 +107,13 @@ struct vmwp {
     struct vdev_irq_sink irqs;        /* what the devices' lines lead to */
     bool end_wanted;                  /* by the guest, and not told yet */
     enum vmwp_end end;                /* which */
-    struct root_work devices; /* the thread of what devices do unasked */
-    unsigned devices_phase;   /* of it */
-    uint32_t eois[8];         /* vectors ended that the I/O APIC does not
+    struct root_work devices;        /* the thread of what devices do unasked */
+    unsigned devices_phase;          /* of it */
+    uint32_t eois[VECTOR_MAP_WORDS]; /* vectors ended that the I/O APIC does not
                                  know of yet */
-    struct event timer;       /* the first device's deadline */
-    struct console console;   /* COM1 */
-    struct vmwp_input input;  /* of it */
+    struct event timer;              /* the first device's deadline */
+    struct console console;          /* COM1 */
+    struct vmwp_input input;         /* of it */
     vmwp_stopped_fn *on_stopped;
     void *on_stopped_context; /* borrowed */
     struct vmwp_crash crash;

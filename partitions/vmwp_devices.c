@@ -129,17 +129,18 @@ void vmwp_devices_settle(struct vmwp *vmwp, cycles_t now)
 void vmwp_devices_eoi(struct vmwp *vmwp, struct hv_context *context,
                       uint8_t vector)
 {
-    vmwp->eois[vector / 32] |= 1u << vector % 32;
+    vector_map_set(vmwp->eois, vector);
     root_wake_thread(vmwp->root, context, &vmwp->devices);
 }
 
 static void tell_eois(struct vmwp *vmwp)
 {
-    for (unsigned vector = 0; vector < 256; vector++) {
-        if (vmwp->eois[vector / 32] >> vector % 32 & 1)
-            vdev_ioapic_eoi(vmwp->ioapic, (uint8_t)vector);
+    int vector;
+
+    while ((vector = vector_map_lowest(vmwp->eois)) >= 0) {
+        vector_map_clear(vmwp->eois, (uint8_t)vector);
+        vdev_ioapic_eoi(vmwp->ioapic, (uint8_t)vector);
     }
-    memset(vmwp->eois, 0, sizeof(vmwp->eois));
 }
 
 enum { PHASE_WAKE, PHASE_EXPIRE, PHASE_DELIVER };
