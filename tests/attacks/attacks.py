@@ -75,6 +75,8 @@ ATTACKS = {
     "results": Attack(args={"count": "100"}),
     "done": Attack("done"),
     "flood": Attack(RUNS_ON, duration=SHORT),
+    "reset-port": Attack(RUNS_ON, duration=SHORT),
+    "reset-msr": Attack(RUNS_ON, duration=SHORT),
     "dense": Attack(),
     "long": Attack(),
     "self-writing": Attack(),

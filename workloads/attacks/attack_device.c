@@ -13,6 +13,9 @@
 #include "workloads/runtime/x86.h"
 
 #define COM1 0x3f8
+#define RESET_PORT 0xcf9
+#define RESET_NOW 0x06
+#define MSR_RESET 0x40000003u
 #define MANY (UINT64_C(4) << 30)
 
 static void outs(const volatile void *from, uint64_t count)
@@ -219,6 +222,19 @@ static void run_flood(void)
         x86_out8(COM1, 'x');
 }
 
+/* The machine starts again, and so does this: over and over. */
+static void run_reset_port(void)
+{
+    x86_out8(RESET_PORT, RESET_NOW);
+    report_fail("still here after a reset by port");
+}
+
+static void run_reset_msr(void)
+{
+    x86_wrmsr(MSR_RESET, 1);
+    report_fail("still here after a reset by MSR");
+}
+
 const struct attack_case attack_device_cases[] = {
     {"outs", run_outs},
     {"ins", run_ins},
@@ -232,5 +248,7 @@ const struct attack_case attack_device_cases[] = {
     {"false-results", run_false_results},
     {"done", run_done},
     {"flood", run_flood},
+    {"reset-port", run_reset_port},
+    {"reset-msr", run_reset_msr},
     {NULL, NULL},
 };

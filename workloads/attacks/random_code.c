@@ -23,105 +23,6 @@ struct writer {
     uint8_t *at;
 };
 
-uint64_t random_next(struct random_area *area)
-{
-    area->state ^= area->state << 13;
-    area->state ^= area->state >> 7;
-    area->state ^= area->state << 17;
-    return area->state * UINT64_C(0x2545f4914f6cdd1d);
-}
-
-/* 0 .. count - 1 */
-static uint32_t below(struct random_area *area, uint32_t count)
-{
-    return (uint32_t)((random_next(area) >> 32) * count >> 32);
-}
-
-static bool one_in(struct random_area *area, uint32_t count)
-{
-    return below(area, count) == 0;
-}
-
-/* Whether to do what few machines survive. */
-static bool is_lethal(struct random_area *area)
-{
-    return area->lethal_one_in > 0 && one_in(area, area->lethal_one_in);
-}
-
-#define PICK(area, array)                                                      \
-    ((array)[below(area, sizeof(array) / sizeof((array)[0]))])
-
-/* The APIC's page, which is not there for an x2APIC. */
-static uint64_t apic_page(struct random_area *area)
-{
-    if (apic_is_x2apic() && !is_lethal(area))
-        return (uintptr_t)area->entries;
-    return APIC_PHYSICAL;
-}
-
-/* An address that something is, or ought not to be, at. */
-static uint64_t pick_address(struct random_area *area)
-{
-    const uint64_t places[] = {
-        area->sandbox,
-        area->sandbox,
-        area->sandbox + (uint64_t)below(area, 8) * PAGE_BYTES,
-        area->sandbox + (uint64_t)below(area, 8) * PAGE_BYTES,
-        (uintptr_t)area->page,
-        apic_page(area),
-        apic_page(area),
-        (uintptr_t)hyperv_hypercall_page,
-        paging_root(),
-        (uintptr_t)area->entries,
-        memory_end(),
-        memory_end() - PAGE_BYTES,
-        0,
-        0xa0000,
-        0xfec00000,
-        UINT64_C(1) << 32,
-        UINT64_C(1) << 45,
-        UINT64_C(0x000ffffffffff000),
-        UINT64_C(0x00007ffffffff000),
-        UINT64_C(0x0000800000000000),
-        UINT64_C(0xffff800000000000),
-        UINT64_C(0xfffffffffffff000),
-    };
-    uint64_t place = PICK(area, places);
-
-    switch (below(area, 4)) {
-    case 0:
-        return place + below(area, PAGE_BYTES);
-    case 1:
-        return place + PAGE_BYTES - 1 - below(area, 16);
-    case 2:
-        return place + (uint64_t)below(area, 64) * 16;
-    default:
-        return place;
-    }
-}
-
-static uint64_t pick_value(struct random_area *area)
-{
-    switch (below(area, 8)) {
-    case 0:
-        return 0;
-    case 1:
-        return 1;
-    case 2:
-        return UINT64_MAX - below(area, 2);
-    case 3:
-        return UINT64_C(1) << below(area, 64);
-    case 4:
-        return (pick_address(area) & ~UINT64_C(0xfff)) | 1;
-    case 5:
-        return pick_address(area);
-    case 6:
-        return below(area, 256);
-    default:
-        return random_next(area);
-    }
-}
-
 static void put(struct writer *w, const void *bytes, size_t count)
 {
     memcpy(w->at, bytes, count);
@@ -143,7 +44,7 @@ static void put_load(struct writer *w, unsigned reg, uint64_t value)
 
 static void put_noise(struct writer *w)
 {
-    for (uint32_t count = 1 + below(w->area, 15); count > 0; count--)
+    for (uint32_t count = 1 + random_below(w->area, 15); count > 0; count--)
         put_byte(w, (uint8_t)random_next(w->area));
 }
 
@@ -157,20 +58,21 @@ static uint32_t pick_msr(struct random_area *area)
         0x400000b0, 0x40000100, 0xc0000080, 0xc0000100, 0xc0010000,
     };
 
-    if (one_in(area, 8))
+    if (random_one_in(area, 8))
         return (uint32_t)random_next(area);
-    return PICK(area, firsts) + below(area, one_in(area, 4) ? 64 : 4);
+    return RANDOM_PICK(area, firsts) +
+           random_below(area, random_one_in(area, 4) ? 64 : 4);
 }
 
 static void put_msr(struct writer *w)
 {
-    uint64_t value = pick_value(w->area);
+    uint64_t value = random_value(w->area);
 
     put_load(w, RCX, pick_msr(w->area));
     put_load(w, RAX, value);
     put_load(w, RDX, value >> 32);
     put_byte(w, 0x0f);
-    put_byte(w, one_in(w->area, 3) ? 0x32 : 0x30);
+    put_byte(w, random_one_in(w->area, 3) ? 0x32 : 0x30);
 }
 
 static void put_port(struct writer *w)
@@ -182,15 +84,16 @@ static void put_port(struct writer *w)
                                        0x64, 0x48, 0x2e};
     static const uint8_t opcodes[] = {0xe4, 0xe5, 0xe6, 0xe7, 0xec, 0xed,
                                       0xee, 0xef, 0x6c, 0x6d, 0x6e, 0x6f};
-    uint8_t opcode = PICK(w->area, opcodes);
+    uint8_t opcode = RANDOM_PICK(w->area, opcodes);
 
-    put_load(w, RDX, PICK(w->area, ports));
+    put_load(w, RDX, RANDOM_PICK(w->area, ports));
     put_load(w, RCX,
-             one_in(w->area, 16) ? pick_value(w->area) : below(w->area, 16));
-    put_load(w, RSI, pick_address(w->area));
-    put_load(w, RDI, pick_address(w->area));
-    for (uint32_t count = below(w->area, 3); count > 0; count--)
-        put_byte(w, PICK(w->area, prefixes));
+             random_one_in(w->area, 16) ? random_value(w->area)
+                                        : random_below(w->area, 16));
+    put_load(w, RSI, random_address(w->area));
+    put_load(w, RDI, random_address(w->area));
+    for (uint32_t count = random_below(w->area, 3); count > 0; count--)
+        put_byte(w, RANDOM_PICK(w->area, prefixes));
     put_byte(w, opcode);
     if (opcode >= 0xe4 && opcode <= 0xe7)
         put_byte(w, 0xf8);
@@ -200,16 +103,17 @@ static void put_hypercall(struct writer *w)
 {
     uint64_t control = random_next(w->area);
 
-    if (!one_in(w->area, 4)) /* a call that may exist, and no reserved bits */
+    if (!random_one_in(w->area,
+                       4)) /* a call that may exist, and no reserved bits */
         control = (control & UINT64_C(0x0fff0fff00010000)) |
-                  (one_in(w->area, 2) ? 0 : control & 0xffff) |
-                  below(w->area, 0x100);
-    if (one_in(w->area, 2))
+                  (random_one_in(w->area, 2) ? 0 : control & 0xffff) |
+                  random_below(w->area, 0x100);
+    if (random_one_in(w->area, 2))
         control &= UINT64_C(0x0003000300ffffff);
     put_load(w, RCX, control);
-    put_load(w, RDX, pick_value(w->area));
-    put_load(w, R8, pick_value(w->area));
-    switch (below(w->area, 4)) {
+    put_load(w, RDX, random_value(w->area));
+    put_load(w, R8, random_value(w->area));
+    switch (random_below(w->area, 4)) {
     case 0:
         put(w, "\x0f\x01\xc1", 3); /* vmcall */
         break;
@@ -227,18 +131,19 @@ static void put_hypercall(struct writer *w)
 static void put_control_register(struct writer *w)
 {
     static const uint8_t registers[] = {2, 4, 4, 8}, lethal[] = {0, 0, 3, 4};
-    bool dies = is_lethal(w->area);
-    uint8_t reg = dies ? PICK(w->area, lethal) : PICK(w->area, registers);
+    bool dies = random_is_lethal(w->area);
+    uint8_t reg =
+        dies ? RANDOM_PICK(w->area, lethal) : RANDOM_PICK(w->area, registers);
     uint8_t modrm = (uint8_t)(0xc0 | (reg & 7) << 3);
 
-    if (dies && one_in(w->area, 4)) {
-        put_load(w, RAX, pick_value(w->area));
+    if (dies && random_one_in(w->area, 4)) {
+        put_load(w, RAX, random_value(w->area));
     } else {
         put_byte(w, reg >= 8 ? 0x44 : 0x40);
         put(w, "\x0f\x20", 2);
         put_byte(w, modrm);
         put(w, "\x48\x0f\xba\xf8", 4);
-        put_byte(w, below(w->area, dies ? 64 : 32));
+        put_byte(w, random_below(w->area, dies ? 64 : 32));
     }
     put_byte(w, reg >= 8 ? 0x44 : 0x40);
     put(w, "\x0f\x22", 2);
@@ -248,11 +153,11 @@ static void put_control_register(struct writer *w)
 static void put_debug_register(struct writer *w)
 {
     put_load(w, RAX,
-             one_in(w->area, 2) ? pick_address(w->area)
-                                : pick_value(w->area) & 0xffffffff);
+             random_one_in(w->area, 2) ? random_address(w->area)
+                                       : random_value(w->area) & 0xffffffff);
     put_byte(w, 0x0f);
-    put_byte(w, one_in(w->area, 4) ? 0x21 : 0x23);
-    put_byte(w, 0xc0 | below(w->area, 8) << 3);
+    put_byte(w, random_one_in(w->area, 4) ? 0x21 : 0x23);
+    put_byte(w, 0xc0 | random_below(w->area, 8) << 3);
 }
 
 /* Instructions without operands, or with RAX as their only one. */
@@ -315,10 +220,11 @@ static void put_system(struct writer *w)
         {2, {0x0f, 0x77}},             /* emms */
         {4, {0xf3, 0x0f, 0xc7, 0xf8}}, /* rdpid */
     };
-    uint32_t i = below(w->area, sizeof(instructions) / sizeof(instructions[0]));
+    uint32_t i =
+        random_below(w->area, sizeof(instructions) / sizeof(instructions[0]));
 
-    if (one_in(w->area, 2))
-        put_load(w, RAX, pick_value(w->area));
+    if (random_one_in(w->area, 2))
+        put_load(w, RAX, random_value(w->area));
     put(w, instructions[i].bytes, instructions[i].count);
 }
 
@@ -366,13 +272,14 @@ static void put_memory(struct writer *w)
         {4, {0x0f, 0x38, 0xf6, 0x03}},       /* wrss */
         {5, {0x66, 0x0f, 0x38, 0x82, 0x03}}, /* invpcid */
     };
-    uint32_t i = below(w->area, sizeof(instructions) / sizeof(instructions[0]));
+    uint32_t i =
+        random_below(w->area, sizeof(instructions) / sizeof(instructions[0]));
 
-    put_load(w, RBX, pick_address(w->area));
-    if (one_in(w->area, 2)) {
-        put_load(w, RSI, pick_address(w->area));
-        put_load(w, RDI, pick_address(w->area));
-        put_load(w, RCX, below(w->area, 2048));
+    put_load(w, RBX, random_address(w->area));
+    if (random_one_in(w->area, 2)) {
+        put_load(w, RSI, random_address(w->area));
+        put_load(w, RDI, random_address(w->area));
+        put_load(w, RCX, random_below(w->area, 2048));
     }
     put(w, instructions[i].bytes, instructions[i].count);
 }
@@ -382,11 +289,11 @@ static void put_tables(struct writer *w)
 {
     static const uint8_t modrms[] = {0x13, 0x1b}; /* lgdt, lidt (%rbx) */
 
-    if (!is_lethal(w->area))
+    if (!random_is_lethal(w->area))
         return;
-    put_load(w, RBX, pick_address(w->area));
+    put_load(w, RBX, random_address(w->area));
     put(w, "\x0f\x01", 2);
-    put_byte(w, PICK(w->area, modrms));
+    put_byte(w, RANDOM_PICK(w->area, modrms));
 }
 
 static void put_apic(struct writer *w)
@@ -395,22 +302,24 @@ static void put_apic(struct writer *w)
         0x20,  0x80,  0xb0,  0xd0,  0xe0,  0xf0,  0x280, 0x2f0,
         0x300, 0x300, 0x300, 0x310, 0x320, 0x330, 0x340, 0x350,
         0x360, 0x370, 0x380, 0x390, 0x3e0, 0x3f0, 0x400};
-    uint32_t reg = PICK(w->area, registers);
-    uint64_t value =
-        one_in(w->area, 2) ? pick_value(w->area) : random_next(w->area);
+    uint32_t reg = RANDOM_PICK(w->area, registers);
+    uint64_t value = random_one_in(w->area, 2) ? random_value(w->area)
+                                               : random_next(w->area);
 
     /* INIT stops a processor for good, here: let it be rare. */
-    if (reg == 0x300 && (value >> 8 & 7) == 5 && !one_in(w->area, 64))
+    if (reg == 0x300 && (value >> 8 & 7) == 5 && !random_one_in(w->area, 64))
         value ^= 0x100;
     put_load(w, RAX, value);
-    put_load(w, RDX, one_in(w->area, 2) ? below(w->area, 4) : value >> 32);
-    if (apic_is_x2apic() || one_in(w->area, 4)) {
+    put_load(w, RDX,
+             random_one_in(w->area, 2) ? random_below(w->area, 4)
+                                       : value >> 32);
+    if (apic_is_x2apic() || random_one_in(w->area, 4)) {
         put_load(w, RCX, 0x800 + (reg >> 4));
         put(w, "\x0f\x30", 2);
         return;
     }
-    put_load(w, RBX, APIC_PHYSICAL + reg + (one_in(w->area, 8) ? 2 : 0));
-    if (one_in(w->area, 2))
+    put_load(w, RBX, APIC_PHYSICAL + reg + (random_one_in(w->area, 8) ? 2 : 0));
+    if (random_one_in(w->area, 2))
         put(w, "\x89\x03", 2);
     else
         put(w, "\x8b\x03", 2);
@@ -420,8 +329,8 @@ static void put_apic(struct writer *w)
 static uint64_t pick_backed(struct random_area *area)
 {
     const uint64_t pages[] = {
-        apic_page(area),
-        apic_page(area),
+        random_apic_page(area),
+        random_apic_page(area),
         (uintptr_t)hyperv_hypercall_page,
         paging_root(),
         (uintptr_t)area->entries,
@@ -430,27 +339,27 @@ static uint64_t pick_backed(struct random_area *area)
         0x9f000,
     };
 
-    return PICK(area, pages) & PTE_ADDRESS;
+    return RANDOM_PICK(area, pages) & PTE_ADDRESS;
 }
 
 /* An entry of the sandbox's page table, then an access to its page. */
 static void put_entry(struct writer *w)
 {
-    uint32_t page = 1 + below(w->area, 7);
+    uint32_t page = 1 + random_below(w->area, 7);
     uint64_t frame = (uintptr_t)w->area->page + page * PAGE_BYTES;
     uint64_t rights = random_next(w->area) & (PTE_NX | 0x1ff);
 
-    if (is_lethal(w->area))
+    if (random_is_lethal(w->area))
         frame = random_next(w->area) & PTE_ADDRESS;
-    else if (one_in(w->area, 2))
+    else if (random_one_in(w->area, 2))
         frame = pick_backed(w->area);
     put_load(w, RBX, (uintptr_t)&w->area->entries[page]);
     put_load(w, RAX, frame | rights);
     put(w, "\x48\x89\x03", 3); /* mov %rax, (%rbx) */
     put_load(w, RBX, w->area->sandbox + page * PAGE_BYTES);
-    if (one_in(w->area, 2))
+    if (random_one_in(w->area, 2))
         put(w, "\x0f\x01\x3b", 3); /* invlpg (%rbx) */
-    if (one_in(w->area, 3))
+    if (random_one_in(w->area, 3))
         put(w, "\xff\xe3", 2); /* jmp *%rbx */
     else
         put(w, "\x48\x87\x03", 3); /* xchg %rax, (%rbx) */
@@ -473,14 +382,15 @@ static uint64_t pick_selector(struct random_area *area)
         0xfff8,
     };
 
-    return PICK(area, selectors) ^ (one_in(area, 8) ? below(area, 8) : 0);
+    return RANDOM_PICK(area, selectors) ^
+           (random_one_in(area, 8) ? random_below(area, 8) : 0);
 }
 
 static uint64_t pick_flags(struct random_area *area)
 {
     uint64_t flags = random_next(area) & 0x3fffff;
 
-    if (!one_in(area, 4))
+    if (!random_one_in(area, 4))
         flags &= ~(UINT64_C(1) << 17 | UINT64_C(1) << 14); /* VM, NT */
     return flags;
 }
@@ -495,9 +405,9 @@ static void put_flags(struct writer *w)
 static void put_far(struct writer *w)
 {
     static const uint8_t ends[][2] = {{0x48, 0xcf}, {0x48, 0xcb}, {0x90, 0xcf}};
-    uint64_t code = one_in(w->area, 2)
-                        ? pick_address(w->area)
-                        : w->area->sandbox + 256 + below(w->area, 512);
+    uint64_t code = random_one_in(w->area, 2)
+                        ? random_address(w->area)
+                        : w->area->sandbox + 256 + random_below(w->area, 512);
     const uint64_t frame[] = {
         pick_selector(w->area),
         w->area->sandbox + 2048,
@@ -510,28 +420,29 @@ static void put_far(struct writer *w)
         put_load(w, RAX, frame[i]);
         put_byte(w, 0x50);
     }
-    put(w, PICK(w->area, ends), 2);
+    put(w, RANDOM_PICK(w->area, ends), 2);
 }
 
 static void put_floating_point(struct writer *w)
 {
     static const uint8_t prefixes[] = {0x90, 0x66, 0xf2, 0xf3};
 
-    put_load(w, RBX, pick_address(w->area));
-    if (one_in(w->area, 2)) {
-        put_byte(w, 0xd8 + below(w->area, 8));
+    put_load(w, RBX, random_address(w->area));
+    if (random_one_in(w->area, 2)) {
+        put_byte(w, 0xd8 + random_below(w->area, 8));
     } else {
-        put_byte(w, PICK(w->area, prefixes));
+        put_byte(w, RANDOM_PICK(w->area, prefixes));
         put_byte(w, 0x0f);
-        put_byte(w, 0x10 + below(w->area, 0xf0));
+        put_byte(w, 0x10 + random_below(w->area, 0xf0));
     }
-    put_byte(w, one_in(w->area, 2) ? 0x03 : 0xc0 + below(w->area, 64));
+    put_byte(w, random_one_in(w->area, 2) ? 0x03
+                                          : 0xc0 + random_below(w->area, 64));
 }
 
 /* A store into the block itself, ahead of or behind where it stands. */
 static void put_patch(struct writer *w)
 {
-    put_load(w, RBX, w->area->sandbox + below(w->area, 1024));
+    put_load(w, RBX, w->area->sandbox + random_below(w->area, 1024));
     put_load(w, RAX, random_next(w->area));
     put(w, "\x48\x89\x03", 3);
 }
@@ -566,14 +477,15 @@ static void (*const kinds[])(struct writer *) = {
 void random_code(struct random_area *area)
 {
     struct writer writer = {.area = area, .at = area->page};
-    uint32_t count = 1 + below(area, BLOCK_INSTRUCTIONS_MAX);
+    uint32_t count = 1 + random_below(area, BLOCK_INSTRUCTIONS_MAX);
 
     memset(area->page, RANDOM_FILL, PAGE_BYTES);
     for (unsigned i = 0; i < RANDOM_REGISTER_COUNT; i++)
-        area->registers[i] = pick_value(area);
+        area->registers[i] = random_value(area);
     area->registers[RSP] = area->sandbox + 3072;
-    area->flags = one_in(area, 8) ? pick_flags(area) : 2 | below(area, 2) << 9;
-    put_load(&writer, RDI, pick_value(area));
+    area->flags = random_one_in(area, 8) ? pick_flags(area)
+                                         : 2 | random_below(area, 2) << 9;
+    put_load(&writer, RDI, random_value(area));
     while (count-- > 0)
-        PICK(area, kinds)(&writer);
+        RANDOM_PICK(area, kinds)(&writer);
 }

@@ -10,6 +10,8 @@
 #include "workloads/attacks/random.h"
 #include "workloads/runtime/segments.h"
 
+    .set TRAP_DB_VECTOR, 1
+
     .text
     .align 16
     .globl random_entries
@@ -17,10 +19,27 @@ random_entries: /* 256 entry points of RANDOM_ENTRY_BYTES each */
     .set vector, 0
     .rept 256
     .align RANDOM_ENTRY_BYTES
+    .if vector == TRAP_DB_VECTOR
+    jmp random_step
+    .else
     mov $vector, %r15d
     jmp random_recover
+    .endif
     .set vector, vector + 1
     .endr
+
+/* #DB: one instruction more is done. Goes on with the next, with everything as
+ * it was, as long as there are steps left. */
+random_step:
+    push %rax
+    mov %rsp, %rax
+    and $-RANDOM_AREA_BYTES, %rax
+    decq RANDOM_AREA_STEPS(%rax)
+    pop %rax
+    js 1f
+    iretq
+1:  mov $TRAP_DB_VECTOR, %r15d
+    jmp random_recover
 
     .globl random_recover
 random_recover:
@@ -86,4 +105,37 @@ random_leave: /* RDI = struct random_area */
     mov RANDOM_AREA_REGISTERS + 0x70(%rdi), %r14
     mov RANDOM_AREA_REGISTERS + 0x78(%rdi), %r15
     jmp *RANDOM_AREA_CODE(%rdi)
+
+    /* The same through a frame, to any mode and ring, with little to write to. */
+    .globl random_leave_run
+random_leave_run: /* RDI = struct random_area */
+    fninit
+    mov $SEGMENT_USER_DATA, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %fs /* bases 0: what GS has is not for attacks */
+    mov %eax, %gs
+    mov RANDOM_AREA_VIEW(%rdi), %rax
+    mov %rax, %cr3
+    pushq RANDOM_AREA_FRAME + 0x20(%rdi)
+    pushq RANDOM_AREA_FRAME + 0x18(%rdi)
+    pushq RANDOM_AREA_FRAME + 0x10(%rdi)
+    pushq RANDOM_AREA_FRAME + 0x08(%rdi)
+    pushq RANDOM_AREA_FRAME + 0x00(%rdi)
+    mov RANDOM_AREA_REGISTERS + 0x00(%rdi), %rax
+    mov RANDOM_AREA_REGISTERS + 0x08(%rdi), %rcx
+    mov RANDOM_AREA_REGISTERS + 0x10(%rdi), %rdx
+    mov RANDOM_AREA_REGISTERS + 0x18(%rdi), %rbx
+    mov RANDOM_AREA_REGISTERS + 0x28(%rdi), %rbp
+    mov RANDOM_AREA_REGISTERS + 0x30(%rdi), %rsi
+    mov RANDOM_AREA_REGISTERS + 0x40(%rdi), %r8
+    mov RANDOM_AREA_REGISTERS + 0x48(%rdi), %r9
+    mov RANDOM_AREA_REGISTERS + 0x50(%rdi), %r10
+    mov RANDOM_AREA_REGISTERS + 0x58(%rdi), %r11
+    mov RANDOM_AREA_REGISTERS + 0x60(%rdi), %r12
+    mov RANDOM_AREA_REGISTERS + 0x68(%rdi), %r13
+    mov RANDOM_AREA_REGISTERS + 0x70(%rdi), %r14
+    mov RANDOM_AREA_REGISTERS + 0x78(%rdi), %r15
+    mov RANDOM_AREA_REGISTERS + 0x38(%rdi), %rdi
+    iretq
     .section .note.GNU-stack, "", @progbits
