@@ -40,7 +40,8 @@ struct cli_live {
     bool is_left;     /* by the key */
     bool is_full;     /* nothing more is typed */
     bool is_quiet;
-    bool is_in_line;  /* the guest has not ended its last line */
+    bool is_shown_raw; /* standard output is the terminal, which is raw */
+    uint8_t last;     /* byte that the guest has printed */
     bool has_started; /* the pace has */
     const char *name; /* of the VM; borrowed */
     struct pace pace;
@@ -107,15 +108,18 @@ static void put(void *context, uint8_t byte)
 {
     struct cli_live *live = context;
 
+    /* Not every guest sends a return before it. */
+    if (live->is_shown_raw && byte == '\n' && live->last != '\r')
+        putchar('\r');
     putchar(byte);
-    live->is_in_line = byte != '\n';
+    live->last = byte;
 }
 
 static void say_full(struct cli_live *live)
 {
     if (!live->is_full && !live->is_quiet)
         fprintf(stderr, "hvsim: no more is typed: a run keeps 256 KiB of input "
-                        "in 10,000 pieces\n");
+                        "in 10,000 pieces\r\n");
     live->is_full = true;
     live->count = 0;
     if (!live->is_terminal)
@@ -227,6 +231,8 @@ enum sim_status cli_live_create(struct cli_live **out,
                                              .is_left = is_left};
     live->name = vm;
     live->is_terminal = isatty(STDIN_FILENO);
+    live->is_shown_raw = live->is_terminal && isatty(STDOUT_FILENO);
+    live->last = '\n';
     live->is_quiet = cli_given(invocation, CLI_QUIET, NULL);
     live->is_open = true;
     *out = live;
@@ -255,8 +261,8 @@ void cli_live_end(const struct cli_live *live)
 {
     if (!live)
         return;
-    if (live->is_in_line && isatty(STDOUT_FILENO))
-        putchar('\n');
     fflush(stdout);
     terminal_restore();
+    if (live->last != '\n' && isatty(STDOUT_FILENO))
+        putchar('\n');
 }

@@ -72,7 +72,6 @@ enum sim_status terminal_make_raw(int fd, struct sim_error *error)
     terminal_state.fd = fd;
     terminal_state.raw = terminal_state.before;
     cfmakeraw(&terminal_state.raw);
-    terminal_state.raw.c_oflag = terminal_state.before.c_oflag;
     for (size_t i = 0; i < FATAL_COUNT; i++)
         catch_signal(fatal_signals[i], terminal_die);
     catch_signal(SIGCONT, on_continue);

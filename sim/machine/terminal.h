@@ -11,8 +11,8 @@
 
 #include "sim/core/error.h"
 
-/** Makes the terminal `fd` raw, but for output, where "\n" still begins a
- *  line: not every guest sends a return before it. SIM_IO_ERROR. */
+/** Makes the terminal `fd` raw, for output too: "\n" alone goes down, and not
+ *  to the left. SIM_IO_ERROR. */
 MUST_USE enum sim_status terminal_make_raw(int fd, struct sim_error *error);
 
 /** Gives it back; does nothing if it is not raw. */

@@ -4,8 +4,8 @@
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from linux_scenarios import (boot_shows, guest_view_shows, many_shows,
-                             smp_shows)
+from linux_scenarios import (boot_shows, console_shows, guest_view_shows,
+                             many_shows, smp_shows)
 
 SKIPPED = 77  # an exit code that ctest knows
 
@@ -53,6 +53,8 @@ LINUX_CASES = {
                                shows=many_shows),
     "scenario_guest_view": LinuxCase(scenario="guest-view", says=(),
                                      powers_off=False, shows=guest_view_shows),
+    "scenario_console": LinuxCase(scenario="linux-console", says=(),
+                                  shows=console_shows),
     "smp2": job(2),
     "smp8": job(8),
     "trixie": LinuxCase(release="trixie"),

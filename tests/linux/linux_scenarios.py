@@ -65,6 +65,19 @@ def many_shows(results):
         yield "the jobs' checksums differ"
 
 
+def console_shows(results):
+    """All that is typed, and what a shell answers."""
+    typed = [bytes(text) for text, in results.execute(
+        "SELECT bytes FROM input")]
+    if len(typed) != 5 or typed[2] != b"\x03":
+        yield f"not everything was typed: {typed}"
+    text = "\n".join(line for line, in results.execute(
+        "SELECT line FROM console"))
+    for answer in ("-cloud-amd64\n", "\n^C\n", "\nctxt "):
+        if answer not in text:
+            yield f"the shell does not say {answer!r}"
+
+
 def guest_view_shows(results):
     """What a guest believes and what the host has counted agree while there
     are LPs for all, and do not when there are not."""
