@@ -32,6 +32,7 @@ GUEST_TESTS = {
     "stale": GuestTest("selftest-stale", vps=2),
     "modes": GuestTest("selftest-modes"),
     "exceptions": GuestTest("selftest-exceptions", args={"quirks": "engine"}),
+    "classes": GuestTest("selftest-classes", args={"quirks": "engine"}),
     "privilege": GuestTest("selftest-privilege"),
     "translation": GuestTest("selftest-translation"),
     "triple": GuestTest("selftest-triple", fails_with="triple fault"),

@@ -25,6 +25,12 @@ RULE = re.compile(r"(?:^|/)rule_(\d\d)[._]")
 RULE_PROGRAMS = "test_rules_*"
 
 
+def listed():
+    """What is in the tables, and its tests."""
+    for table in wanted.TABLES:
+        yield from table.items()
+
+
 def guest_cases(hvsim, test):
     """The cases of an in-guest test that were right in all they checked."""
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +55,7 @@ def programs(folder):
     """The unit tests that are wanted."""
     named = {
         folder / test.split("/")[0]
-        for tests in wanted.INTERFACE.values()
+        for _, tests in listed()
         for test in tests
         if test.startswith("test_")
     }
@@ -79,7 +85,7 @@ def missing(found):
     for number in wanted.RULES:
         if not rule_tests(number, found):
             yield f"rule {number} has no test that passed"
-    for what, tests in wanted.INTERFACE.items():
+    for what, tests in listed():
         for test in tests:
             if test not in found:
                 yield f"{what}: {test} did not pass"
@@ -88,7 +94,7 @@ def missing(found):
 def self_test():
     """Nothing is missing where all is there, and what is not there is."""
     every = {f"rule_{number:02}.x" for number in wanted.RULES}
-    every.update(t for tests in wanted.INTERFACE.values() for t in tests)
+    every.update(t for _, tests in listed() for t in tests)
     assert not list(missing(every))
     for test in ("rule_11.x", "synic.polled", "test_hc_port/ports_are_checked"):
         assert list(missing(every - {test})), test
@@ -104,7 +110,7 @@ def main():
     for number in wanted.RULES:
         tests = rule_tests(number, found)
         print(f"rule {number:2}: {tests[0] if tests else '-'}")
-    for what, tests in wanted.INTERFACE.items():
+    for what, tests in listed():
         print(f"{what}: {', '.join(tests)}")
     sys.exit("\n".join(missing(found)) or 0)
 

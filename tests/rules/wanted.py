@@ -20,6 +20,8 @@ GUESTS = (
     "assist",
     "interface",
     "enlightenments",
+    "classes",
+    "exceptions",
 )
 
 # What the interface says of the SynIC, the timers and clocks, the assist page.
@@ -141,3 +143,27 @@ INTERFACE = {
     ),
     "EOI, ICR and TPR are the APIC's": ("assist.registers", "interface.apic_msrs"),
 }
+
+# Every class of exception that processors have and this machine raises.
+EXCEPTIONS = {
+    "#DE, division": ("classes.de",),
+    "#DB, single step and general detect": ("classes.db", "exceptions.single_step"),
+    "NMI": ("classes.nmi", "exceptions.nmi"),
+    "#BP": ("classes.bp",),
+    "#OF": ("classes.of",),
+    "#BR": ("classes.br",),
+    "#UD": ("classes.ud",),
+    "#NM": ("classes.nm",),
+    "#DF": ("classes.df", "exceptions.double_fault"),
+    "#TS": ("classes.ts",),
+    "#NP": ("classes.np",),
+    "#SS": ("classes.ss",),
+    "#GP": ("classes.gp",),
+    "#PF": ("classes.pf",),
+    "#MF, the x87's": ("classes.mf",),
+    "#AC, and where there is none": ("classes.ac",),
+    "#XM, and where there is none": ("classes.xm",),
+    "INT n, and who may": ("classes.int_n",),
+}
+
+TABLES = (INTERFACE, EXCEPTIONS)
