@@ -240,7 +240,7 @@ static void the_privileges_are_shown_as_far_as_they_are_built(void **state)
 
     world->child.privileges = UINT64_MAX;
     leaf = query(world, 0x40000003, 0);
-    assert_int_equal(leaf.eax, 0x8eff); /* no statistics, debugger, ... */
+    assert_int_equal(leaf.eax, 0xaeff); /* no statistics, debugger, ... */
     world->child.privileges = 0;
     leaf = query(world, 0x40000003, 0);
     assert_int_equal(leaf.eax, 0);
@@ -264,10 +264,11 @@ static void features_and_hints_follow_the_privileges(void **state)
         {PRIVILEGE_ACCESS_HYPERCALL_MSRS, 0x40410, 0xd24},
         {PRIVILEGE_ACCESS_SYNIC, 0x20400, 0x120},
         {PRIVILEGE_ACCESS_APIC_MSRS, 0x400, 0x128},
+        {PRIVILEGE_EXTENDED_GVA_RANGES, 0x4400, 0x120},
         {PRIVILEGE_FAST_HYPERCALL_OUTPUT, 0x8400, 0x120},
         {PRIVILEGE_ACCESS_GUEST_IDLE, 0x420, 0x120},
         {PRIVILEGE_ACCESS_RESET, 0x400, 0x130},
-        {UINT64_MAX, 0xe8530, 0xd3c},
+        {UINT64_MAX, 0xec530, 0xd3c},
     };
     struct fake_world *world = *state;
 
@@ -288,6 +289,7 @@ static void what_is_withheld_is_not_shown(void **state)
         {FEATURE_X2APIC, 0x40000004, 0, 0, 1u << 8},
         {FEATURE_HYPERVISOR_PRESENT, 1, 1u << 31, 0, 0},
         {FEATURE_TLB_FLUSH, 0x40000004, 0, 0, 1u << 2},
+        {FEATURE_TLB_FLUSH, 0x40000003, 0, 1u << 14, 0},
         {FEATURE_CLUSTER_IPI, 0x40000004, 0, 0, 1u << 10},
         {FEATURE_EXTENDED_PROCESSOR_MASKS, 0x40000004, 0, 0, 1u << 11},
         {FEATURE_CRASH_MSRS, 0x40000003, 0, 1u << 10, 0},
