@@ -39,8 +39,8 @@ void vmwp_input_init(struct vmwp *vmwp)
 
 void vmwp_set_baud(struct vmwp *vmwp, uint32_t baud)
 {
-    vmwp->input.byte_time = clock_from_ns(vmwp->root->hv->clock,
-                                          BITS_PER_BYTE * NS_PER_S / baud);
+    vmwp->input.byte_time =
+        clock_from_ns(vmwp->root->hv->clock, BITS_PER_BYTE * NS_PER_S / baud);
 }
 
 void vmwp_input_fini(struct vmwp *vmwp)
@@ -66,8 +66,7 @@ void vmwp_input_settle(struct vmwp *vmwp, cycles_t now)
     struct vmwp_input *input = &vmwp->input;
 
     if (vmwp_untyped(vmwp) == 0 || input->arrived ||
-        event_is_scheduled(&input->arrival) ||
-        vdev_uart_room(vmwp->uart) == 0)
+        event_is_scheduled(&input->arrival) || vdev_uart_room(vmwp->uart) == 0)
         return;
     event_schedule(
         vmwp->root->hv->events, &input->arrival,

@@ -73,13 +73,13 @@ static const struct cli_command commands[] = {
      "FILE is a scenario in YAML; - is standard input. Interrupting a run\n"
      "(Ctrl-C) ends it early, and keeps what has been simulated until then;\n"
      "doing so again kills it.\n\n"
-     "With --console, standard output is the VM's console, and what comes from\n"
-     "standard input, a terminal or a pipe, is typed at it; the summary goes to\n"
-     "standard error. At a terminal all keys are the guest's but Ctrl-], which\n"
-     "ends the run; what the guest prints reaches the terminal as it is, escape\n"
-     "sequences too. While input can come, simulated time goes no faster than\n"
-     "real time. hvsim console --script prints what was typed and when, for a\n"
-     "scenario that repeats the run.",
+     "With --console, standard output is the VM's console, and what comes\n"
+     "from standard input, a terminal or a pipe, is typed at it; the summary\n"
+     "goes to standard error. At a terminal all keys are the guest's but\n"
+     "Ctrl-], which ends the run; what the guest prints reaches the terminal\n"
+     "as it is, escape sequences too. While input can come, simulated time\n"
+     "goes no faster than real time. hvsim console --script prints what was\n"
+     "typed and when, for a scenario that repeats the run.",
      run_options, cli_run},
     {"check", "FILE...", 1, SIZE_MAX, "say whether scenarios are valid", NULL,
      check_options, cli_check},
@@ -91,9 +91,9 @@ static const struct cli_command commands[] = {
      "('hvsim explain guest_view' says what is in it).",
      export_options, cli_export},
     {"console", "OUT.db [VM]", 1, 2, "print what VMs wrote to their consoles",
-     "Without VM, the lines of all, each after the VM's name. With --script, what\n"
-     "was typed at the console of VM, or of all, with its simulated times: with\n"
-     "that in the scenario, the same is typed again.",
+     "Without VM, the lines of all, each after the VM's name. With --script,\n"
+     "what was typed at the console of VM, or of all, with its simulated\n"
+     "times: with that in the scenario, the same is typed again.",
      console_options, cli_console},
     {"schema", "", 0, 0, "print the JSON Schema of scenario files", NULL,
      no_options, cli_schema},

@@ -88,9 +88,10 @@ static bool is_text(const char *bytes, size_t count)
 
 static void print_step(sqlite3_stmt *row)
 {
-    const char *bytes = sqlite3_column_blob(row, 1);
+    const char *blob = sqlite3_column_blob(row, 1); /* NULL: of no bytes */
     size_t count = (size_t)sqlite3_column_bytes(row, 1);
-    char *text = bytes ? strndup(bytes, count) : NULL;
+    const char *bytes = blob ? blob : "";
+    char *text = strndup(bytes, count);
     char at[UNITS_TEXT_BYTES];
 
     units_print(UNITS_DURATION, (uint64_t)sqlite3_column_int64(row, 0), at);
@@ -114,7 +115,7 @@ static void print_duration(sqlite3_stmt *row)
 
     units_print(UNITS_DURATION, (uint64_t)sqlite3_column_int64(row, 0),
                 duration);
-    printf("# This run has ended with duration: %s\n", duration);
+    printf("# Ended by hand, the run has ended with duration: %s\n", duration);
 }
 
 static void print_vm(sqlite3_stmt *row)

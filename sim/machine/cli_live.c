@@ -41,9 +41,9 @@ struct cli_live {
     bool is_full;     /* nothing more is typed */
     bool is_quiet;
     bool is_shown_raw; /* standard output is the terminal, which is raw */
-    uint8_t last;     /* byte that the guest has printed */
-    bool has_started; /* the pace has */
-    const char *name; /* of the VM; borrowed */
+    uint8_t last;      /* byte that the guest has printed */
+    bool has_started;  /* the pace has */
+    const char *name;  /* of the VM; borrowed */
     struct pace pace;
     uint64_t looked_ns; /* host time */
     uint8_t bytes[SCENARIO_SEND_BYTES_MAX];
@@ -85,8 +85,8 @@ static void read_input(struct cli_live *live)
     if (got <= 0)
         live->is_open = false;
     else if (room > 0)
-        live->count += look_for_end(live, &live->bytes[live->count],
-                                    (size_t)got);
+        live->count +=
+            look_for_end(live, &live->bytes[live->count], (size_t)got);
     else
         look_for_end(live, spare, (size_t)got);
 }
@@ -195,11 +195,10 @@ static enum sim_status find_vm(const struct scenario *scenario,
         }
         suggest_offer(&near, name, scenario->vms[i].name);
     }
-    return sim_fail(error, SIM_BAD_USAGE,
-                    "run: --console: there is no VM %s%s%s%s",
-                    document_quote(name, quoted),
-                    near.word ? "; did you mean '" : "",
-                    near.word ? near.word : "", near.word ? "'?" : "");
+    return sim_fail(
+        error, SIM_BAD_USAGE, "run: --console: there is no VM %s%s%s%s",
+        document_quote(name, quoted), near.word ? "; did you mean '" : "",
+        near.word ? near.word : "", near.word ? "'?" : "");
 }
 
 enum sim_status cli_live_create(struct cli_live **out,

@@ -145,8 +145,8 @@ static void note_unread(const struct machine *machine)
     const char *vm;
     size_t bytes;
 
-    for (uint32_t i = 0;
-         (bytes = machine_unread(machine, i, &vm)) != SIZE_MAX; i++) {
+    for (uint32_t i = 0; (bytes = machine_unread(machine, i, &vm)) != SIZE_MAX;
+         i++) {
         if (bytes > 0)
             fprintf(stderr,
                     "note: VM \"%s\": its guest has not read the last %zu "

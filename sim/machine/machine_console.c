@@ -222,9 +222,9 @@ bool machine_console_poll(struct machine *m, cycles_t next)
 
     uint64_t next_ns = clock_to_ns(m->clock, next);
     uint64_t now_ns = clock_to_ns(m->clock, m->now);
-    uint64_t until_ns =
-        next_ns > now_ns ? console->wait(console->context, now_ns, next_ns)
-                         : now_ns;
+    uint64_t until_ns = next_ns > now_ns
+                            ? console->wait(console->context, now_ns, next_ns)
+                            : now_ns;
 
     take_input(m, until_ns);
     return until_ns >= next_ns || m->live.count > 0;

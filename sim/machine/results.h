@@ -4,9 +4,9 @@
 
 /**
  * The result database of one run: a single SQLite file whose stable face are
- * the views run, image, perf, perf_total, result, console, input, failure, event
- * and guest_view (results_schema.h). The machine writes it, an interval at a
- * time; everything else reads the views.
+ * the views run, image, perf, perf_total, result, console, input, failure,
+ * event and guest_view (results_schema.h). The machine writes it, an interval
+ * at a time; everything else reads the views.
  *
  * Bytes. The same calls in the same order make the same file with the same
  * version of SQLite, but for the page that holds host_ns. Nothing is written

@@ -28,14 +28,16 @@ struct document_node;
 #define SCENARIO_MODULES_MAX 16 /* per VM */
 #define SCENARIO_ADDRESS_MAX UINT64_C(0xffffffff)
 #define SCENARIO_NO_ADDRESS UINT64_MAX /* not given */
-#define SCENARIO_NO_TIME UINT64_MAX    /* not given */
-#define SCENARIO_EXPECT_BYTES_MAX 1024
-#define SCENARIO_SEND_BYTES_MAX 4096        /* of one step */
-#define SCENARIO_TYPED_BYTES_MAX (256 << 10) /* of all steps of a VM */
-#define SCENARIO_STEPS_MAX 10000            /* of a console */
 #define SCENARIO_VPS_MAX 64            /* per VM */
 #define SCENARIO_VMS_MAX 1024          /* per host, as Hyper-V */
 #define SCENARIO_LPS_MAX 512           /* per host, as Windows Server 2019 */
+
+/* What is typed at consoles. */
+#define SCENARIO_NO_TIME UINT64_MAX /* not given */
+#define SCENARIO_EXPECT_BYTES_MAX 1024
+#define SCENARIO_SEND_BYTES_MAX 4096         /* of one step */
+#define SCENARIO_TYPED_BYTES_MAX (256 << 10) /* of all steps of a VM */
+#define SCENARIO_STEPS_MAX 10000             /* of a VM */
 
 /** A NUMA node. */
 struct scenario_node {

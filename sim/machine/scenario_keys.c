@@ -274,8 +274,7 @@ void scenario_key_expected(const struct scenario_key *key,
         return;
     case SCENARIO_HEX:
         snprintf(expected, SCENARIO_EXPECTED_BYTES,
-                 "two hexadecimal digits for each of at most %" PRIu64
-                 " bytes",
+                 "two hexadecimal digits for each of at most %" PRIu64 " bytes",
                  key->most);
         return;
     case SCENARIO_ADDRESS:
@@ -328,10 +327,9 @@ static void hint_at_quantity(const struct scenario_key *key,
     hint[0] = '\0';
     if (kind == UNITS_PLAIN || !key->standard)
         return;
-    snprintf(hint, HINT_BYTES, "%s%s%s%s%s",
-             *key->standard ? ", such as " : "", key->standard,
-             unit ? " (units: " : "", unit ? units_list(kind) : "",
-             unit ? ")" : "");
+    snprintf(hint, HINT_BYTES, "%s%s%s%s%s", *key->standard ? ", such as " : "",
+             key->standard, unit ? " (units: " : "",
+             unit ? units_list(kind) : "", unit ? ")" : "");
 }
 
 static bool parse_quantity(const struct scenario_key *key, const char *text,

@@ -85,8 +85,9 @@ class LinuxConsole(unittest.TestCase):
         return done.stderr
 
     def rows(self, sql, name="typed"):
-        with contextlib.closing(sqlite3.connect(self.path / f"{name}.db")) as db:
-            return db.execute(sql).fetchall()
+        path = self.path / f"{name}.db"
+        with contextlib.closing(sqlite3.connect(path)) as results:
+            return results.execute(sql).fetchall()
 
     def text(self, name="typed"):
         return "\n".join(line for line, in self.rows(

@@ -74,8 +74,9 @@ class Console(unittest.TestCase):
                           *args, **more)
 
     def rows(self, sql, name="typed"):
-        with contextlib.closing(sqlite3.connect(self.path / f"{name}.db")) as db:
-            return db.execute(sql).fetchall()
+        path = self.path / f"{name}.db"
+        with contextlib.closing(sqlite3.connect(path)) as results:
+            return results.execute(sql).fetchall()
 
     def lines(self, vm="web", name="typed"):
         return [line for line, in self.rows(
@@ -111,7 +112,8 @@ class Console(unittest.TestCase):
             code, _, err = self.hvsim("run", "typed.yaml", "--quiet", "-o",
                                       f"{name}.db")
             self.assertEqual((code, err), (0, ""))
-        self.assertEqual(self.lines()[:3], ["ready", "echo: hello", "echo: bye"])
+        self.assertEqual(self.lines()[:3],
+                         ["ready", "echo: hello", "echo: bye"])
         self.assertEqual([bytes(b) for b, in
                           self.rows("SELECT bytes FROM input")],
                          [b"hello\n", b"bye\r"])

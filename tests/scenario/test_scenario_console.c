@@ -76,16 +76,17 @@ static void digits_stand_for_bytes(void **state)
 }
 
 /* Every character that YAML can name. */
-static void whatever_is_typed_reads_back_from_the_resolved_scenario(
-    void **state)
+static void
+whatever_is_typed_reads_back_from_the_resolved_scenario(void **state)
 {
     struct scenario *s = read_text(
-        HEAD "    console:\n"
-             "      - {send: \"\\x01\\x03\\a\\b\\t\\n\\v\\f\\r\\e !\\\"#'\\\\\"}\n"
-             "      - {send: \"~\\x7f\\x85\\xa0\\xff\\u2028\\ufeff\\U0001F600\"}\n"
-             "      - {expect: \"\xc3\xbc \\r\\n\", after: 3us}\n"
-             "      - {at: 1.234567891s, send: \" \"}\n"
-             "      - {at: 2min, hex: 00}\n");
+        HEAD
+        "    console:\n"
+        "      - {send: \"\\x01\\x03\\a\\b\\t\\n\\v\\f\\r\\e !\\\"#'\\\\\"}\n"
+        "      - {send: \"~\\x7f\\x85\\xa0\\xff\\u2028\\ufeff\\U0001F600\"}\n"
+        "      - {expect: \"\xc3\xbc \\r\\n\", after: 3us}\n"
+        "      - {at: 1.234567891s, send: \" \"}\n"
+        "      - {at: 2min, hex: 00}\n");
     char *yaml = scenario_resolved_yaml(s);
     struct scenario *again = read_text(yaml);
 
