@@ -179,8 +179,7 @@ void rule_12_the_header_has_a_word_for_each_bank(void)
         call(ipi, CALL_CLUSTER_IPI_EX | CONTROL_VARIABLE(1) | CONTROL_REPS(1)),
         STATUS_INVALID_INPUT, "an IPI with a rep count");
     clock_spin(IPI_TRAVELS_NS);
-    selftest_equal(__atomic_load_n(&ipis, __ATOMIC_RELAXED), 0,
-                   "IPIs by that");
+    selftest_equal(__atomic_load_n(&ipis, __ATOMIC_RELAXED), 0, "IPIs by that");
 }
 
 /* By the TLFS; others answer with the status for invalid input. */

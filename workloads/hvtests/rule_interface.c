@@ -36,8 +36,7 @@ void rule_01_what_linux_looks_for(void)
     selftest_equal(x86_cpuid(1, 0).ecx >> 31, 1, "a hypervisor is present");
     selftest_equal(r.eax >= 0x40000005 && r.eax <= 0x4000ffff, true,
                    "the highest leaf, %x", r.eax);
-    selftest_equal(memcmp(&r.ebx, "Microsoft Hv", 12) == 0, true,
-                   "the vendor");
+    selftest_equal(memcmp(&r.ebx, "Microsoft Hv", 12) == 0, true, "the vendor");
     selftest_equal(x86_cpuid(0x40000001, 0).eax, 0x31237648, "Hv#1");
     selftest_equal(privileges & HYPERCALL_MSRS_AND_VP_INDEX,
                    HYPERCALL_MSRS_AND_VP_INDEX, "privileges 5 and 6");

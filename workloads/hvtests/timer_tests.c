@@ -187,7 +187,8 @@ static void run_periodic(void)
 /* Neither direct nor with a SINT to send a message by. */
 static void run_no_target(void)
 {
-    set(2, HV_STIMER_ENABLE, 0);
+    x86_wrmsr(count_msr(2), hyperv_reference_time() + 100 * UNITS_PER_MS);
+    x86_wrmsr(config_msr(2), HV_STIMER_ENABLE);
     selftest_equal(is_enabled(2), 0, "SINT 0, not direct");
     stop(2);
     set(2, HV_STIMER_AUTO_ENABLE, hyperv_reference_time() + UNITS_PER_MS);
