@@ -432,13 +432,23 @@ bool engine_memory_fill(uc_engine *uc, uint64_t page, uc_mem_type type,
     return fill_guest(engine, gva(page), access, entry);
 }
 
+/* An access to the APIC page is an intercept like others, though here it ends
+ * inside Unicorn. */
+static void bill_apic_access(struct engine *engine)
+{
+    engine_bill(engine, COST_VMEXIT, 1);
+    engine_bill(engine, COST_EXIT_DISPATCH, 1);
+    engine_bill(engine, COST_APIC_ACCESS, 1);
+    engine_bill(engine, COST_VMENTRY, 1);
+}
+
 uint64_t engine_memory_apic_read(uc_engine *uc, uint64_t offset, unsigned bytes,
                                  void *context)
 {
     struct engine *engine = context;
 
     (void)uc;
-    engine_bill(engine, COST_APIC_ACCESS, 1);
+    bill_apic_access(engine);
     return engine->host->apic_read(engine->host->context, (uint32_t)offset,
                                    bytes);
 }
@@ -449,7 +459,7 @@ void engine_memory_apic_write(uc_engine *uc, uint64_t offset, unsigned bytes,
     struct engine *engine = context;
 
     (void)uc;
-    engine_bill(engine, COST_APIC_ACCESS, 1);
+    bill_apic_access(engine);
     engine->host->apic_write(engine->host->context, (uint32_t)offset, bytes,
                              (uint32_t)value);
     engine_update_attention(engine);
