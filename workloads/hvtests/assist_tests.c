@@ -179,6 +179,13 @@ static void run_waiting(void)
     selftest_equal(log[0].word_last, 0, "something does");
     selftest_equal(log[1].vector, VECTOR_SAME_CLASS, "the second");
     selftest_equal(log[1].word_first, NO_EOI_REQUIRED, "nothing waits then");
+
+    apic_send(0, APIC_ICR_SELF | VECTOR_LOW);
+    take(VECTOR_SAME_CLASS);
+    selftest_equal(count, 2, "interrupts of two at once");
+    selftest_equal(log[0].vector, VECTOR_SAME_CLASS, "the higher one first");
+    selftest_equal(log[0].word_first, 0, "the other waits from the start");
+    selftest_equal(log[1].word_first, NO_EOI_REQUIRED, "and is alone then");
     disable();
 }
 
