@@ -40,11 +40,24 @@ static void write_real(FILE *out, double value)
     fputs(text, out);
 }
 
+/* Bytes that need not be text: hexadecimal digits. */
+static void write_bytes(FILE *out, sqlite3_stmt *row, int column)
+{
+    const unsigned char *bytes = sqlite3_column_blob(row, column);
+    int count = sqlite3_column_bytes(row, column);
+
+    for (int i = 0; i < count; i++)
+        fprintf(out, "%02x", bytes[i]);
+}
+
 static void write_field(FILE *out, sqlite3_stmt *row, int column)
 {
     const char *text;
 
     switch (sqlite3_column_type(row, column)) {
+    case SQLITE_BLOB:
+        write_bytes(out, row, column);
+        break;
     case SQLITE_FLOAT:
         write_real(out, sqlite3_column_double(row, column));
         break;
@@ -99,9 +112,17 @@ static void write_json_text(FILE *out, const char *text)
 
 static void write_json_value(FILE *out, sqlite3_stmt *row, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(row, column);
+    int type = sqlite3_column_type(row, column);
+    const char *text = type == SQLITE_INTEGER || type == SQLITE_TEXT
+                           ? (const char *)sqlite3_column_text(row, column)
+                           : NULL;
 
-    switch (sqlite3_column_type(row, column)) {
+    switch (type) {
+    case SQLITE_BLOB:
+        putc('"', out);
+        write_bytes(out, row, column);
+        putc('"', out);
+        break;
     case SQLITE_FLOAT:
         write_real(out, sqlite3_column_double(row, column));
         break;

@@ -263,7 +263,8 @@ static const struct results_view descriptions[] = {
      NULL},
     {"input", "time_ns, vm, bytes",
      "what was typed at a VM's console at once, by its scenario or by hand; "
-     "hvsim console --script prints it for a scenario",
+     "hvsim console --script prints it for a scenario; hvsim export writes the "
+     "bytes as hexadecimal digits",
      NULL},
     {"event", "time_ns, lp, partition, vp, kind, detail",
      "one step of the schedule, an intercept or an interrupt, if the scenario "

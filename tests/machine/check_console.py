@@ -210,6 +210,10 @@ class Console(unittest.TestCase):
         self.run_it("--console", "web", "--quiet",
                     stdin=bytes(range(1, 256)) + b"\0\n")
         self.assertIn('hex: "', self.script())
+        digits = bytes(range(1, 256)).hex() + "000a"
+        for form in ("csv", "json"):
+            self.assertIn(digits, self.hvsim("export", "typed.db", "--view",
+                                             "input", "--format", form)[1])
         self.assert_repeats(("web", "echo, args: {mode: echo}"))
         self.run_it("--console", "web", "--quiet",
                     stdin="\u00e9\u2028\U0001f600\"\\\t\x1b[A\n".encode())
@@ -283,6 +287,30 @@ class Console(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn("standard input is the scenario", err)
         self.assertEqual([p.name for p in self.path.iterdir()], ["typed.yaml"])
+
+    def test_typing_is_work_of_the_root(self):
+        self.write_echo(duration="100ms")
+        busy = []
+        for text in (b"", b"a" * 400 + b"\n"):
+            self.run_it("--quiet", "--console", "web", stdin=text)
+            busy += self.rows(
+                "SELECT value FROM perf_total WHERE instance LIKE 'Root%' AND"
+                " counter = '% Guest Run Time' ORDER BY value DESC LIMIT 1")
+        # At least two microseconds for each byte.
+        self.assertGreater(busy[1][0] - busy[0][0], 100 * 401 * 2e-6 / 0.1)
+
+    def test_one_of_many_vms_alike_is_typed_at(self):
+        self.write_echo(r'expect: "ready\n", send: "all\n"', duration="100ms")
+        text = (self.path / "typed.yaml").read_text()
+        (self.path / "typed.yaml").write_text(text + "    count: 3\n")
+        code, out, _ = self.run_it("--quiet", "--console", "web-2",
+                                   stdin=b"one\n")
+        self.assertEqual((code, out), (0, "ready\necho: one\necho: all\n"))
+        self.assertEqual(self.lines("web-3"), ["ready", "echo: all"])
+        self.assertEqual(self.script("web-2").count("at:"), 2)
+        self.assertEqual(
+            self.rows("SELECT vm, count(*) FROM input GROUP BY vm"),
+            [("web-1", 1), ("web-2", 2), ("web-3", 1)])
 
     def test_a_script_of_nothing_is_refused(self):
         self.write_echo(duration="5ms")
