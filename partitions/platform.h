@@ -29,6 +29,7 @@
 #define PLATFORM_S5_SLEEP_TYPE 5 /* SLP_TYP that powers off */
 
 /* GSIs. IRQ 0 arrives at pin 2; all others at their own number. */
+#define PLATFORM_KEYBOARD_GSI 1
 #define PLATFORM_PIT_GSI 2
 #define PLATFORM_UART_GSI 4
 #define PLATFORM_RTC_GSI 8

@@ -11,6 +11,7 @@
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "partitions/platform.h"
+#include "partitions/vdev_i8042.h"
 #include "partitions/vdev_ioapic.h"
 #include "partitions/vdev_pic.h"
 #include "partitions/vdev_pit.h"
@@ -30,6 +31,11 @@ static void on_pm_request(void *context, enum vdev_pm_request request)
 
     vmwp->end_wanted = true;
     vmwp->end = request == VDEV_PM_POWER_OFF ? VMWP_POWERED_OFF : VMWP_RESET;
+}
+
+static void on_reset_line(void *context)
+{
+    on_pm_request(context, VDEV_PM_RESET);
 }
 
 static void on_irq(void *context, unsigned gsi, bool level)
@@ -215,7 +221,8 @@ bool vmwp_devices_init(struct vmwp *vmwp)
                                   on_com1_byte, &vmwp->console);
     return add(vmwp, vmwp->uart) &&
            add(vmwp, vdev_pm_create(on_pm_request, vmwp)) &&
-           add(vmwp, vdev_rtc_create()) && add(vmwp, vdev_pit_create());
+           add(vmwp, vdev_rtc_create()) && add(vmwp, vdev_pit_create()) &&
+           add(vmwp, vdev_i8042_create(on_reset_line, vmwp));
 }
 
 void vmwp_devices_fini(struct vmwp *vmwp)

@@ -382,6 +382,15 @@ static void the_guest_can_reset(void **state)
     assert_int_equal(host.end, VMWP_RESET);
 }
 
+static void the_guest_can_reset_by_the_keyboard_controller(void **state)
+{
+    (void)state;
+    vmwp_host_io(&host, 0x64, 1, false)->rax = 0xfe;
+    vmwp_host_run(&host);
+    assert_int_equal(host.ends, 1);
+    assert_int_equal(host.end, VMWP_RESET);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, create, destroy)
 
 int main(void)
@@ -406,6 +415,7 @@ int main(void)
         T(a_level_comes_again_after_the_eoi_message),
         T(the_guest_can_power_off),
         T(the_guest_can_reset),
+        T(the_guest_can_reset_by_the_keyboard_controller),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
