@@ -7,7 +7,8 @@
  * While standard input is open and nothing has come from it that waits to be
  * typed, simulated time goes no faster than real time. The host's clock decides
  * nothing else, and what it decides shows only in when something was typed,
- * which the results record.
+ * which the results record. (Who leaves a machine that is in a step of more than
+ * a second cuts that step, which nothing can repeat.)
  */
 #include <errno.h>
 #include <poll.h>
@@ -32,6 +33,8 @@
  * machine can wait for it at once. */
 #define LOOK_INTERVAL_NS (5 * NS_PER_MS)
 #define WAIT_MS_MAX 100
+/* For how long who leaves waits for a step to end. */
+#define PATIENCE_NS NS_PER_S
 
 struct cli_live {
     struct machine_console console;
@@ -45,7 +48,7 @@ struct cli_live {
     bool has_started;  /* the pace has */
     const char *name;  /* of the VM; borrowed */
     struct pace pace;
-    uint64_t looked_ns; /* host time */
+    uint64_t looked_ns, left_ns; /* host time */
     uint8_t bytes[SCENARIO_SEND_BYTES_MAX];
     size_t count; /* of them, not taken yet */
 };
@@ -68,6 +71,7 @@ static size_t look_for_end(struct cli_live *live, const uint8_t *bytes,
     if (!end)
         return count;
     live->is_left = true;
+    live->left_ns = host_now_ns();
     return (size_t)(end - bytes);
 }
 
@@ -133,8 +137,7 @@ static size_t get(void *context, uint8_t *bytes, size_t most)
 
     /* A file is always ready: to ask at every step makes its input come at the
      * same times in every run. */
-    if (!live->is_terminal ||
-        host_now_ns() - live->looked_ns >= LOOK_INTERVAL_NS)
+    if (!live->is_terminal)
         look(live, 0);
     if (most == 0 && live->count > 0)
         say_full(live);
@@ -172,9 +175,20 @@ static uint64_t wait_until(void *context, uint64_t now_ns, uint64_t next_ns)
 
 static bool is_left(void *context)
 {
+    struct cli_live *live = context;
+
+    /* Who is at a terminal is heard also by a machine that wants no input. */
+    if (live->is_terminal &&
+        host_now_ns() - live->looked_ns >= LOOK_INTERVAL_NS)
+        look(live, 0);
+    return live->is_left;
+}
+
+static bool must_end(void *context)
+{
     const struct cli_live *live = context;
 
-    return live->is_left;
+    return is_left(context) && host_now_ns() - live->left_ns > PATIENCE_NS;
 }
 
 /* The number of the VM called `name`. */
@@ -227,7 +241,8 @@ enum sim_status cli_live_create(struct cli_live **out,
                                              .put = put,
                                              .get = get,
                                              .wait = wait_until,
-                                             .is_left = is_left};
+                                             .is_left = is_left,
+                                             .must_end = must_end};
     live->name = vm;
     live->is_terminal = isatty(STDIN_FILENO);
     live->is_shown_raw = live->is_terminal && isatty(STDOUT_FILENO);

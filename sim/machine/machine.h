@@ -32,8 +32,10 @@ struct machine_console {
     /** Simulated time stands at `now_ns` and is to go on to `next_ns`, which is
      *  later. Returns how far it may go, and may have waited for that. */
     uint64_t (*wait)(void *context, uint64_t now_ns, uint64_t next_ns);
-    /** Whether the run is to end soon. */
+    /** Whether the run is to end between steps, so that it can be repeated;
+     *  and whether that takes too long, and it is to end within one. */
     bool (*is_left)(void *context);
+    bool (*must_end)(void *context);
 };
 
 struct machine_run_options {

@@ -237,6 +237,13 @@ bool machine_console_is_left(const struct machine *m)
     return console && console->is_left(console->context);
 }
 
+bool machine_console_must_end(const struct machine *m)
+{
+    const struct machine_console *console = visitor(m);
+
+    return console && console->must_end(console->context);
+}
+
 /* A step that the run has not come to. */
 static void fail_unreached(struct machine_vm *vm)
 {

@@ -141,8 +141,9 @@ void machine_console_see(struct machine_vm *vm, uint8_t byte, cycles_t now);
 /** Between steps: hears what is typed outside. `next` is when the event is due
  *  that comes next, or 0 if that is a step. False if it must wait. */
 bool machine_console_poll(struct machine *machine, cycles_t next);
-/** Whoever is at the console wants the run to end. */
+/** Whoever is at the console wants the run to end: between steps, or at once. */
 bool machine_console_is_left(const struct machine *machine);
+bool machine_console_must_end(const struct machine *machine);
 /** Fails the run for steps that it has not come to. */
 void machine_console_finish(struct machine *machine);
 

@@ -163,7 +163,7 @@ static bool run_stop_wanted(void *host)
     const struct machine *m = host;
     const volatile sig_atomic_t *stop = m->options->stop;
 
-    return stop && *stop && !m->stopping;
+    return !m->stopping && ((stop && *stop) || machine_console_must_end(m));
 }
 
 static uint32_t run_price_block(void *host, const struct cost_bill *bill)

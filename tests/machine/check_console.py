@@ -10,6 +10,7 @@ import contextlib
 import os
 import pathlib
 import pty
+import select
 import signal
 import sqlite3
 import subprocess
@@ -376,6 +377,33 @@ class Console(unittest.TestCase):
         self.assertTrue(sim_ns % 1000 == 0 or
                         f"duration: {sim_ns}ns" in self.script())
 
+    def test_a_person_can_leave_whatever_the_guest_does(self):
+        for mode in ("deaf", "flood"):
+            self.write_echo(mode=mode, duration="1000s")
+            with self.subTest(mode), self.terminal("--quiet") as (
+                    process, ours, theirs):
+                before = termios.tcgetattr(theirs)
+                self.read_until(ours, b"ready\r\n")
+                os.write(ours, b"x" * 3000)
+                os.write(ours, b"y" * 3000)
+                os.write(ours, CTRL_RIGHT_BRACKET)
+                while process.poll() is None:
+                    if select.select([ours], [], [], 0.1)[0]:
+                        os.read(ours, 65536)
+                self.assertEqual(process.returncode, 130)
+                self.assertEqual(termios.tcgetattr(theirs), before)
+
+    def test_a_person_can_leave_in_the_middle_of_a_step(self):
+        self.write(("web", "heavy-load, args: {busy: 9999s}", ""),
+                   duration="10000s")
+        with self.terminal("--set", "counters.interval=10000s") as (
+                process, ours, _):
+            stat = pathlib.Path(f"/proc/{process.pid}/stat")
+            used = 0
+            while used < 50:  # half a second of the processor
+                used = int(stat.read_text().rsplit(")", 1)[1].split()[11])
+            self.leave(process, ours)
+
     def test_what_a_person_typed_is_repeated_exactly(self):
         self.write(("web", "echo", ""), ("busy", "threads", ""),
                    ("clock", "tick-idle", ""), duration="1000s")
@@ -413,6 +441,22 @@ class Console(unittest.TestCase):
                 process.communicate(timeout=DEADLINE_S)
                 self.assertEqual(process.returncode, code)
                 self.assertEqual(termios.tcgetattr(theirs), before)
+
+    def test_a_reader_that_goes_away_gives_the_terminal_back(self):
+        self.write_echo(mode="flood", duration="1000s")
+        ours, theirs = pty.openpty()
+        before = termios.tcgetattr(theirs)
+        process = subprocess.Popen(
+            [HVSIM, "run", "typed.yaml", "--quiet", "--console", "web"],
+            cwd=self.path, stdin=theirs, stdout=subprocess.PIPE,
+            start_new_session=True, restore_signals=True)
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        self.assertNotEqual(termios.tcgetattr(theirs), before)
+        process.stdout.close()
+        self.assertEqual(process.wait(DEADLINE_S), -signal.SIGPIPE)
+        self.assertEqual(termios.tcgetattr(theirs), before)
+        os.close(ours)
+        os.close(theirs)
 
     def test_the_end_of_a_run_gives_the_terminal_back(self):
         self.write_echo(duration="1000s")
