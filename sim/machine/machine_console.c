@@ -250,7 +250,6 @@ static void fail_unreached(struct machine_vm *vm)
     const struct scenario_step *step = console_script_step(&vm->script);
     char expected[DOCUMENT_QUOTE_BYTES];
     char line[DOCUMENT_QUOTE_BYTES];
-
     char why[REASON_BYTES];
 
     if (vm->script.is_waiting)

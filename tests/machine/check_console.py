@@ -10,6 +10,7 @@ import contextlib
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import sqlite3
@@ -373,9 +374,6 @@ class Console(unittest.TestCase):
         took_ns = (time.monotonic() - began) * 10**9
         sim_ns, = self.rows("SELECT sim_ns FROM run")[0]
         self.assertLess(sim_ns, took_ns + 200000000)
-        # As far as it went it can be repeated.
-        self.assertTrue(sim_ns % 1000 == 0 or
-                        f"duration: {sim_ns}ns" in self.script())
 
     def test_a_person_can_leave_whatever_the_guest_does(self):
         for mode in ("deaf", "flood"):
@@ -416,10 +414,10 @@ class Console(unittest.TestCase):
             os.write(ours, b"more\r")
             self.read_until(ours, b"echo: more\r\n")
             self.leave(process, ours)
-        sim_ns, = self.rows("SELECT sim_ns FROM run")[0]
         script = self.script()
+        duration = re.search(r"duration: (\w+)\n", script)[1]
         self.write(("web", "echo", script), ("busy", "threads", ""),
-                   ("clock", "tick-idle", ""), duration=f"{sim_ns}ns",
+                   ("clock", "tick-idle", ""), duration=duration,
                    name="again")
         self.assertEqual(self.run_it("--quiet", name="again")[0], 0)
         self.assertEqual(self.what_counts("again"), self.what_counts())
