@@ -229,6 +229,27 @@ static enum vm_phase_result create_vps(struct vm *vm,
     return after_each(vm, context, "create a VP", status);
 }
 
+/* Pages that a guest lays over its memory by itself. */
+#define OVERLAYS_OF_PARTITION 2 /* hypercalls, reference TSC */
+#define OVERLAYS_OF_VP 3        /* SIMP, SIEFP, VP assist */
+#define PAGES_PER_OVERLAY 2     /* itself, and a table where it is */
+
+/* The VM has what its guest will need of the hypervisor's memory: an MSR write
+ * that fails for want of a page cannot ask for a deposit. */
+static enum vm_phase_result provide(struct vm *vm, struct hv_context *context)
+{
+    uint64_t needed =
+        PAGES_PER_OVERLAY *
+        (OVERLAYS_OF_PARTITION + OVERLAYS_OF_VP * (uint64_t)vm->vps_created);
+    uint64_t available;
+    enum hv_status status = winhv_get_memory_balance(&vm->vmms->winhv, context,
+                                                     vm->partition, &available);
+
+    if (status == HV_STATUS_SUCCESS && available < needed)
+        status = HV_STATUS_INSUFFICIENT_MEMORY;
+    return after_call(vm, context, "provide for its guest", status);
+}
+
 /* One port of the devices at a time. Their memory needs none: it is not
  * mapped. */
 static enum vm_phase_result install_intercepts(struct vm *vm,
@@ -357,16 +378,8 @@ static enum vm_phase_result resume(struct vm *vm, struct hv_context *context)
 }
 
 vm_phase_fn *const vmms_start_phases[] = {
-    begin,
-    create_partition,
-    initialize,
-    set_properties,
-    take_memory,
-    map_memory,
-    install_intercepts,
-    create_vps,
-    load_image,
-    set_registers,
-    resume,
+    begin,       create_partition, initialize,         set_properties,
+    take_memory, map_memory,       install_intercepts, create_vps,
+    provide,     load_image,       set_registers,      resume,
     NULL,
 };

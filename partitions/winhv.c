@@ -298,6 +298,22 @@ winhv_assert_interrupt(struct winhv *winhv, struct hv_context *context,
                         sizeof(input));
 }
 
+enum hv_status winhv_get_memory_balance(struct winhv *winhv,
+                                        struct hv_context *context,
+                                        partition_id_t id,
+                                        uint64_t *pages_available)
+{
+    const struct hv_input_get_memory_balance input = {.partition_id = id.v};
+    struct hv_output_get_memory_balance output = {0};
+    enum hv_status status = winhv_simple(
+        winhv, context, HVCALL_GET_MEMORY_BALANCE, &input, sizeof(input));
+
+    if (status == HV_STATUS_SUCCESS)
+        winhv_output(winhv, context, &output, sizeof(output));
+    *pages_available = output.pages_available;
+    return status;
+}
+
 uint32_t winhv_translate(struct winhv *winhv, struct hv_context *context,
                          partition_id_t id, uint32_t vp_index, gva_t at,
                          bool write, gpa_t *page)

@@ -43,6 +43,12 @@ enum hv_status winhv_set_property(struct winhv *winhv,
 
 #define WINHV_LIST_MAX 256 /* pages in one call */
 
+/** How many deposited pages the hypervisor has not used yet. */
+enum hv_status winhv_get_memory_balance(struct winhv *winhv,
+                                        struct hv_context *context,
+                                        partition_id_t id,
+                                        uint64_t *pages_available);
+
 /** Deposits `count` pages, at most WINHV_LIST_MAX. *done receives how many
  *  were taken, also on failure: they are the hypervisor's then. */
 enum hv_status winhv_deposit_memory(struct winhv *winhv,
