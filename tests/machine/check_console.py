@@ -126,11 +126,14 @@ class Console(unittest.TestCase):
         hello = (r'expect: "ready\n", after: 3ms, send: "hello\n"; '
                  r'expect: "hello\n"; send: "more\n"')
         bye = r'expect: "ready\n", send: "a\nb\n"; after: 7ms, send: "bye\n"'
+        # Whose traces would show it if time were cut elsewhere.
+        ticks = "tick-idle, args: {hz: 50000}"
         self.write(("web", echo, hello), ("clock", echo, bye),
-                   ("busy", "threads", ""), lps=2, duration="50ms")
+                   ("ticks", ticks, ""), ("busy", "threads", ""),
+                   lps=4, duration="50ms")
         self.assertEqual(self.run_it("--quiet")[0], 0)
-        self.assert_repeats(("web", echo), ("clock", echo),
-                            ("busy", "threads"), duration="50ms")
+        self.assert_repeats(("web", echo), ("clock", echo), ("ticks", ticks),
+                            ("busy", "threads"), lps=4, duration="50ms")
 
     def assert_fails(self, *words):
         code, _, err = self.run_it("--quiet")
