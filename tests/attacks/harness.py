@@ -13,7 +13,7 @@ hvsim: 1
 name: attack
 duration: {duration}
 host: {{nodes: [{{lps: {lps}, memory: 64GiB}}]}}
-root: {{vps: 2, memory: 512MiB}}
+root: {{vps: {root_vps}, memory: 512MiB}}
 counters: {{interval: 100ms}}
 vms:
 """
@@ -33,9 +33,9 @@ def vm(name, workload, vps=1, args=None):
     return VM.format(name=name, workload=workload, vps=vps, args=words)
 
 
-def scenario(vms, duration, lps=4):
+def scenario(vms, duration, lps=4, root_vps=2):
     """A scenario with `vms`, lines from vm()."""
-    return HEAD.format(duration=duration, lps=lps) + "".join(vms)
+    return HEAD.format(duration=duration, lps=lps, root_vps=root_vps) + "".join(vms)
 
 
 @dataclass
