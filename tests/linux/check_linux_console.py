@@ -171,11 +171,12 @@ class LinuxConsole(unittest.TestCase):
         said = b""
 
         def hear(text):
+            """Waits for a text behind the one heard before."""
             nonlocal said
-            said = b""
             while text not in said:
                 self.assertTrue(select.select([ours], [], [], DEADLINE_S)[0])
                 said += os.read(ours, 4096)
+            said = said[said.index(text) + len(text):]
 
         process = subprocess.Popen(
             [HVSIM, "run", "typed.yaml", "--quiet", "--console", "web"],

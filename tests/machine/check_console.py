@@ -349,6 +349,8 @@ class Console(unittest.TestCase):
     def read_until(self, terminal, text):
         said = b""
         while text not in said:
+            self.assertTrue(select.select([terminal], [], [], DEADLINE_S)[0],
+                            f"{text!r} does not come after {said!r}")
             said += os.read(terminal, 4096)
         return said
 
