@@ -24,8 +24,8 @@ static uint64_t subcycles(cycles_t time)
 static void learn_prices(struct engine *engine)
 {
     static const enum cost_kind kinds[] = {
-        COST_EXCEPTION,      COST_SYSCALL,       COST_RDTSC,  COST_TLB_FLUSH,
-        COST_GUEST_WALK_REF, COST_SLAT_WALK_REF, COST_INVLPG, COST_APIC_ACCESS,
+        COST_EXCEPTION,      COST_SYSCALL,       COST_RDTSC,   COST_TLB_FLUSH,
+        COST_GUEST_WALK_REF, COST_SLAT_WALK_REF, COST_INVLPG,  COST_APIC_ACCESS,
         COST_VMEXIT,         COST_EXIT_DISPATCH, COST_VMENTRY,
     };
 

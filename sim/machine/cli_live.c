@@ -7,8 +7,8 @@
  * While standard input is open and nothing has come from it that waits to be
  * typed, simulated time goes no faster than real time. The host's clock decides
  * nothing else, and what it decides shows only in when something was typed,
- * which the results record. (Who leaves a machine that is in a step of more than
- * a second cuts that step, which nothing can repeat.)
+ * which the results record. (Who leaves a machine that is in a step of more
+ * than a second cuts that step, which nothing can repeat.)
  */
 #include <errno.h>
 #include <poll.h>
