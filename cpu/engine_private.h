@@ -12,7 +12,8 @@
  *   engine_foresee.c   what a stay will touch
  *   engine_image.c     architectural state in Unicorn's context image
  *   engine_live.c      where Unicorn keeps that state itself
- *   engine_memory.c    the TLB fill hook; virtual memory from outside
+ *   engine_fill.c      the TLB fill hook
+ *   engine_memory.c    translation, flushes; virtual memory from outside
  *   engine_block.c     the block hook; prices
  *   engine_step.c      code run from a scratch page
  *   engine_exit.c      intercepts: dispatch, and those for the host
@@ -59,7 +60,7 @@
 /** Often enough to find a loop soon, too seldom to be felt. */
 #define ENGINE_SAMPLE_EVERY (UINT64_C(10000) * SUBCYCLES_PER_CYCLE)
 
-/** See note_refill() in engine_memory.c. */
+/** See note_refill() in engine_fill.c. */
 #define ENGINE_REFILLS_MIN 512u
 
 /** No code selector is known: see current_mode() in engine_block.c. */
@@ -356,9 +357,25 @@ void engine_pool_leave(struct engine_pool *pool, struct engine *engine);
 void engine_bill(struct engine *engine, enum cost_kind kind, uint32_t count);
 void engine_update_attention(struct engine *engine);
 
+/* engine_fill.c */
+/** Unicorn asks for a page that its TLB does not hold with that access. */
+bool engine_fill_hook(uc_engine *uc, uint64_t page, uc_mem_type type,
+                      uc_tlb_entry *entry, void *context);
+
 /* engine_memory.c */
-bool engine_memory_fill(uc_engine *uc, uint64_t page, uc_mem_type type,
-                        uc_tlb_entry *entry, void *context);
+/** From the architectural TLB if it allows the access, else by a walk, which
+ *  goes on the bill. The APIC's page is a second-level fault. *overflow: the
+ *  TLB was full and forgot others, so Unicorn has to as well. */
+enum mmu_result engine_memory_translate(struct engine *engine,
+                                        const struct mmu_context *mmu,
+                                        gva_t page, enum mmu_access access,
+                                        struct mmu_translation *to,
+                                        struct mmu_fault *fault,
+                                        bool *overflow);
+/** Notes engine->trouble; always false. */
+bool engine_memory_refuse(struct engine *engine, enum trouble kind, gva_t page,
+                          enum mmu_access access);
+bool engine_memory_is_apic(const struct engine *engine, gpa_t page);
 uint64_t engine_memory_apic_read(uc_engine *uc, uint64_t offset, unsigned bytes,
                                  void *context);
 void engine_memory_apic_write(uc_engine *uc, uint64_t offset, unsigned bytes,

@@ -176,8 +176,7 @@ static bool add_hook(struct engine *engine, int type, void *function,
 
 static bool add_hooks(struct engine *engine)
 {
-    return add_hook(engine, UC_HOOK_TLB_FILL, FUNCTION(engine_memory_fill),
-                    0) &&
+    return add_hook(engine, UC_HOOK_TLB_FILL, FUNCTION(engine_fill_hook), 0) &&
            add_hook(engine, UC_HOOK_INTR, FUNCTION(engine_exit_hook), 0) &&
            add_hook(engine, UC_HOOK_INSN, FUNCTION(engine_event_syscall_hook),
                     UC_X86_INS_SYSCALL) &&
