@@ -126,8 +126,10 @@ static bool root_has_ready(const struct root *root)
     return root->boosted.head || root->ready.head;
 }
 
-static void root_make_ready(struct root *root, struct root_work *thread)
+static void root_make_ready(struct root *root, struct root_work *thread,
+                            cycles_t now)
 {
+    thread->ready_at = now;
     work_append(thread->boosted ? &root->boosted : &root->ready, thread);
 }
 
@@ -140,7 +142,7 @@ static void root_step_thread(struct root_vp *rvp, struct hv_context *context)
     rvp->thread = NULL;
     thread->boosted = false;
     if (thread->queued)
-        root_make_ready(rvp->root, thread);
+        root_make_ready(rvp->root, thread, context->now);
 }
 
 /* A root VP without a thread has been called for one, or is here for it. */
@@ -165,17 +167,39 @@ static bool root_must_switch(const struct root_vp *rvp)
            !cycles_before(rvp->vp->run_time, rvp->quantum_end);
 }
 
+/* LPs may be behind each other by the synchronisation quantum. */
+static bool root_is_starved(const struct root *root,
+                            const struct root_work *thread, cycles_t now)
+{
+    cycles_t patience = clock_from_ns(root->hv->clock, ROOT_STARVED_NS);
+
+    return thread &&
+           !cycles_before(now, cycles_add(thread->ready_at, patience));
+}
+
+static struct root_work *root_next_thread(struct root *root, cycles_t now)
+{
+    struct root_work *thread;
+
+    if (root_is_starved(root, root->ready.head, now)) {
+        thread = work_take(&root->ready);
+        thread->boosted = true;
+        return thread;
+    }
+    return work_take(root->boosted.head ? &root->boosted : &root->ready);
+}
+
 /* A boost lasts for a quantum. */
-static void root_switch_thread(struct root_vp *rvp)
+static void root_switch_thread(struct root_vp *rvp, cycles_t now)
 {
     const struct hypervisor *hv = rvp->root->hv;
     struct root *root = rvp->root;
 
     if (rvp->thread) {
         rvp->thread->boosted = false;
-        root_make_ready(root, rvp->thread);
+        root_make_ready(root, rvp->thread, now);
     }
-    rvp->thread = work_take(root->boosted.head ? &root->boosted : &root->ready);
+    rvp->thread = root_next_thread(root, now);
     rvp->quantum_end = cycles_add(rvp->vp->run_time,
                                   clock_from_ns(hv->clock, ROOT_QUANTUM_NS));
 }
@@ -194,7 +218,7 @@ static void root_do_some(struct root_vp *rvp, struct hv_context *context)
     } else if (!root_must_switch(rvp)) {
         root_step_thread(rvp, context);
     } else if (root_has_ready(rvp->root)) {
-        root_switch_thread(rvp);
+        root_switch_thread(rvp, context->now);
         cost_note(context->bill, COST_ROOT_THREAD_SWITCH, 1);
     }
 }
@@ -430,7 +454,7 @@ void root_wake_thread(struct root *root, struct hv_context *context,
     struct root_vp *taker = root_taker(root, context);
 
     thread->boosted = root_in_dpc(root, context);
-    root_make_ready(root, thread);
+    root_make_ready(root, thread, context->now);
     if (taker)
         root_kick(context, taker);
 }

@@ -32,6 +32,10 @@ enum root_step {
  *  ticks of the usual clock ("Windows Internals": the short quantum). */
 #define ROOT_QUANTUM_NS 31250000
 
+/** How long a thread that is ready gives way to others that have a boost. Then
+ *  it has one itself ("Windows Internals": the balance set manager). */
+#define ROOT_STARVED_NS UINT64_C(4000000000)
+
 /** A DPC or thread. The owner keeps it until it is done. */
 struct root_work {
     const char *name;
@@ -42,8 +46,9 @@ struct root_work {
     bool queued;    /* asked for and not done yet */
     bool begun;     /* has taken its first step since */
     bool run_again; /* asked for once more since it has begun */
-    bool boosted;   /* woken by a DPC */
+    bool boosted;   /* woken by a DPC, or starved */
     cycles_t begun_at;
+    cycles_t ready_at;
 };
 
 /** Called for each SynIC message that a root VP takes from SINT 0. */
@@ -90,7 +95,8 @@ void root_queue_dpc(struct root *root, struct hv_context *context,
  * If the thread is in the middle of its work, it will run again.
  *
  * One that a DPC wakes has what Windows calls a boost, for this run: it comes
- * before those without, also one that is in the middle of its work.
+ * before those without, also one that is in the middle of its work; but not
+ * before one that has been ready for ROOT_STARVED_NS.
  */
 void root_wake_thread(struct root *root, struct hv_context *context,
                       struct root_work *thread);

@@ -10,7 +10,7 @@
 
 #include "tests/machine/script_host.h"
 
-#define ROOT_HOST_LOG_MAX 4096
+#define ROOT_HOST_LOG_MAX 16384
 
 struct root_host;
 struct root_job;

@@ -342,6 +342,50 @@ static void a_boost_does_not_starve_others(void **state)
     assert_int_equal(longest_run(host.log, &turns), 38);
 }
 
+static void queue_in_first(struct root_job *job, struct hv_context *context,
+                           unsigned step)
+{
+    if (step == 0)
+        root_job_queue(job->context, context);
+}
+
+/* Two threads whose DPCs wake each other always have a boost. */
+static void who_has_been_ready_for_seconds_gets_a_turn(void **state)
+{
+    struct root_job one =
+        root_job('1', 2, COST_VMMS_OPERATION, queue_in_first, NULL);
+    struct root_job two =
+        root_job('2', 2, COST_VMMS_OPERATION, queue_in_first, NULL);
+    struct root_job wakes_one =
+        root_job('a', 1, COST_VDEV_ACCESS, wake_in_last, &one);
+    struct root_job wakes_two =
+        root_job('b', 1, COST_VDEV_ACCESS, wake_in_last, &two);
+    struct root_job first =
+        root_job('f', 1, COST_VDEV_ACCESS, queue_in_first, &wakes_one);
+    struct root_job starved = root_job('s', 5, COST_VMMS_OPERATION, NULL, NULL);
+
+    (void)state;
+    one.context = &wakes_two;
+    two.context = &wakes_one;
+    script_config_init(&config);
+    config.lps = config.root_vps = 1;
+    config.duration_ns = ROOT_STARVED_NS + 100000000;
+    root_host_create(&host, &config);
+    root_host_add(&host, &one);
+    root_host_add(&host, &two);
+    root_host_add(&host, &wakes_one);
+    root_host_add(&host, &wakes_two);
+    root_host_add(&host, &first);
+    root_host_add(&host, &starved);
+    root_host_wake(&host, &first);
+    root_host_wake(&host, &starved);
+    root_host_run(&host);
+    assert_int_equal(starved.runs, 1);
+    assert_in_range(starved.first_ns, ROOT_STARVED_NS,
+                    ROOT_STARVED_NS + 10000000);
+    assert_non_null(strstr(host.log, "sssss"));
+}
+
 static void when_all_are_busy_the_first_to_be_done_takes_a_thread(void **state)
 {
     struct root_job third = root_job('c', 1, COST_VDEV_ACCESS, NULL, NULL);
@@ -510,6 +554,8 @@ int main(void)
         cmocka_unit_test_teardown(a_thread_woken_by_a_dpc_comes_before_others,
                                   destroy),
         cmocka_unit_test_teardown(a_boost_does_not_starve_others, destroy),
+        cmocka_unit_test_teardown(who_has_been_ready_for_seconds_gets_a_turn,
+                                  destroy),
         cmocka_unit_test_teardown(
             when_all_are_busy_the_first_to_be_done_takes_a_thread, destroy),
         cmocka_unit_test_teardown(
