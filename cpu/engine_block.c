@@ -204,20 +204,20 @@ static const struct near_price *price_near(struct engine *engine, uint64_t pc,
                                            uint32_t bytes, bool *traps)
 {
     struct near_price *slot;
-    uint64_t key = near_key(&engine->near, pc, bytes);
     struct block_price price;
 
     *traps = false;
-    slot = near_slot(&engine->near, key);
-    if (slot->key == key)
+    slot = near_slot(&engine->near, pc);
+    if (near_is(slot, pc, bytes))
         return slot;
     price = price_anywhere(engine, pc, bytes);
     *traps = price.traps;
     price_cache_near_missed(&engine->near);
-    slot = near_slot(&engine->near, key);
+    slot = near_slot(&engine->near, pc);
     *slot = (struct near_price){
         /* A block that must not run is asked about again. */
-        .key = price.traps ? 0 : key,
+        .pc = pc,
+        .bytes = price.traps ? 0 : (uint16_t)bytes,
         .subcycles = price.subcycles,
         .instructions = price.instructions,
     };
@@ -275,8 +275,7 @@ static void look_for_loop(struct engine *engine, uint64_t pc, uint32_t bytes)
     const struct near_price *last = engine->block;
 
     engine->sample_at = engine->clock + engine->sample_every;
-    if (last && last->key == near_key(&engine->near, pc, bytes) &&
-        last != &engine->near.loop)
+    if (last && near_is(last, pc, bytes) && last != &engine->near.loop)
         price_cache_near_loop(&engine->near, last);
 }
 
@@ -319,9 +318,7 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
 /* What has a price has been translated, and counted, before. */
 static bool is_new(const struct engine *engine, uint64_t pc, uint32_t bytes)
 {
-    uint64_t key = near_key(&engine->near, pc, bytes);
-
-    return near_slot(&engine->near, key)->key != key;
+    return !near_is(near_slot(&engine->near, pc), pc, bytes);
 }
 
 /* All that is not the usual: kept out of the hook, so that the hook needs no
@@ -362,14 +359,12 @@ void engine_block_hook(uc_engine *uc, uint64_t pc, uint32_t bytes,
 
     (void)uc;
     if (__builtin_expect(pc != engine->near.loop_pc, 1)) {
-        uint64_t key = near_key(&engine->near, pc, bytes);
-
-        price = near_slot(&engine->near, key);
-        if (__builtin_expect(price->key != key, 0))
+        price = near_slot(&engine->near, pc);
+        if (__builtin_expect(price->pc != pc, 0))
             goto unusual;
-    } else if (bytes != near_bytes(price->key)) {
-        goto unusual;
     }
+    if (__builtin_expect(bytes != price->bytes, 0))
+        goto unusual;
     if (__builtin_expect(clock >= engine->attention, 0))
         goto unusual;
     engine->block = price;
@@ -391,9 +386,9 @@ void engine_block_cut(struct engine *engine, uint64_t pc)
         return;
     block = *engine->block;
     engine->block = NULL;
-    start = near_address(block.key);
+    start = block.pc;
     done = pc - start;
-    if (done >= near_bytes(block.key))
+    if (done >= block.bytes)
         return;
     engine->clock -= block.subcycles;
     engine->instructions -= block.instructions;
