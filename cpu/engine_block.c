@@ -204,20 +204,20 @@ static const struct near_price *price_near(struct engine *engine, uint64_t pc,
                                            uint32_t bytes, bool *traps)
 {
     struct near_price *slot;
+    uint64_t key = near_key(&engine->near, pc, bytes);
     struct block_price price;
 
     *traps = false;
-    slot = near_slot(&engine->near, pc);
-    if (near_is(slot, pc, bytes))
+    slot = near_slot(&engine->near, key);
+    if (slot->key == key)
         return slot;
     price = price_anywhere(engine, pc, bytes);
     *traps = price.traps;
     price_cache_near_missed(&engine->near);
-    slot = near_slot(&engine->near, pc);
+    slot = near_slot(&engine->near, key);
     *slot = (struct near_price){
         /* A block that must not run is asked about again. */
-        .pc = pc,
-        .bytes = price.traps ? 0 : (uint16_t)bytes,
+        .key = price.traps ? 0 : key,
         .subcycles = price.subcycles,
         .instructions = price.instructions,
     };
@@ -275,7 +275,8 @@ static void look_for_loop(struct engine *engine, uint64_t pc, uint32_t bytes)
     const struct near_price *last = engine->block;
 
     engine->sample_at = engine->clock + engine->sample_every;
-    if (last && near_is(last, pc, bytes) && last != &engine->near.loop)
+    if (last && last->key == near_key(&engine->near, pc, bytes) &&
+        last != &engine->near.loop)
         price_cache_near_loop(&engine->near, last);
 }
 
@@ -318,7 +319,9 @@ static bool attend(struct engine *engine, uint64_t pc, uint32_t bytes)
 /* What has a price has been translated, and counted, before. */
 static bool is_new(const struct engine *engine, uint64_t pc, uint32_t bytes)
 {
-    return !near_is(near_slot(&engine->near, pc), pc, bytes);
+    uint64_t key = near_key(&engine->near, pc, bytes);
+
+    return near_slot(&engine->near, key)->key != key;
 }
 
 /* All that is not the usual: kept out of the hook, so that the hook needs no
@@ -359,12 +362,14 @@ void engine_block_hook(uc_engine *uc, uint64_t pc, uint32_t bytes,
 
     (void)uc;
     if (__builtin_expect(pc != engine->near.loop_pc, 1)) {
-        price = near_slot(&engine->near, pc);
-        if (__builtin_expect(price->pc != pc, 0))
+        uint64_t key = near_key(&engine->near, pc, bytes);
+
+        price = near_slot(&engine->near, key);
+        if (__builtin_expect(price->key != key, 0))
             goto unusual;
-    }
-    if (__builtin_expect(bytes != price->bytes, 0))
+    } else if (bytes != near_bytes(price->key)) {
         goto unusual;
+    }
     if (__builtin_expect(clock >= engine->attention, 0))
         goto unusual;
     engine->block = price;
@@ -386,9 +391,9 @@ void engine_block_cut(struct engine *engine, uint64_t pc)
         return;
     block = *engine->block;
     engine->block = NULL;
-    start = block.pc;
+    start = near_address(block.key);
     done = pc - start;
-    if (done >= block.bytes)
+    if (done >= near_bytes(block.key))
         return;
     engine->clock -= block.subcycles;
     engine->instructions -= block.instructions;

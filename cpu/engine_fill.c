@@ -76,17 +76,6 @@ static bool grow_fetched(struct engine *engine)
     return true;
 }
 
-/* The block under way may be among the prices that go, and what it cost may
- * have to be taken back. */
-static void keep_block(struct engine *engine)
-{
-    if (!engine->block || engine->block == &engine->near.loop)
-        return;
-    engine->near.loop = *engine->block;
-    engine->near.loop_pc = NEAR_NO_LOOP;
-    engine->block = &engine->near.loop;
-}
-
 static void note_fetch(struct engine *engine, gva_t page, spa_t at)
 {
     uint64_t number = page.raw >> PAGE_SHIFT;
@@ -97,7 +86,6 @@ static void note_fetch(struct engine *engine, gva_t page, spa_t at)
 
     if (2 * engine->fetched_count >= engine->fetched_slots &&
         !grow_fetched(engine)) {
-        keep_block(engine);
         price_cache_near_clear(&engine->near);
         if (!engine->fetched)
             return;
@@ -106,12 +94,10 @@ static void note_fetch(struct engine *engine, gva_t page, spa_t at)
         engine->fetched_count = 0;
     }
     slot = fetched_slot(engine, number);
-    if (slot->page == 0) {
+    if (slot->page == 0)
         engine->fetched_count++;
-    } else if (slot->what != what) {
-        keep_block(engine);
+    else if (slot->what != what)
         price_cache_near_expire(&engine->near, page.raw);
-    }
     *slot = (struct fetched_page){.page = number + 1, .what = what};
 }
 

@@ -13,14 +13,14 @@
 
 static size_t near_count(const struct near_prices *near)
 {
-    return (size_t)near->index_mask + 1;
+    return (size_t)1 << (64 - near->index_shift);
 }
 
 bool price_cache_near_init(struct near_prices *near)
 {
     *near = (struct near_prices){
         .loop_pc = NEAR_NO_LOOP,
-        .index_mask = (1u << NEAR_INDEX_BITS_MIN) - 1,
+        .index_shift = 64 - NEAR_INDEX_BITS_MIN,
     };
     near->entries = calloc(near_count(near), sizeof(*near->entries));
     return near->entries != NULL;
@@ -35,6 +35,7 @@ void price_cache_near_free(struct near_prices *near)
 void price_cache_near_clear(struct near_prices *near)
 {
     memset(near->entries, 0, near_count(near) * sizeof(*near->entries));
+    memset(near->generation, 0, sizeof(near->generation));
     near->loop_pc = NEAR_NO_LOOP;
 }
 
@@ -42,20 +43,24 @@ void price_cache_near_loop(struct near_prices *near,
                            const struct near_price *price)
 {
     near->loop = *price;
-    near->loop_pc = price->pc;
+    near->loop_pc = near_address(price->key);
 }
 
-/* Each place where a block may begin, also in the page before if it runs into
- * this one. */
+/* A block may begin in the page before and run into this one. */
 void price_cache_near_expire(struct near_prices *near, uint64_t page)
 {
-    /* `loop` itself stays: the block may be under way. */
+    /* Its price stays: the block may be under way. */
     near->loop_pc = NEAR_NO_LOOP;
-    for (uint64_t pc = page - PAGE_BYTES; pc != page + PAGE_BYTES; pc++) {
-        struct near_price *price = near_slot(near, pc);
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t number = (page >> PAGE_SHIFT) - i;
+        uint16_t *generation =
+            &near->generation[number & (NEAR_PAGE_GROUPS - 1)];
 
-        if (price->pc == pc && (pc >= page || pc + price->bytes > page))
-            price->bytes = 0;
+        *generation = (uint16_t)(*generation + (1u << NEAR_SIZE_BITS));
+        if (*generation == 0) {
+            price_cache_near_clear(near);
+            return;
+        }
     }
 }
 
@@ -72,7 +77,7 @@ void price_cache_near_missed(struct near_prices *near)
         return;
     free(near->entries);
     near->entries = larger;
-    near->index_mask = 2 * near->index_mask + 1;
+    near->index_shift--;
 }
 
 struct far_slot {

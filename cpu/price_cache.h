@@ -24,19 +24,25 @@ struct block_price {
 
 /* Near. The layout is open because the block hook works on it directly. */
 
-/** `bytes` is 0 where there is none: no block is empty. */
+/** The key packs linear address, size and generation; 0 matches no block,
+ *  since no block is empty. */
 struct near_price {
-    uint64_t pc; /* where the block begins, linear */
+    uint64_t key;
     uint32_t subcycles;
-    uint16_t instructions;
-    uint16_t bytes;
+    uint32_t instructions;
 };
 
+#define NEAR_SIZE_BITS 13
+#define NEAR_GENERATION_BITS 3
+#define NEAR_ADDRESS_SHIFT (NEAR_SIZE_BITS + NEAR_GENERATION_BITS)
 #define NEAR_INDEX_BITS_MIN 10
 #define NEAR_INDEX_BITS_MAX 16
 
-/** Not canonical: no block begins there. */
-#define NEAR_NO_LOOP (UINT64_C(1) << 63)
+/** A page of code whose meaning changes voids the entries of all pages that
+ *  share its generation, by giving that one the next number. */
+#define NEAR_PAGE_GROUPS 256u
+
+#define NEAR_NO_LOOP UINT64_MAX
 
 /** A block that was seen to follow itself has a place of its own, found by one
  *  comparison: in a loop of a few instructions the search is an eighth of all
@@ -45,16 +51,16 @@ struct near_prices {
     uint64_t loop_pc; /* of `loop`; NEAR_NO_LOOP if there is none */
     struct near_price loop;
     struct near_price *entries; /* owns */
-    uint32_t index_mask;        /* a power of two, less one */
+    uint32_t index_shift;       /* 64 - log2 of the number of entries */
     uint32_t misses;            /* since it last grew */
+    uint16_t generation[NEAR_PAGE_GROUPS]; /* in its place in the key */
 };
 
 /** False if there is not enough memory. */
 bool price_cache_near_init(struct near_prices *near);
 void price_cache_near_free(struct near_prices *near);
 
-/** The page at linear address `page` now means other code. Only `loop` is sure
- *  to hold what it held, though it is found no more. */
+/** The page at linear address `page` now means other code. */
 void price_cache_near_expire(struct near_prices *near, uint64_t page);
 
 /** All entries are void. */
@@ -67,17 +73,29 @@ void price_cache_near_loop(struct near_prices *near,
 /** Notes a miss; the cache grows when there have been many. */
 void price_cache_near_missed(struct near_prices *near);
 
-/** Where the block at `pc` is, if it is known. */
-static inline struct near_price *near_slot(const struct near_prices *near,
-                                           uint64_t pc)
+static inline uint64_t near_key(const struct near_prices *near, uint64_t pc,
+                                uint32_t bytes)
 {
-    return &near->entries[((uint32_t)pc * 0x9e3779b1u >> 8) & near->index_mask];
+    return pc << NEAR_ADDRESS_SHIFT |
+           near->generation[pc >> PAGE_SHIFT & (NEAR_PAGE_GROUPS - 1)] | bytes;
 }
 
-static inline bool near_is(const struct near_price *price, uint64_t pc,
-                           uint32_t bytes)
+/** The address of the block that an entry's key stands for. */
+static inline uint64_t near_address(uint64_t key)
 {
-    return price->pc == pc && price->bytes == bytes;
+    return (uint64_t)((int64_t)key >> NEAR_ADDRESS_SHIFT);
+}
+
+static inline uint32_t near_bytes(uint64_t key)
+{
+    return (uint32_t)(key & ((1u << NEAR_SIZE_BITS) - 1));
+}
+
+static inline struct near_price *near_slot(const struct near_prices *near,
+                                           uint64_t key)
+{
+    return &near->entries[key * UINT64_C(0x9e3779b97f4a7c15) >>
+                          near->index_shift];
 }
 
 /* Far. */
