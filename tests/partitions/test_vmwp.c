@@ -33,20 +33,6 @@
 
 static struct vmwp_host host;
 
-static int create(void **state)
-{
-    (void)state;
-    vmwp_host_create(&host);
-    return 0;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    vmwp_host_destroy(&host);
-    return 0;
-}
-
 /* The VP has been let go, behind the instruction. */
 static void the_vp_goes_on(void)
 {
@@ -485,7 +471,7 @@ static void instruction_bytes_without_end_are_read_no_further(void **state)
     assert_string_equal(host.console, "z");
 }
 
-#define ON_HOST(test) cmocka_unit_test_setup_teardown(test, create, destroy)
+#define ON_HOST(test) VMWP_HOST_TEST(test, &host)
 
 int main(void)
 {

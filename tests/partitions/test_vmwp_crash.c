@@ -22,13 +22,6 @@
 static struct vmwp_host host;
 static uint64_t parameters[5];
 
-static int destroy(void **state)
-{
-    (void)state;
-    vmwp_host_destroy(&host);
-    return 0;
-}
-
 static void write_parameters(struct vmwp_host *on, unsigned index)
 {
     (void)index;
@@ -135,7 +128,7 @@ static void a_message_that_is_nowhere_is_said_to_be(void **state)
     assert_non_null(strstr(host.stopped, "0 bytes at 0x60000 cannot be read"));
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, destroy)
+#define TEST(name) VMWP_HOST_TEST_CREATING(name, &host)
 
 int main(void)
 {

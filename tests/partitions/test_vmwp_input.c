@@ -22,20 +22,6 @@
 
 static struct vmwp_host host;
 
-static int create(void **state)
-{
-    (void)state;
-    vmwp_host_create(&host);
-    return 0;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    vmwp_host_destroy(&host);
-    return 0;
-}
-
 static void write_port(uint16_t port, uint8_t value)
 {
     vmwp_host_io(&host, port, 1, false)->rax = value;
@@ -184,7 +170,7 @@ static void any_amount_waits(void **state)
     assert_int_equal(vmwp_untyped(host.vmwp), bytes - 15);
 }
 
-#define INPUT_TEST(test) cmocka_unit_test_setup_teardown(test, create, destroy)
+#define INPUT_TEST(test) VMWP_HOST_TEST(test, &host)
 
 int main(void)
 {

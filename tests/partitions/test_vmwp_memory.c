@@ -29,20 +29,6 @@
 
 static struct vmwp_host host;
 
-static int create(void **state)
-{
-    (void)state;
-    vmwp_host_create(&host);
-    return 0;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    vmwp_host_destroy(&host);
-    return 0;
-}
-
 #define READS(gpa, gva, code)                                                  \
     vmwp_host_access(&host, (gpa), (gva), VMWP_HOST_READ, (code),              \
                      sizeof(code) - 1)
@@ -290,7 +276,7 @@ static void a_store_to_a_read_only_overlay_is_refused(void **state)
     it_faulted(X86_VECTOR_GP, 0);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, create, destroy)
+#define T(test) VMWP_HOST_TEST(test, &host)
 
 int main(void)
 {
@@ -306,7 +292,7 @@ int main(void)
         T(an_xmm_register_is_stored_whole),
         T(an_xmm_register_that_is_loaded_is_cleared_above),
         T(a_locked_exchange_gets_ones),
-        cmocka_unit_test_teardown(tables_that_are_nowhere_stop_the_vm, destroy),
+        VMWP_HOST_TEST_CREATING(tables_that_are_nowhere_stop_the_vm, &host),
         T(outs_reads_ones_where_there_is_no_memory),
         T(a_store_to_a_read_only_overlay_is_refused),
     };

@@ -32,20 +32,6 @@
 
 static struct vmwp_host host;
 
-static int create(void **state)
-{
-    (void)state;
-    vmwp_host_create(&host);
-    return 0;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    vmwp_host_destroy(&host);
-    return 0;
-}
-
 /* A message about an access at `gpa` by the code, with RBX where it is. */
 static uint8_t *access_at(uint64_t gpa, uint8_t access, const char *code,
                           uint8_t length)
@@ -391,7 +377,7 @@ static void the_guest_can_reset_by_the_keyboard_controller(void **state)
     assert_int_equal(host.end, VMWP_RESET);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, create, destroy)
+#define T(test) VMWP_HOST_TEST(test, &host)
 
 int main(void)
 {
@@ -404,13 +390,12 @@ int main(void)
         T(movs_copies_from_a_device_to_memory),
         T(movs_copies_from_memory_to_a_device),
         T(movs_that_faults_has_done_nothing),
-        cmocka_unit_test_teardown(fetches_walks_and_events_stop_the_vm,
-                                  destroy),
+        VMWP_HOST_TEST_CREATING(fetches_walks_and_events_stop_the_vm, &host),
         T(what_cannot_be_carried_out_on_a_device_says_so),
         T(the_bytes_of_the_message_are_not_trusted),
         T(a_16_bit_segment_has_a_base),
         T(a_devices_interrupt_reaches_the_vp),
-        cmocka_unit_test_teardown(nonsense_in_messages_does_no_harm, destroy),
+        VMWP_HOST_TEST_CREATING(nonsense_in_messages_does_no_harm, &host),
         T(a_typed_byte_interrupts_and_can_be_read),
         T(a_level_comes_again_after_the_eoi_message),
         T(the_guest_can_power_off),

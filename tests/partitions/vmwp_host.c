@@ -153,6 +153,18 @@ void vmwp_host_destroy(struct vmwp_host *host)
     root_host_destroy(&host->root);
 }
 
+int vmwp_host_setup(void **state)
+{
+    vmwp_host_create(*state);
+    return 0;
+}
+
+int vmwp_host_teardown(void **state)
+{
+    vmwp_host_destroy(*state);
+    return 0;
+}
+
 static spa_t entry_at(const struct vmwp_host *host, uint64_t page)
 {
     CHECK(page < 512);

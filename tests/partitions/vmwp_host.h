@@ -70,6 +70,18 @@ struct vmwp_host {
 void vmwp_host_create(struct vmwp_host *host);
 void vmwp_host_destroy(struct vmwp_host *host);
 
+/** The same for cmocka, whose *state is a struct vmwp_host. */
+int vmwp_host_setup(void **state);
+int vmwp_host_teardown(void **state);
+
+/** A test with `host`, which is created for it, or by it. */
+#define VMWP_HOST_TEST(test, host)                                             \
+    cmocka_unit_test_prestate_setup_teardown(test, vmwp_host_setup,            \
+                                             vmwp_host_teardown, host)
+#define VMWP_HOST_TEST_CREATING(test, host)                                    \
+    cmocka_unit_test_prestate_setup_teardown(test, NULL, vmwp_host_teardown,   \
+                                             host)
+
 /** Maps the 4 KiB page `page` of GVA (below 2 MiB) to GPA `to`. */
 void vmwp_host_map(struct vmwp_host *host, uint64_t page, uint64_t to,
                    uint64_t flags);
