@@ -7,23 +7,19 @@
 By scripts, pipes and a terminal; what was typed makes the same run again.
 """
 
-import contextlib
 import hashlib
 import json
 import os
-import pty
-import select
-import sqlite3
 import subprocess
 import sys
-import tempfile
-import unittest
 from pathlib import Path
 
 from linux_cases import NOTHING, RELEASES, SKIPPED
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from console_case import ConsoleCase, DEADLINE_S, run_tests  # noqa: E402
+
 HVSIM = GUESTS = None  # set by main()
-DEADLINE_S = 100  # host time; reached only by a failure
 
 HEAD = """\
 hvsim: 1
@@ -63,21 +59,7 @@ def steps(*talk):
     return block
 
 
-def open_terminal(test):
-    """Both ends of a terminal; a bare folder without /dev/pts has none."""
-    try:
-        return pty.openpty()
-    except OSError as error:
-        print(f"SKIPPED: {error}: typing at a terminal is NOT tested")
-        test.skipTest("no terminal")
-
-
-class LinuxConsole(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.path = Path(self.folder.name)
-
+class LinuxConsole(ConsoleCase):
     def write(self, *vms, name="typed", duration="1min"):
         (self.path / f"{name}.yaml").write_text(
             HEAD.format(duration=duration) + "".join(vms))
@@ -93,19 +75,9 @@ class LinuxConsole(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stderr
 
-    def rows(self, sql, name="typed"):
-        path = self.path / f"{name}.db"
-        with contextlib.closing(sqlite3.connect(path)) as results:
-            return results.execute(sql).fetchall()
-
     def text(self, name="typed"):
         return "\n".join(line for line, in self.rows(
             "SELECT line FROM console WHERE vm = 'web'", name))
-
-    def what_counts(self, name="typed"):
-        return [self.rows(f"SELECT * FROM {view}", name)
-                for view in ("console", "input", "result", "perf_total")
-                ] + self.rows("SELECT sim_ns, trace_hash FROM run", name)
 
     def assert_repeats(self, web, *others, duration="1min"):
         """What was typed, with its times, makes the same run."""
@@ -176,39 +148,31 @@ class LinuxConsole(unittest.TestCase):
 
     def test_a_person_talks_to_a_shell_and_leaves(self):
         self.write(vm(), duration="1h")
-        ours, theirs = open_terminal(self)
-        said = b""
-
-        def hear(text):
-            """Waits for a text behind the one heard before."""
-            nonlocal said
-            while text not in said:
-                self.assertTrue(select.select([ours], [], [], DEADLINE_S)[0])
-                said += os.read(ours, 4096)
-            said = said[said.index(text) + len(text):]
-
-        process = subprocess.Popen(
-            [HVSIM, "run", "typed.yaml", "--quiet", "--console", "web"],
-            cwd=self.path, stdin=theirs, stdout=theirs, start_new_session=True)
-        try:
-            hear(PROMPT.encode())
-            for key in b"echo $((6*7))\r":
-                os.write(ours, bytes([key]))
-            hear(b"\r\n42\r\n")
-            hear(PROMPT.encode())
-            os.write(ours, b"echo up; sleep 1000\r")
-            hear(b"\nup\r\n")
-            os.write(ours, CTRL_C.encode())
-            hear(PROMPT.encode())
-            os.write(ours, CTRL_RIGHT_BRACKET)
-            self.assertEqual(process.wait(DEADLINE_S), 130)
-        finally:
-            process.kill()
-            process.wait()
-        os.close(ours)
-        os.close(theirs)
+        with self.terminal_pair() as (ours, theirs):
+            process = subprocess.Popen(
+                [HVSIM, "run", "typed.yaml", "--quiet", "--console", "web"],
+                cwd=self.path, stdin=theirs, stdout=theirs,
+                start_new_session=True)
+            try:
+                self.talk_to_a_shell(ours)
+                os.write(ours, CTRL_RIGHT_BRACKET)
+                self.assertEqual(process.wait(DEADLINE_S), 130)
+            finally:
+                process.kill()
+                process.wait()
         ended, = self.rows("SELECT sim_ns FROM run")[0]
         self.assert_repeats(vm(), duration=f"{ended}ns")
+
+    def talk_to_a_shell(self, terminal):
+        self.read_until(terminal, PROMPT.encode())
+        for key in b"echo $((6*7))\r":
+            os.write(terminal, bytes([key]))
+        self.read_until(terminal, b"\r\n42\r\n")
+        self.read_until(terminal, PROMPT.encode())
+        os.write(terminal, b"echo up; sleep 1000\r")
+        self.read_until(terminal, b"\nup\r\n")
+        os.write(terminal, CTRL_C.encode())
+        self.read_until(terminal, PROMPT.encode())
 
 
 def main(hvsim, guests):
@@ -219,10 +183,7 @@ def main(hvsim, guests):
             print(f"SKIPPED: there is no kernel of {release} in {guests}; it "
                   "is NOT tested that its console can be typed at.")
             return SKIPPED
-    result = unittest.main(argv=sys.argv[:1], exit=False).result
-    if not result.wasSuccessful():
-        return 1
-    return SKIPPED if result.skipped else 0
+    return run_tests()
 
 
 if __name__ == "__main__":

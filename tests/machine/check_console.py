@@ -9,21 +9,18 @@ The guest is the workload "echo". Each test works in a folder of its own.
 import contextlib
 import os
 import pathlib
-import pty
 import re
 import select
 import signal
-import sqlite3
 import subprocess
 import sys
-import tempfile
 import termios
 import time
-import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from console_case import ConsoleCase, DEADLINE_S, run_tests  # noqa: E402
 
 HVSIM = pathlib.Path(sys.argv[1]).resolve()
-SKIPPED = 77  # what ctest takes for "not all of it was tested"
-DEADLINE_S = 60  # host time; reached only by a failure
 CTRL_RIGHT_BRACKET = b"\x1d"
 BAUD = 115200
 
@@ -43,21 +40,7 @@ VM = """\
 """
 
 
-def open_terminal(test):
-    """Both ends of a terminal; a bare folder without /dev/pts has none."""
-    try:
-        return pty.openpty()
-    except OSError as error:
-        print(f"SKIPPED: {error}: typing at a terminal is NOT tested")
-        test.skipTest("no terminal")
-
-
-class Console(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.path = pathlib.Path(self.folder.name)
-
+class Console(ConsoleCase):
     def write(self, *vms, duration="2s", lps=2, name="typed"):
         """A scenario of VMs, each (name, workload, steps or a script)."""
         text = HEAD.format(duration=duration, lps=lps)
@@ -85,19 +68,9 @@ class Console(unittest.TestCase):
         return self.hvsim("run", f"{name}.yaml", "--force", "-o", f"{name}.db",
                           *args, **more)
 
-    def rows(self, sql, name="typed"):
-        path = self.path / f"{name}.db"
-        with contextlib.closing(sqlite3.connect(path)) as results:
-            return results.execute(sql).fetchall()
-
     def lines(self, vm="web", name="typed"):
         return [line for line, in self.rows(
             f"SELECT line FROM console WHERE vm = '{vm}'", name)]
-
-    def what_counts(self, name="typed"):
-        return [self.rows(f"SELECT * FROM {view}", name)
-                for view in ("console", "input", "result", "perf_total")
-                ] + self.rows("SELECT sim_ns, trace_hash FROM run", name)
 
     def script(self, vm="web", name="typed"):
         code, out, err = self.hvsim("console", f"{name}.db", vm, "--script")
@@ -341,8 +314,7 @@ class Console(unittest.TestCase):
     @contextlib.contextmanager
     def terminal(self, *args, **more):
         """A run whose console is at a terminal: (process, terminal)."""
-        ours, theirs = open_terminal(self)
-        try:
+        with self.terminal_pair() as (ours, theirs):
             process = subprocess.Popen(
                 [HVSIM, "run", "typed.yaml", "--force", "--console", "web",
                  *args], cwd=self.path, stdin=theirs, stdout=theirs,
@@ -352,17 +324,6 @@ class Console(unittest.TestCase):
                     yield process, ours, theirs
                 finally:
                     process.kill()
-        finally:
-            os.close(ours)
-            os.close(theirs)
-
-    def read_until(self, terminal, text):
-        said = b""
-        while text not in said:
-            self.assertTrue(select.select([terminal], [], [], DEADLINE_S)[0],
-                            f"{text!r} does not come after {said!r}")
-            said += os.read(terminal, 4096)
-        return said
 
     def leave(self, process, terminal):
         os.write(terminal, CTRL_RIGHT_BRACKET)
@@ -457,19 +418,17 @@ class Console(unittest.TestCase):
 
     def test_a_reader_that_goes_away_gives_the_terminal_back(self):
         self.write_echo(mode="flood", duration="1000s")
-        ours, theirs = open_terminal(self)
-        before = termios.tcgetattr(theirs)
-        process = subprocess.Popen(
-            [HVSIM, "run", "typed.yaml", "--quiet", "--console", "web"],
-            cwd=self.path, stdin=theirs, stdout=subprocess.PIPE,
-            start_new_session=True, restore_signals=True)
-        self.assertEqual(process.stdout.readline(), b"ready\n")
-        self.assertNotEqual(termios.tcgetattr(theirs), before)
-        process.stdout.close()
-        self.assertEqual(process.wait(DEADLINE_S), -signal.SIGPIPE)
-        self.assertEqual(termios.tcgetattr(theirs), before)
-        os.close(ours)
-        os.close(theirs)
+        with self.terminal_pair() as (_, theirs):
+            before = termios.tcgetattr(theirs)
+            process = subprocess.Popen(
+                [HVSIM, "run", "typed.yaml", "--quiet", "--console", "web"],
+                cwd=self.path, stdin=theirs, stdout=subprocess.PIPE,
+                start_new_session=True, restore_signals=True)
+            self.assertEqual(process.stdout.readline(), b"ready\n")
+            self.assertNotEqual(termios.tcgetattr(theirs), before)
+            process.stdout.close()
+            self.assertEqual(process.wait(DEADLINE_S), -signal.SIGPIPE)
+            self.assertEqual(termios.tcgetattr(theirs), before)
 
     def test_the_end_of_a_run_gives_the_terminal_back(self):
         self.write_echo(duration="1000s")
@@ -484,22 +443,13 @@ class Console(unittest.TestCase):
 
     def test_a_terminal_that_goes_away_ends_its_input(self):
         self.write_echo(duration="30ms")
-        ours, theirs = open_terminal(self)
-        process = subprocess.Popen(
-            [HVSIM, "run", "typed.yaml", "--quiet", "--console", "web"],
-            cwd=self.path, stdin=theirs, stdout=subprocess.DEVNULL,
-            start_new_session=True)
-        os.close(theirs)
-        os.close(ours)
+        with self.terminal_pair() as (_, theirs):
+            process = subprocess.Popen(
+                [HVSIM, "run", "typed.yaml", "--quiet", "--console", "web"],
+                cwd=self.path, stdin=theirs, stdout=subprocess.DEVNULL,
+                start_new_session=True)
         self.assertEqual(process.wait(DEADLINE_S), 0)
 
 
-def main():
-    result = unittest.main(argv=sys.argv[:1], exit=False).result
-    if not result.wasSuccessful():
-        return 1
-    return SKIPPED if result.skipped else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests())
