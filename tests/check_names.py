@@ -23,7 +23,7 @@ SUFFIXES = (".c", ".h", ".def", ".S", ".py", ".sh", ".cmake", ".txt", ".ld")
 LAYERS = ("sim", "perfcounters", "cpu", "hypervisor", "vmbus", "partitions")
 
 # A word that may stand before the file's: what the spec calls ours.
-NAMESPACES = ("sim_", "hv_")
+NAMESPACES = ("sim_", "hv_", "vmbus_")
 
 # Whole-program names, and sim_fail() and its kin, which every level uses.
 EXCEPTIONS = {
