@@ -130,11 +130,12 @@ static const struct vp_runner_ops engine_runner_ops = {
 };
 
 #define TRANSLATION_BYTES_LEAST (UINT64_C(1) << 20)
-#define TRANSLATION_BYTES_MOST (UINT64_C(32) << 20)
-#define GUEST_BYTES_PER_TRANSLATION_BYTE 16
+#define TRANSLATION_BYTES_MOST (UINT64_C(64) << 20)
+#define GUEST_BYTES_PER_TRANSLATION_BYTE 8
 
-/* A guest's code grows with its memory: a kernel in 512 MiB fills a large
- * buffer, a small program in 16 MiB never does, and all of it is touched. */
+/* A guest's code grows with its memory: a kernel in 512 MiB makes 40 MiB of it
+ * until it has booted, and whatever does not fit is all translated again; a
+ * small program in 16 MiB needs little, and all of a buffer is touched. */
 static uint32_t vp_translation_bytes(const struct gpa_space *gpa)
 {
     uint64_t memory =
