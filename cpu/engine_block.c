@@ -208,13 +208,13 @@ static const struct near_price *price_near(struct engine *engine, uint64_t pc,
     struct block_price price;
 
     *traps = false;
-    slot = near_slot(&engine->near, key);
+    slot = near_slot(&engine->near, pc, bytes);
     if (slot->key == key)
         return slot;
     price = price_anywhere(engine, pc, bytes);
     *traps = price.traps;
     price_cache_near_missed(&engine->near);
-    slot = near_slot(&engine->near, key);
+    slot = near_slot(&engine->near, pc, bytes);
     *slot = (struct near_price){
         /* A block that must not run is asked about again. */
         .key = price.traps ? 0 : key,
@@ -321,7 +321,7 @@ static bool is_new(const struct engine *engine, uint64_t pc, uint32_t bytes)
 {
     uint64_t key = near_key(&engine->near, pc, bytes);
 
-    return near_slot(&engine->near, key)->key != key;
+    return near_slot(&engine->near, pc, bytes)->key != key;
 }
 
 /* All that is not the usual: kept out of the hook, so that the hook needs no
@@ -364,7 +364,7 @@ void engine_block_hook(uc_engine *uc, uint64_t pc, uint32_t bytes,
     if (__builtin_expect(pc != engine->near.loop_pc, 1)) {
         uint64_t key = near_key(&engine->near, pc, bytes);
 
-        price = near_slot(&engine->near, key);
+        price = near_slot(&engine->near, pc, bytes);
         if (__builtin_expect(price->key != key, 0))
             goto unusual;
     } else if (bytes != near_bytes(price->key)) {

@@ -91,10 +91,13 @@ static inline uint32_t near_bytes(uint64_t key)
     return (uint32_t)(key & ((1u << NEAR_SIZE_BITS) - 1));
 }
 
+/** Where the block is, whatever the generation: so the search need not wait for
+ *  that. */
 static inline struct near_price *near_slot(const struct near_prices *near,
-                                           uint64_t key)
+                                           uint64_t pc, uint32_t bytes)
 {
-    return &near->entries[key * UINT64_C(0x9e3779b97f4a7c15) >>
+    return &near->entries[(pc << NEAR_ADDRESS_SHIFT | bytes) *
+                              UINT64_C(0x9e3779b97f4a7c15) >>
                           near->index_shift];
 }
 
