@@ -29,7 +29,7 @@ struct vmbus_packet {
     uint64_t transaction_id;
     const uint8_t *payload;
     uint32_t bytes; /* of the payload: what was sent, rounded up to 8 */
-    const struct vmbus_ranges *ranges; /* GPA_DIRECT: checked; else NULL */
+    struct vmbus_ranges *ranges; /* GPA_DIRECT: checked; else NULL */
 };
 
 struct vmbus_device_ops {

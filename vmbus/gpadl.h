@@ -6,8 +6,8 @@
  * GPADLs (guest physical address descriptor lists): guest memory that a guest
  * lends to a channel under a number, for its rings or for a device's buffers.
  * One arrives as a GPADL_HEADER and as many GPADL_BODYs as its page numbers
- * need, and can be used when the last is there. Owned by the bus
- * (vmbus_gpadl.c), which bounds how much of them a guest may have.
+ * need, and can be used when the last is there. The bus of a VM has a table of
+ * them, which bounds how much a guest can make us keep.
  */
 
 #include "hypervisor/hypervisor.h"
@@ -17,45 +17,67 @@
 
 struct vmbus_gpadl;
 
-/** Begins GPADL `id` of channel `relid` with `total_bytes` of ranges to come.
- *  The caller owns it. NULL: a size that cannot be, or no memory. */
-struct vmbus_gpadl *vmbus_gpadl_create(struct guest_memory memory,
-                                       uint32_t relid, uint32_t id,
-                                       uint32_t total_bytes,
-                                       uint32_t range_count);
-void vmbus_gpadl_free(struct vmbus_gpadl *gpadl);
+/* For devices (see vmbus_channel_gpadl()). */
 
-enum vmbus_gpadl_state {
-    VMBUS_GPADL_INCOMPLETE, /* more is to come */
-    VMBUS_GPADL_READY,
-    VMBUS_GPADL_MALFORMED,
-};
-
-/** Takes the next piece of its ranges. What exceeds the announced size is
- *  ignored: the last message may be padded. */
-enum vmbus_gpadl_state vmbus_gpadl_append(struct vmbus_gpadl *gpadl,
-                                          const void *data, size_t bytes);
-
-enum vmbus_gpadl_state vmbus_gpadl_state(const struct vmbus_gpadl *gpadl);
-uint32_t vmbus_gpadl_id(const struct vmbus_gpadl *gpadl);
-uint32_t vmbus_gpadl_relid(const struct vmbus_gpadl *gpadl);
-/** Of its ranges' description: what it costs us to keep it. */
-uint32_t vmbus_gpadl_description_bytes(const struct vmbus_gpadl *gpadl);
-/** NULL unless it is READY; borrowed as long as the GPADL lives. */
-const struct vmbus_ranges *vmbus_gpadl_ranges(const struct vmbus_gpadl *gpadl);
-/** How many bytes it names; 0 unless it is READY. */
+/** How many bytes it names. */
 uint64_t vmbus_gpadl_bytes(const struct vmbus_gpadl *gpadl);
 
-/**
- * For devices: copies from or to the memory lent, billed as VMBUS_COPY. False
- * if that exceeds it (nothing was copied) or a page is not there (what is
- * before it was copied).
- */
+/** Copies from or to the memory lent, billed as VMBUS_COPY. False if that
+ *  exceeds it (nothing was copied) or a page is not there (what is before it
+ *  was copied). */
 bool vmbus_gpadl_read(const struct vmbus_gpadl *gpadl,
                       struct hv_context *context, uint64_t offset, void *to,
                       size_t bytes);
 bool vmbus_gpadl_write(const struct vmbus_gpadl *gpadl,
                        struct hv_context *context, uint64_t offset,
                        const void *from, size_t bytes);
+
+/* For the bus. */
+
+/** What a VM can have: GPADLs, and bytes of their description, of which a page
+ *  takes 8. 64 sub-channels of a network card have some 200 and 400 KiB. */
+#define VMBUS_GPADLS_MAX 4096u
+#define VMBUS_GPADL_DESCRIPTION_BYTES_MAX (16u << 20)
+
+struct vmbus_gpadl_table;
+
+/** The caller owns the table. NULL: no memory. */
+struct vmbus_gpadl_table *vmbus_gpadl_table_create(struct guest_memory memory);
+void vmbus_gpadl_table_free(struct vmbus_gpadl_table *table);
+
+enum vmbus_gpadl_state {
+    VMBUS_GPADL_INCOMPLETE, /* more is to come */
+    VMBUS_GPADL_READY,
+    VMBUS_GPADL_REFUSED, /* cannot be, or too much; nothing was kept */
+};
+
+/** A header arrived, with `bytes` of its ranges at `data`. REFUSED also if
+ *  there is one of that number already, which stays. */
+enum vmbus_gpadl_state
+vmbus_gpadl_begin(struct vmbus_gpadl_table *table,
+                  const struct vmbus_gpadl_header *header, const void *data,
+                  size_t bytes);
+
+/** A body arrived, with more of the ranges of `gpadl`, which is INCOMPLETE, and
+ *  gone if this is REFUSED. What exceeds the announced size is ignored, as the
+ *  last message may be padded. */
+enum vmbus_gpadl_state vmbus_gpadl_append(struct vmbus_gpadl_table *table,
+                                          struct vmbus_gpadl *gpadl,
+                                          const void *data, size_t bytes);
+
+/** NULL: none of that number. The table's until it is dropped. */
+struct vmbus_gpadl *vmbus_gpadl_find(const struct vmbus_gpadl_table *table,
+                                     uint32_t id);
+enum vmbus_gpadl_state vmbus_gpadl_state(const struct vmbus_gpadl *gpadl);
+/** The channel that it was lent to. */
+uint32_t vmbus_gpadl_relid(const struct vmbus_gpadl *gpadl);
+/** NULL unless it is READY; borrowed until it is dropped. */
+const struct vmbus_ranges *vmbus_gpadl_ranges(const struct vmbus_gpadl *gpadl);
+
+void vmbus_gpadl_drop(struct vmbus_gpadl_table *table,
+                      struct vmbus_gpadl *gpadl);
+/** Drops those that were lent to the channel. */
+void vmbus_gpadl_drop_channel(struct vmbus_gpadl_table *table, uint32_t relid);
+void vmbus_gpadl_drop_all(struct vmbus_gpadl_table *table);
 
 #endif

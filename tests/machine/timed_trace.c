@@ -154,6 +154,7 @@ static void put_event(FILE *to, const struct trace_record *r)
     case TRACE_PARTITION:
     case TRACE_TIMER:
     case TRACE_IPI:
+    case TRACE_VMBUS:
     case TRACE_KIND_COUNT:
         fprintf(to, "%s %" PRIu64, trace_kind_name(r->kind), r->detail);
         break;
