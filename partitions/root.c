@@ -3,33 +3,11 @@
 
 #include <stdlib.h>
 
-#include "hypervisor/intercept.h"
 #include "hypervisor/lp.h"
-#include "hypervisor/msr.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
+#include "partitions/root_private.h"
 #include "sim/core/check.h"
-
-#define MSR_SCONTROL 0x40000080u
-#define MSR_SIMP 0x40000083u
-#define MSR_SINT0 0x40000090u
-#define MSR_APIC_SVR 0x80fu
-#define MSR_APIC_BASE 0x1bu
-
-/* One root VP. Interrupts come before DPCs, DPCs before threads with a boost,
- * those before other threads. */
-struct root_vp {
-    struct root *root;         /* borrowed */
-    struct hv_vp *vp;          /* borrowed */
-    bool interrupt_pending[2]; /* intercept, reschedule */
-    bool in_service;           /* an interrupt has not been ended yet */
-    struct work_list dpcs;
-    /* Under way; a DPC holds up the thread that it has interrupted. */
-    struct root_work *dpc, *thread;
-    cycles_t quantum_end; /* of the thread, in run time of the VP */
-};
-
-enum { PENDING_INTERCEPT, PENDING_RESCHEDULE };
 
 static void work_append(struct work_list *list, struct root_work *work)
 {
@@ -58,31 +36,7 @@ static struct root_work *work_take(struct work_list *list)
 static bool root_vp_is_busy(const struct root_vp *rvp)
 {
     return rvp->dpc || rvp->thread || rvp->dpcs.head ||
-           rvp->interrupt_pending[PENDING_INTERCEPT] ||
-           rvp->interrupt_pending[PENDING_RESCHEDULE] ||
-           lapic_has_pending(&rvp->vp->lapic);
-}
-
-/* The service routines: both are short, and end their interrupt. */
-static void root_serve_interrupt(struct root_vp *rvp,
-                                 struct hv_context *context)
-{
-    struct root *root = rvp->root;
-    uint8_t message[SYNIC_MESSAGE_BYTES];
-    uint32_t messages = 0;
-
-    if (rvp->interrupt_pending[PENDING_INTERCEPT]) {
-        rvp->interrupt_pending[PENDING_INTERCEPT] = false;
-        for (; synic_take_message(context, &rvp->vp->synic, INTERCEPT_SINT,
-                                  message);
-             messages++)
-            root->on_message(root->on_message_context, context, message);
-    } else {
-        rvp->interrupt_pending[PENDING_RESCHEDULE] = false;
-    }
-    cost_note(context->bill, COST_ROOT_INTERRUPT, messages ? messages : 1);
-    lapic_eoi(context, &rvp->vp->lapic);
-    rvp->in_service = false;
+           root_interrupt_is_pending(rvp) || lapic_has_pending(&rvp->vp->lapic);
 }
 
 /* The LP of the root VP that took over may be behind by the quantum. */
@@ -207,9 +161,8 @@ static void root_switch_thread(struct root_vp *rvp, cycles_t now)
 /* One step of whatever comes first. */
 static void root_do_some(struct root_vp *rvp, struct hv_context *context)
 {
-    if (rvp->interrupt_pending[PENDING_INTERCEPT] ||
-        rvp->interrupt_pending[PENDING_RESCHEDULE]) {
-        root_serve_interrupt(rvp, context);
+    if (root_interrupt_is_pending(rvp)) {
+        root_interrupt_serve(rvp, context);
     } else if (rvp->dpc) {
         root_step_dpc(rvp, context);
     } else if (rvp->dpcs.head) {
@@ -262,13 +215,7 @@ static bool root_interruptible(void *runner)
 
 static void root_inject(void *runner, uint8_t vector)
 {
-    struct root_vp *rvp = runner;
-
-    CHECK(vector == ROOT_VECTOR_INTERCEPT || vector == ROOT_VECTOR_RESCHEDULE);
-    rvp->in_service = true;
-    rvp->interrupt_pending[vector == ROOT_VECTOR_INTERCEPT
-                               ? PENDING_INTERCEPT
-                               : PENDING_RESCHEDULE] = true;
+    root_interrupt_accept(runner, vector);
 }
 
 /* The run loop looks before every step: there is no window to ask for. */
@@ -295,36 +242,19 @@ static const struct vp_runner_ops root_runner_ops = {
     .inject_nmi = root_inject_nmi,
 };
 
-/* What the root's kernel writes at start: APIC on, SINT 0 on a message page. */
-static bool root_set_up_synic(struct root_vp *rvp, spa_t message_page)
-{
-    struct hv_context context = vp_event_context(rvp->vp, cycles(0));
-    uint64_t base;
-
-    return msr_read(&context, MSR_APIC_BASE, &base) &&
-           msr_write(&context, MSR_APIC_BASE, base | 0xc00) &&
-           msr_write(&context, MSR_APIC_SVR, 0x1ff) &&
-           msr_write(&context, MSR_SIMP, message_page.raw | 1) &&
-           msr_write(&context, MSR_SINT0 + INTERCEPT_SINT,
-                     ROOT_VECTOR_INTERCEPT) &&
-           msr_write(&context, MSR_SCONTROL, 1);
-}
-
 static bool root_create_vp(struct root *root, uint32_t index)
 {
     struct root_vp *rvp = &root->vps[index];
     struct vp_runner runner = {&root_runner_ops, rvp};
     lp_id_t lp = {index};
-    spa_t page;
 
     rvp->root = root;
     rvp->vp = vp_create_model(root->hv, root->hv->root, (vp_index_t){index},
                               runner, lp);
     if (!rvp->vp)
         return false;
-    if (!root_memory_take_page(root->memory, root->hv->lps[index].node, &page))
+    if (!root_interrupt_set_up(rvp, root->hv->lps[index].node))
         return false;
-    CHECK(root_set_up_synic(rvp, page));
     cost_bill_clear(&rvp->vp->owed); /* before the simulated time begins */
     return true;
 }
@@ -374,6 +304,13 @@ void root_set_message_handler(struct root *root, root_message_fn *handler,
     root->on_message_context = context;
 }
 
+void root_set_vmbus_handler(struct root *root, root_vmbus_fn *handler,
+                            void *context)
+{
+    root->on_vmbus = handler;
+    root->on_vmbus_context = context;
+}
+
 /* The root VP that executes now; the first, if none does. */
 static struct root_vp *root_here(struct root *root,
                                  const struct hv_context *context)
@@ -403,15 +340,26 @@ static bool work_ask_for(struct root_work *work)
     return true;
 }
 
-void root_queue_dpc(struct root *root, struct hv_context *context,
-                    struct root_work *dpc)
+static void root_queue_dpc_at(struct root_vp *rvp, struct hv_context *context,
+                              struct root_work *dpc)
 {
-    struct root_vp *rvp = root_here(root, context);
-
     if (!work_ask_for(dpc))
         return;
     work_append(&rvp->dpcs, dpc);
     root_kick(context, rvp);
+}
+
+void root_queue_dpc(struct root *root, struct hv_context *context,
+                    struct root_work *dpc)
+{
+    root_queue_dpc_at(root_here(root, context), context, dpc);
+}
+
+void root_queue_dpc_on(struct root *root, struct hv_context *context,
+                       uint32_t vp, struct root_work *dpc)
+{
+    CHECK(vp < root->vp_count);
+    root_queue_dpc_at(&root->vps[vp], context, dpc);
 }
 
 /* A DPC that wakes a thread is short: its root VP is there for the thread next,

@@ -21,6 +21,7 @@ struct root_vp;
 
 /** The highest vector that the root uses for itself. */
 #define ROOT_VECTOR_INTERCEPT 0x31  /* SINT 0: intercepts of children */
+#define ROOT_VECTOR_VMBUS 0x30      /* SINT 2: VMBus messages and events */
 #define ROOT_VECTOR_RESCHEDULE 0x2f /* another root VP has put work here */
 
 enum root_step {
@@ -55,6 +56,15 @@ struct root_work {
 typedef void root_message_fn(void *context, struct hv_context *hv_context,
                              const uint8_t message[256]);
 
+#define ROOT_MESSAGE_BYTES 256
+#define ROOT_VMBUS_SINT 2
+#define ROOT_EVENT_WORDS 32 /* 64 event flags each, of a SINT */
+
+/** Called in the service routine of SINT 2 at root VP `vp`: there are messages
+ *  in its slot, or event flags set. */
+typedef void root_vmbus_fn(void *context, struct hv_context *hv_context,
+                           uint32_t vp);
+
 /** First in, first out. */
 struct work_list {
     struct root_work *head, *tail;
@@ -69,6 +79,8 @@ struct root {
     struct work_list boosted, ready;
     root_message_fn *on_message;
     void *on_message_context; /* borrowed */
+    root_vmbus_fn *on_vmbus;  /* NULL: nobody listens */
+    void *on_vmbus_context;   /* borrowed */
 };
 
 /**
@@ -84,10 +96,27 @@ void root_free(struct root *root);
 void root_set_message_handler(struct root *root, root_message_fn *handler,
                               void *context);
 
+/** Who is told of SINT 2. */
+void root_set_vmbus_handler(struct root *root, root_vmbus_fn *handler,
+                            void *context);
+
+/** Takes the message out of the slot of SINT 2 at root VP `vp`, where this is
+ *  called. False if there is none. */
+bool root_take_message(struct root *root, struct hv_context *context,
+                       uint32_t vp, uint8_t message[ROOT_MESSAGE_BYTES]);
+
+/** The event flags of SINT 2 at root VP `vp`, flags 64 * `word` and up. */
+uint64_t root_event_flags(struct root *root, uint32_t vp, uint32_t word);
+void root_clear_event_flag(struct root *root, uint32_t vp, uint32_t flag);
+
 /** Queues a DPC on the root VP of the context (or the first, if none). It comes
  *  before any thread, also one that is in the middle of its work there. */
 void root_queue_dpc(struct root *root, struct hv_context *context,
                     struct root_work *dpc);
+
+/** The same on root VP `vp`, wherever this is called (a targeted DPC). */
+void root_queue_dpc_on(struct root *root, struct hv_context *context,
+                       uint32_t vp, struct root_work *dpc);
 
 /**
  * Makes a thread ready. The root VP of the context takes it if a DPC is all
