@@ -4,11 +4,13 @@
 
 /** One VM, shared by vmms.c (states) and vmms_start.c, vmms_stop.c (work). */
 
+#include "partitions/vmbusr.h"
 #include "partitions/vmms.h"
 
 struct vmms {
     struct root *root; /* borrowed */
     struct winhv winhv;
+    struct vmbusr *vmbusr; /* owns */
     struct vmms_listener listener;
     struct vm **vms; /* owns, by number */
     uint32_t vm_count;
@@ -30,8 +32,9 @@ struct vm {
     partition_id_t partition; /* 0: none */
     bool initialized;         /* the partition */
     uint32_t vps_created;
-    struct vmwp *vmwp; /* owns */
-    spa_t *blocks;     /* owns: 2 MiB of memory each, in GPA order */
+    struct vmwp *vmwp;      /* owns */
+    struct vmbusr_bus *bus; /* owns; NULL: the VM has no VMBus */
+    spa_t *blocks;          /* owns: 2 MiB of memory each, in GPA order */
     uint64_t block_count;
     uint64_t blocks_taken;
 };

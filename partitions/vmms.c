@@ -52,6 +52,11 @@ enum sim_status vmms_create(struct vmms **out, struct root *root,
         free(vmms);
         return error->status;
     }
+    vmms->vmbusr = vmbusr_create(root, &vmms->winhv);
+    if (!vmms->vmbusr) {
+        free(vmms);
+        return sim_fail(error, SIM_NO_MEMORY, "no memory for VMBus");
+    }
     root_set_message_handler(root, vmms_on_message, vmms);
     *out = vmms;
     return SIM_OK;
@@ -59,6 +64,7 @@ enum sim_status vmms_create(struct vmms **out, struct root *root,
 
 static void vm_free(struct vm *vm)
 {
+    vmbusr_remove(vm->bus);
     vmwp_free(vm->vmwp);
     free(vm->blocks);
     free(vm);
@@ -71,6 +77,7 @@ void vmms_free(struct vmms *vmms)
     for (uint32_t i = 0; i < vmms->vm_count; i++)
         vm_free(vmms->vms[i]);
     free(vmms->vms);
+    vmbusr_free(vmms->vmbusr);
     free(vmms);
 }
 
@@ -188,7 +195,9 @@ static bool vm_prepare(struct vm *vm)
                            vm->config.vp_count, &listener, vm_on_stopped, vm);
     if (vm->vmwp && vm->config.console_baud != 0)
         vmwp_set_baud(vm->vmwp, vm->config.console_baud);
-    return vm->blocks && vm->vmwp;
+    if (vm->config.vmbus)
+        vm->bus = vmbusr_add(vm->vmms->vmbusr, vm->config.vp_count);
+    return vm->blocks && vm->vmwp && (vm->bus || !vm->config.vmbus);
 }
 
 enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
@@ -301,25 +310,11 @@ enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
     return PHASE_FAILED;
 }
 
-/* As many pages at once as a partition's tables and VPs tend to need. */
-#define DEPOSIT_PAGES 64
-
 bool vmms_deposit(struct vm *vm, struct hv_context *context)
 {
     struct vmms *vmms = vm->vmms;
-    struct root_memory *memory = vmms->root->memory;
-    partition_id_t to =
-        vm->partition.v ? vm->partition : vmms->root->hv->root->id;
-    spa_t pages[DEPOSIT_PAGES];
-    uint32_t taken = 0;
-    uint32_t done = 0;
 
-    while (taken < DEPOSIT_PAGES &&
-           root_memory_take_page(memory, vm->node, &pages[taken]))
-        taken++;
-    if (taken > 0)
-        winhv_deposit_memory(&vmms->winhv, context, to, pages, taken, &done);
-    for (uint32_t i = done; i < taken; i++)
-        root_memory_give_page(memory, pages[i]);
-    return done > 0;
+    return winhv_deposit_some(
+        &vmms->winhv, context,
+        vm->partition.v ? vm->partition : vmms->root->hv->root->id, vm->node);
 }

@@ -34,6 +34,7 @@ struct vm_config {
     uint64_t features;        /* TLFS, synthetic processor features */
     struct guest_image image; /* borrowed parts */
     uint32_t console_baud;    /* see vmwp_set_baud(); 0: as usual */
+    bool vmbus;               /* the guest finds a VMBus server */
 };
 
 struct vm;

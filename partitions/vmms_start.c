@@ -229,6 +229,22 @@ static enum vm_phase_result create_vps(struct vm *vm,
     return after_each(vm, context, "create a VP", status);
 }
 
+/* Ports and connections for the guest's messages to VMBus. */
+static enum vm_phase_result connect_bus(struct vm *vm,
+                                        struct hv_context *context)
+{
+    enum hv_status status;
+    bool done = true;
+
+    if (!vm->bus)
+        return PHASE_NEXT;
+    status = vmbusr_start(vm->bus, context, vm->partition, vm->node, &done);
+    if (status != HV_STATUS_SUCCESS)
+        return vmms_fail(vm, context, "cannot connect it to VMBus: %s",
+                         hv_status_name(status));
+    return done ? PHASE_NEXT : PHASE_REPEAT;
+}
+
 /* Pages that a guest lays over its memory by itself. */
 #define OVERLAYS_OF_PARTITION 2 /* hypercalls, reference TSC */
 #define OVERLAYS_OF_VP 3        /* SIMP, SIEFP, VP assist */
@@ -378,8 +394,7 @@ static enum vm_phase_result resume(struct vm *vm, struct hv_context *context)
 }
 
 vm_phase_fn *const vmms_start_phases[] = {
-    begin,       create_partition, initialize,         set_properties,
-    take_memory, map_memory,       install_intercepts, create_vps,
-    provide,     load_image,       set_registers,      resume,
-    NULL,
+    begin,      create_partition,   initialize, set_properties, take_memory,
+    map_memory, install_intercepts, create_vps, connect_bus,    provide,
+    load_image, set_registers,      resume,     NULL,
 };

@@ -35,6 +35,13 @@ static enum vm_phase_result suspend_vps(struct vm *vm,
                                      (uint32_t)vm->progress++, &r, 1));
 }
 
+/* Before its memory goes. */
+static enum vm_phase_result leave_bus(struct vm *vm, struct hv_context *context)
+{
+    return !vm->bus || vmbusr_stop(vm->bus, context) ? PHASE_NEXT
+                                                     : PHASE_REPEAT;
+}
+
 /* The last one first, so that their number stays true. */
 static enum vm_phase_result delete_vps(struct vm *vm,
                                        struct hv_context *context)
@@ -127,6 +134,6 @@ static enum vm_phase_result reset_worker(struct vm *vm,
 }
 
 vm_phase_fn *const vmms_stop_phases[] = {
-    begin,    suspend_vps,      delete_vps,  complete,     finalize,
+    begin,    suspend_vps,      leave_bus,   delete_vps,   complete, finalize,
     withdraw, delete_partition, give_memory, reset_worker, NULL,
 };

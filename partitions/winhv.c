@@ -155,6 +155,26 @@ enum hv_status winhv_deposit_memory(struct winhv *winhv,
                      sizeof(input), done);
 }
 
+#define DEPOSIT_PAGES 64
+
+bool winhv_deposit_some(struct winhv *winhv, struct hv_context *context,
+                        partition_id_t id, uint32_t node)
+{
+    struct root_memory *memory = winhv->root->memory;
+    spa_t pages[DEPOSIT_PAGES];
+    uint32_t taken = 0;
+    uint32_t done = 0;
+
+    while (taken < DEPOSIT_PAGES &&
+           root_memory_take_page(memory, node, &pages[taken]))
+        taken++;
+    if (taken > 0)
+        winhv_deposit_memory(winhv, context, id, pages, taken, &done);
+    for (uint32_t i = done; i < taken; i++)
+        root_memory_give_page(memory, pages[i]);
+    return done > 0;
+}
+
 enum hv_status winhv_withdraw_memory(struct winhv *winhv,
                                      struct hv_context *context,
                                      partition_id_t id, spa_t *pages,
@@ -369,4 +389,86 @@ bool winhv_access_gpa(struct winhv *winhv, struct hv_context *context,
     winhv_output(winhv, context, &output, sizeof(output));
     memcpy(data, output.data, bytes);
     return output.result == HV_ACCESS_GPA_SUCCESS;
+}
+
+enum hv_status winhv_create_port(struct winhv *winhv,
+                                 struct hv_context *context,
+                                 partition_id_t owner, uint32_t id,
+                                 partition_id_t sender,
+                                 const struct hv_port_info *info)
+{
+    const struct hv_input_create_port input = {
+        .base = {.port_partition = owner.v,
+                 .port_id = id,
+                 .connection_partition = sender.v,
+                 .info = *info}};
+
+    return winhv_simple(winhv, context, HVCALL_CREATE_PORT, &input,
+                        sizeof(input));
+}
+
+static enum hv_status winhv_on_port(struct winhv *winhv,
+                                    struct hv_context *context,
+                                    enum hypercall_code code,
+                                    partition_id_t partition, uint32_t id)
+{
+    const struct hv_input_port input = {.partition_id = partition.v, .id = id};
+
+    return winhv_simple(winhv, context, code, &input, sizeof(input));
+}
+
+enum hv_status winhv_delete_port(struct winhv *winhv,
+                                 struct hv_context *context,
+                                 partition_id_t owner, uint32_t id)
+{
+    return winhv_on_port(winhv, context, HVCALL_DELETE_PORT, owner, id);
+}
+
+enum hv_status winhv_connect_port(struct winhv *winhv,
+                                  struct hv_context *context,
+                                  partition_id_t sender, uint32_t id,
+                                  partition_id_t owner, uint32_t port_id,
+                                  enum hv_port_type type)
+{
+    const struct hv_input_connect_port input = {
+        .base = {.connection_partition = sender.v,
+                 .connection_id = id,
+                 .port_partition = owner.v,
+                 .port_id = port_id,
+                 .type = type}};
+
+    return winhv_simple(winhv, context, HVCALL_CONNECT_PORT, &input,
+                        sizeof(input));
+}
+
+enum hv_status winhv_disconnect_port(struct winhv *winhv,
+                                     struct hv_context *context,
+                                     partition_id_t sender, uint32_t id)
+{
+    return winhv_on_port(winhv, context, HVCALL_DISCONNECT_PORT, sender, id);
+}
+
+enum hv_status winhv_post_message(struct winhv *winhv,
+                                  struct hv_context *context,
+                                  uint32_t connection_id, uint32_t type,
+                                  const void *payload, uint32_t bytes)
+{
+    struct hv_input_post_message input = {
+        .connection_id = connection_id, .type = type, .payload_bytes = bytes};
+
+    CHECK(bytes <= sizeof(input.payload));
+    memcpy(input.payload, payload, bytes);
+    return winhv_simple(winhv, context, HVCALL_POST_MESSAGE, &input,
+                        sizeof(input));
+}
+
+enum hv_status winhv_signal_event(struct winhv *winhv,
+                                  struct hv_context *context,
+                                  uint32_t connection_id, uint16_t flag)
+{
+    const struct hv_input_signal_event input = {.connection_id = connection_id,
+                                                .flag = flag};
+
+    return winhv_simple(winhv, context, HVCALL_SIGNAL_EVENT, &input,
+                        sizeof(input));
 }

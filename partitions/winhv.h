@@ -56,6 +56,11 @@ enum hv_status winhv_deposit_memory(struct winhv *winhv,
                                     partition_id_t id, const spa_t *pages,
                                     uint32_t count, uint32_t *done);
 
+/** Deposits some pages of the root's, of `node` as far as it has any: as many
+ *  at once as tables and VPs tend to need. False if that cannot be. */
+bool winhv_deposit_some(struct winhv *winhv, struct hv_context *context,
+                        partition_id_t id, uint32_t node);
+
 /** Takes free pages back, at most WINHV_LIST_MAX; *count: in and out. */
 enum hv_status winhv_withdraw_memory(struct winhv *winhv,
                                      struct hv_context *context,
@@ -125,5 +130,35 @@ uint32_t winhv_translate(struct winhv *winhv, struct hv_context *context,
 bool winhv_access_gpa(struct winhv *winhv, struct hv_context *context,
                       partition_id_t id, uint32_t vp_index, gpa_t at,
                       bool write, void *data, uint32_t bytes);
+
+/** Makes port `id` of partition `owner`, for `sender` to connect to. */
+enum hv_status winhv_create_port(struct winhv *winhv,
+                                 struct hv_context *context,
+                                 partition_id_t owner, uint32_t id,
+                                 partition_id_t sender,
+                                 const struct hv_port_info *info);
+enum hv_status winhv_delete_port(struct winhv *winhv,
+                                 struct hv_context *context,
+                                 partition_id_t owner, uint32_t id);
+
+/** Makes connection `id` of `sender` to port `port_id` of `owner`, which is
+ *  for messages or events. */
+enum hv_status winhv_connect_port(struct winhv *winhv,
+                                  struct hv_context *context,
+                                  partition_id_t sender, uint32_t id,
+                                  partition_id_t owner, uint32_t port_id,
+                                  enum hv_port_type type);
+enum hv_status winhv_disconnect_port(struct winhv *winhv,
+                                     struct hv_context *context,
+                                     partition_id_t sender, uint32_t id);
+
+/** Sends by a connection of the root's; `bytes` at most 240. */
+enum hv_status winhv_post_message(struct winhv *winhv,
+                                  struct hv_context *context,
+                                  uint32_t connection_id, uint32_t type,
+                                  const void *payload, uint32_t bytes);
+enum hv_status winhv_signal_event(struct winhv *winhv,
+                                  struct hv_context *context,
+                                  uint32_t connection_id, uint16_t flag);
 
 #endif
