@@ -160,6 +160,7 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
         .cap = from->limit,
         .image = image,
         .console_baud = from->console_baud,
+        .vmbus = from->vmbus,
     };
     uint32_t number;
 

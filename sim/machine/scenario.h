@@ -113,6 +113,11 @@ struct scenario_enlightenments {
 #undef ENLIGHTENMENT
 };
 
+/** Integration services, by VMBus. */
+struct scenario_integration {
+    bool heartbeat, shutdown, timesync;
+};
+
 /** `count` VMs alike; see scenario_vm_name(). */
 struct scenario_vm {
     const char *name;
@@ -123,6 +128,8 @@ struct scenario_vm {
     uint32_t weight;     /* 1 .. 10000 */
     uint32_t reserve;    /* of each VP's time, in 1/65536; at most limit */
     uint32_t limit;
+    bool vmbus;
+    struct scenario_integration integration; /* with vmbus alone */
     struct scenario_enlightenments enlightenments;
     struct scenario_guest guest;
     struct scenario_step *console;

@@ -61,6 +61,7 @@ typedef struct scenario_hypervisor STRUCT_HYPERVISOR;
 typedef struct scenario_root STRUCT_ROOT;
 typedef struct scenario_vm STRUCT_VM;
 typedef struct scenario_step STRUCT_STEP;
+typedef struct scenario_integration STRUCT_INTEGRATION;
 typedef struct scenario_enlightenments STRUCT_ENLIGHTENMENTS;
 typedef struct scenario_guest STRUCT_GUEST;
 typedef struct scenario_module STRUCT_MODULE;
