@@ -4,6 +4,7 @@
  * says, reports it by the results channel (workloads/README.md) and powers
  * off:
  *
+ *   hvsim.modules=NAME,...  modules to load first, each with what it needs
  *   hvsim.report=DURATION   how busy the kernel thinks it is, at intervals
  *   hvsim.run="LINE"        a line for the shell; failing, it fails the run
  *
@@ -130,6 +131,30 @@ static _Noreturn void lead_shell(const char *line)
     _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+/* By modprobe, which knows what a module needs. */
+static void load_module(const char *name)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        execl("/bin/modprobe", "modprobe", name, (char *)NULL);
+        _exit(127);
+    }
+    status = child > 0 ? wait_for(child) : -1;
+    if (status != 0)
+        report_fail("the module %s could not be loaded", name);
+}
+
+static void load_modules(char *names)
+{
+    char *rest = NULL;
+
+    for (char *name = strtok_r(names, ",", &rest); name;
+         name = strtok_r(NULL, ",", &rest))
+        load_module(name);
+}
+
 static void run_line(const char *line)
 {
     uint64_t start = report_clock_ns();
@@ -166,6 +191,8 @@ static void run_guest(void)
     mount_all();
     klogctl(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, KERN_NOTICE_LEVEL);
     read_command_line(command_line);
+    if (arguments_find(command_line, "hvsim.modules", value, sizeof(value)))
+        load_modules(value);
     if (arguments_find(command_line, "hvsim.report", value, sizeof(value))) {
         if (arguments_duration(value, &interval_ns))
             watch = start_watch(interval_ns);
