@@ -22,6 +22,12 @@ struct rule_first_look {
 };
 extern struct rule_first_look rule_first_looks[RULE_CPUS];
 
+/** The message pages of the other processors, which do not look at them: their
+ *  SINTs are masked, and so messages only land. A slot begins with its type;
+ *  word 4 is the first of the payload. */
+extern uint32_t *rule_slots[RULE_CPUS];
+#define RULE_SLOT_WORDS 64
+
 /** Where the others read over and over, and so keep their translations: a
  *  few pages, whose last one is looked at. */
 #define RULE_WINDOW UINT64_C(0x0000600000000000)

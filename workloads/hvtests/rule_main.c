@@ -17,10 +17,12 @@
 #include "workloads/runtime/paging.h"
 #include "workloads/runtime/report.h"
 #include "workloads/runtime/runtime.h"
+#include "workloads/runtime/vmbus.h"
 #include "workloads/selftest/probe.h"
 #include "workloads/selftest/selftest.h"
 
 struct rule_first_look rule_first_looks[RULE_CPUS];
+uint32_t *rule_slots[RULE_CPUS];
 volatile uint64_t rule_seen[RULE_CPUS];
 volatile uint64_t rule_time_wrong[RULE_CPUS];
 volatile uint64_t rule_time_looks[RULE_CPUS];
@@ -55,6 +57,8 @@ static void watch(void)
         .vp_index = (uint32_t)x86_rdmsr(HV_MSR_VP_INDEX),
         .apic_id = apic_is_x2apic() ? id : id >> 24,
     };
+    x86_wrmsr(MESSAGE_MSR_SIMP, (uintptr_t)rule_slots[index] | HV_PAGE_ENABLE);
+    x86_wrmsr(MESSAGE_MSR_SCONTROL, 1);
     for (;;) {
         rule_seen[index] = *(const volatile uint64_t *)last;
         look_at_time(index);
@@ -72,7 +76,10 @@ void guest_main(void)
     if (!hyperv_is_present() || cpu_count() != RULE_CPUS)
         report_fail("this machine is not what the rules are about");
     map_window();
+    for (unsigned i = 0; i < RULE_CPUS; i++)
+        rule_slots[i] = memory_pages(1);
     message_init();
+    vmbus_init();
     probe_init();
     cpu_start_all(watch);
     selftest_run(cases, sizeof(cases) / sizeof(cases[0]));
