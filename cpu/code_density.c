@@ -28,22 +28,17 @@ static void find_suspects(const uint8_t *page, struct suspects *suspects)
     }
 }
 
-/* What all of them would leak in a mode if each were an instruction; no line
- * leaks more. */
-static unsigned weigh_suspects(const uint8_t *page, enum code_mode mode,
-                               struct suspects *suspects)
+/* What each of them would leak in a mode if it were an instruction. */
+static void weigh_suspects(const uint8_t *page, enum code_mode mode,
+                           struct suspects *suspects)
 {
-    unsigned sum = 0;
-
     for (uint32_t i = 0; i < suspects->count; i++) {
         uint32_t at = suspects->at[i];
 
         suspects->leak[i] = at + OPCODE_BYTES > PAGE_BYTES
                                 ? CODE_SHAPE_LEAK_MAX
                                 : code_shape_leak(mode, page + at);
-        sum += suspects->leak[i];
     }
-    return sum;
 }
 
 /* The straight line that begins at a byte: all that is known of it when the
@@ -145,6 +140,56 @@ static bool is_high_in(const uint8_t *page, enum code_mode mode,
     return false;
 }
 
+/* True if all lines that pass `from` end before `to`. Each of them has an
+ * instruction in the first bytes there, since none is longer. */
+static bool lines_end_between(const uint8_t *page, enum code_mode mode,
+                              uint32_t from, uint32_t to)
+{
+    bool followed[PAGE_BYTES];
+
+    memset(followed + from, false, to - from);
+    for (uint32_t i = 0; i < CODE_INSTRUCTION_BYTES_MAX; i++) {
+        uint32_t at = from + i;
+
+        while (at < to && !followed[at]) {
+            struct code_shape shape =
+                code_shape(mode, page + at, (uint32_t)PAGE_BYTES - at);
+
+            followed[at] = true;
+            if (shape.ends_block)
+                break;
+            at += shape.length != 0 ? shape.length : PAGE_BYTES;
+        }
+        if (at >= to)
+            return false;
+    }
+    return true;
+}
+
+/* A quick proof for most pages that no line leaks too much. The page is cut
+ * where the suspects of a piece have come to a quarter of what is allowed. If
+ * no line runs through a whole piece, each lies in two of them at most, and
+ * leaks half of it: little enough even for one that crosses pages. */
+static bool is_low_in(const uint8_t *page, enum code_mode mode,
+                      const struct suspects *suspects)
+{
+    uint32_t from = 0;
+    unsigned leak = 0;
+
+    for (uint32_t i = 0; i < suspects->count; i++) {
+        uint32_t at = suspects->at[i];
+
+        leak += suspects->leak[i];
+        if (leak <= CODE_DENSITY_LEAK_MAX / 4)
+            continue;
+        if (from > 0 && !lines_end_between(page, mode, from, at))
+            return false;
+        from = at;
+        leak = suspects->leak[i];
+    }
+    return true;
+}
+
 bool code_density_is_high(const uint8_t page[PAGE_BYTES])
 {
     struct suspects suspects;
@@ -153,7 +198,8 @@ bool code_density_is_high(const uint8_t page[PAGE_BYTES])
     for (unsigned i = 0; i < CODE_MODES; i++) {
         enum code_mode mode = (enum code_mode)i;
 
-        if (weigh_suspects(page, mode, &suspects) > CODE_DENSITY_LEAK_MAX / 2 &&
+        weigh_suspects(page, mode, &suspects);
+        if (!is_low_in(page, mode, &suspects) &&
             is_high_in(page, mode, &suspects))
             return true;
     }
