@@ -169,9 +169,10 @@ bool vmbus_channel_read(struct vmbus_channel *channel,
                         const struct vmbus_ranges *ranges, uint64_t offset,
                         void *to, size_t bytes)
 {
-    vmbus_bill_copy(context, bytes);
     return vmbus_channel_is_open(channel) &&
-           vmbus_ranges_read(ranges, channel->bus->memory, offset, to, bytes);
+           vmbus_bill_copy(context, bytes,
+                           vmbus_ranges_read(ranges, channel->bus->memory,
+                                             offset, to, bytes));
 }
 
 bool vmbus_channel_write(struct vmbus_channel *channel,
@@ -179,8 +180,8 @@ bool vmbus_channel_write(struct vmbus_channel *channel,
                          const struct vmbus_ranges *ranges, uint64_t offset,
                          const void *from, size_t bytes)
 {
-    vmbus_bill_copy(context, bytes);
     return vmbus_channel_is_open(channel) &&
-           vmbus_ranges_write(ranges, channel->bus->memory, offset, from,
-                              bytes);
+           vmbus_bill_copy(context, bytes,
+                           vmbus_ranges_write(ranges, channel->bus->memory,
+                                              offset, from, bytes));
 }

@@ -36,7 +36,7 @@ static bool put(struct vmbus_channel *channel, struct hv_context *context,
                            &signal)) {
     case VMBUS_RING_OK:
         cost_note(context->bill, COST_VMBUS_PACKET, 1);
-        vmbus_bill_copy(context, bytes);
+        vmbus_bill_copy(context, bytes, true);
         if (signal)
             vmbus_channel_signal(channel, context);
         return true;

@@ -35,17 +35,18 @@ bool vmbus_gpadl_read(const struct vmbus_gpadl *gpadl,
                       struct hv_context *context, uint64_t offset, void *to,
                       size_t bytes)
 {
-    vmbus_bill_copy(context, bytes);
-    return vmbus_ranges_read(gpadl->ranges, gpadl->memory, offset, to, bytes);
+    return vmbus_bill_copy(
+        context, bytes,
+        vmbus_ranges_read(gpadl->ranges, gpadl->memory, offset, to, bytes));
 }
 
 bool vmbus_gpadl_write(const struct vmbus_gpadl *gpadl,
                        struct hv_context *context, uint64_t offset,
                        const void *from, size_t bytes)
 {
-    vmbus_bill_copy(context, bytes);
-    return vmbus_ranges_write(gpadl->ranges, gpadl->memory, offset, from,
-                              bytes);
+    return vmbus_bill_copy(
+        context, bytes,
+        vmbus_ranges_write(gpadl->ranges, gpadl->memory, offset, from, bytes));
 }
 
 struct vmbus_gpadl_table *vmbus_gpadl_table_create(struct guest_memory memory)

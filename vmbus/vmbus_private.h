@@ -80,10 +80,15 @@ typedef void vmbus_request_handler(struct vmbus *vmbus,
 
 #define VMBUS_COPY_BYTES 64 /* one COST_VMBUS_COPY */
 
-static inline void vmbus_bill_copy(struct hv_context *context, uint64_t bytes)
+/** Bills a copy that was `done`, and passes that on. */
+static inline bool vmbus_bill_copy(struct hv_context *context, uint64_t bytes,
+                                   bool done)
 {
-    cost_note(context->bill, COST_VMBUS_COPY,
-              (uint32_t)((bytes + VMBUS_COPY_BYTES - 1) / VMBUS_COPY_BYTES));
+    if (done)
+        cost_note(
+            context->bill, COST_VMBUS_COPY,
+            (uint32_t)((bytes + VMBUS_COPY_BYTES - 1) / VMBUS_COPY_BYTES));
+    return done;
 }
 
 /* vmbus.c */
