@@ -165,6 +165,7 @@ struct net_guest *guest_create(struct vswitch *vswitch, uint32_t vm_number)
 
     assert_non_null(guest);
     assert_true(netvsp_offer(&guest->offer, vswitch, vm_number, 0));
+    guest->address = netvsp_address(vm_number, 0);
     guest->context = (struct hv_context){.bill = &guest->bill};
     guest->room = true;
     guest_open(guest);
@@ -396,4 +397,51 @@ uint32_t guest_frame(uint8_t *out, struct vswitch_address to,
     memcpy(frame, &to, sizeof(to));
     memcpy(frame + sizeof(to), &from, sizeof(from));
     return head + frame_bytes;
+}
+
+uint32_t guest_send_mark(struct net_guest *from, const struct net_guest *to,
+                         uint8_t mark)
+{
+    uint8_t message[NETVSP_SEND_SECTION_BYTES];
+    uint32_t bytes = guest_frame(message, to->address, from->address,
+                                 GUEST_FRAME_BYTES, mark);
+
+    return guest_send_rndis(from, NETVSP_CHANNEL_DATA, message, bytes);
+}
+
+uint8_t guest_receive_mark(struct net_guest *guest, struct guest_sent *packet)
+{
+    struct rndis_packet found;
+    uint32_t bytes;
+    const uint8_t *message = guest_receive(guest, &bytes, packet);
+
+    assert_int_equal(packet->payload[1], NETVSP_CHANNEL_DATA);
+    assert_int_equal(packet->payload[2], NETVSP_NO_SECTION);
+    assert_int_equal(packet->payload[3], 0);
+    assert_true(rndis_parse_packet(message, bytes, &found));
+    assert_int_equal(found.message_bytes, bytes);
+    assert_int_equal(found.frame_bytes, GUEST_FRAME_BYTES);
+    return found.frame[GUEST_FRAME_BYTES - 1];
+}
+
+struct vswitch *lan;
+struct net_guest *alice, *bob;
+
+int guest_set_up(void **state)
+{
+    (void)state;
+    lan = vswitch_create("lan");
+    assert_non_null(lan);
+    alice = guest_create(lan, 1);
+    bob = guest_create(lan, 2);
+    return 0;
+}
+
+int guest_clean_up(void **state)
+{
+    (void)state;
+    guest_free(alice);
+    guest_free(bob);
+    vswitch_free(lan);
+    return 0;
 }

@@ -19,6 +19,7 @@
 #define GUEST_SET 0xcafeu
 #define GUEST_PAGES 0x2800u /* bytes that it sends by GPAs, from 0 */
 #define GUEST_SENT_MAX 600u
+#define GUEST_FRAME_BYTES 100u
 #define GUEST_PAYLOAD_BYTES 64u
 
 /** What the host sent. */
@@ -33,6 +34,7 @@ struct guest_sent {
 
 struct net_guest {
     struct vmbus_offer offer;
+    struct vswitch_address address;
     struct hv_context context;
     struct cost_bill bill;
     bool room; /* in the host-to-guest ring */
@@ -103,5 +105,17 @@ void guest_bring_up(struct net_guest *guest, uint32_t version);
 uint32_t guest_frame(uint8_t *out, struct vswitch_address to,
                      struct vswitch_address from, uint32_t frame_bytes,
                      uint8_t mark);
+
+/** Sends a frame of GUEST_FRAME_BYTES that is known by its mark; a status. */
+uint32_t guest_send_mark(struct net_guest *from, const struct net_guest *to,
+                         uint8_t mark);
+/** The mark of the frame that comes next; its section stays the guest's. */
+uint8_t guest_receive_mark(struct net_guest *guest, struct guest_sent *packet);
+
+/** Two guests at one switch, for every test: VMs 1 and 2. */
+extern struct vswitch *lan;
+extern struct net_guest *alice, *bob;
+int guest_set_up(void **state);
+int guest_clean_up(void **state);
 
 #endif
