@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 #include "tests/vmbus/fake_channel.h"
-#include "vmbus/ic_private.h"
+#include "vmbus/ic.h"
+#include "vmbus/ic_abi.h"
 
 #define SECOND UINT64_C(1000000000) /* in ns, and in cycles */
 #define HEADERS (sizeof(struct ic_pipe_header) + sizeof(struct ic_header))
