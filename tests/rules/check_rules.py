@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Everything that wanted.py lists has its test, and that ran.
 
-    check_rules.py HVSIM UNIT_TESTS   run them, print which test is whose
-    check_rules.py --self-test        check this check
+    check_rules.py HVSIM UNIT_TESTS…   run them, print which test is whose
+    check_rules.py --self-test         check this check
 
-UNIT_TESTS is the folder of the hypervisor's unit tests. A test that does not
-run, checks nothing or fails is none.
+UNIT_TESTS are folders of unit tests, built. A test that does not run, checks
+nothing or fails is none.
 """
 
 import pathlib
@@ -63,13 +63,14 @@ def programs(folder):
     return sorted(p for p in named | rules if p.is_file())
 
 
-def passed(hvsim, folder):
+def passed(hvsim, folders):
     """Every test that passed."""
     found = set()
     for test in wanted.GUESTS:
         found.update(guest_cases(hvsim, test))
-    for program in programs(folder):
-        found.update(unit_cases(program))
+    for folder in folders:
+        for program in programs(folder):
+            found.update(unit_cases(program))
     return found
 
 
@@ -105,8 +106,8 @@ def main():
     if sys.argv[1:] == ["--self-test"]:
         self_test()
         return
-    hvsim, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    found = passed(hvsim, folder)
+    hvsim, folders = sys.argv[1], [pathlib.Path(f) for f in sys.argv[2:]]
+    found = passed(hvsim, folders)
     for number in wanted.RULES:
         tests = rule_tests(number, found)
         print(f"rule {number:2}: {tests[0] if tests else '-'}")
