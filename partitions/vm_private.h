@@ -6,6 +6,8 @@
 
 #include "partitions/vmbusr.h"
 #include "partitions/vmms.h"
+#include "vmbus/ic.h"
+#include "vmbus/vswitch.h"
 
 struct vmms {
     struct root *root; /* borrowed */
@@ -14,6 +16,8 @@ struct vmms {
     struct vmms_listener listener;
     struct vm **vms; /* owns, by number */
     uint32_t vm_count;
+    struct vswitch **vswitches; /* owns */
+    size_t vswitch_count;
 };
 
 struct vm {
@@ -34,6 +38,8 @@ struct vm {
     uint32_t vps_created;
     struct vmwp *vmwp;      /* owns */
     struct vmbusr_bus *bus; /* owns; NULL: the VM has no VMBus */
+    struct ic *shutdown;    /* borrowed from the bus; NULL: not offered */
+    bool shutdown_wanted;   /* and the guest has not been asked yet */
     spa_t *blocks;          /* owns: 2 MiB of memory each, in GPA order */
     uint64_t block_count;
     uint64_t blocks_taken;
@@ -56,6 +62,17 @@ extern vm_phase_fn *const vmms_stop_phases[];
 /** The VM cannot be started or go on: reports why. */
 enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
                                const char *format, ...) PRINTF_LIKE(3, 4);
+
+/** Offers the devices of the VM's configuration on its bus. On failure what was
+ *  offered is the bus's. */
+MUST_USE enum sim_status vmms_offer_devices(struct vm *vm,
+                                            struct sim_error *error);
+/** Asks the guest to shut down. */
+void vmms_ask_shutdown(struct vm *vm, struct hv_context *context);
+void vmms_free_vswitches(struct vmms *vmms);
+
+/** The VM goes on, but something that was wanted of it cannot be. */
+void vmms_report(struct vm *vm, const char *why);
 
 /** Deposits some more pages for the VM's partition, or for the root's while
  *  it has none; false if that cannot be. */

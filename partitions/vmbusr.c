@@ -248,7 +248,7 @@ static bool write_guest(void *context, gpa_t to, const void *from, size_t bytes)
                                             to, from, bytes);
 }
 
-static struct guest_memory bus_memory(struct vmbusr_bus *bus)
+struct guest_memory vmbusr_memory(struct vmbusr_bus *bus)
 {
     static const struct guest_memory_ops ops = {.read = read_guest,
                                                 .write = write_guest};
@@ -311,7 +311,7 @@ struct vmbusr_bus *vmbusr_add(struct vmbusr *vmbusr, uint32_t vp_count)
                   .context = bus},
         .retry_ns = RETRY_NS_FIRST,
     };
-    bus->vmbus = vmbus_create(&ops, bus, bus_memory(bus));
+    bus->vmbus = vmbus_create(&ops, bus, vmbusr_memory(bus));
     if (!bus->vmbus) {
         free(bus);
         return NULL;

@@ -38,6 +38,10 @@ void vmbusr_remove(struct vmbusr_bus *bus);
 /** The VM's VMBus server, to offer devices on; borrowed. */
 struct vmbus *vmbusr_vmbus(struct vmbusr_bus *bus);
 
+/** The guest's memory, for devices: there is none while the VM is off. Valid as
+ *  long as the bus. */
+struct guest_memory vmbusr_memory(struct vmbusr_bus *bus);
+
 /**
  * The VM, whose partition is `partition` and whose home is host node `node`,
  * can send messages from now on. Makes one port or connection a call; *done:

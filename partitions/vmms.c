@@ -77,6 +77,7 @@ void vmms_free(struct vmms *vmms)
     for (uint32_t i = 0; i < vmms->vm_count; i++)
         vm_free(vmms->vms[i]);
     free(vmms->vms);
+    vmms_free_vswitches(vmms);
     vmbusr_free(vmms->vmbusr);
     free(vmms);
 }
@@ -152,12 +153,24 @@ static enum vm_state vm_next_state(const struct vm *vm)
     return vm->restart ? VM_STARTING : VM_OFF;
 }
 
+/* A VM that runs is only asked to shut down. */
+static enum root_step vm_step_running(struct vm *vm, struct hv_context *context)
+{
+    if (!vm->shutdown_wanted)
+        return ROOT_DONE;
+    vm->shutdown_wanted = false;
+    vmms_ask_shutdown(vm, context);
+    return ROOT_AGAIN;
+}
+
 /* One step of starting or turning off. */
 static enum root_step vm_step(void *context, struct hv_context *hv_context)
 {
     struct vm *vm = context;
     vm_phase_fn *const *phases;
 
+    if (vm->state == VM_RUNNING)
+        return vm_step_running(vm, hv_context);
     /* Woken for what has been done since. */
     if (vm->state != VM_STARTING && vm->state != VM_STOPPING)
         return ROOT_DONE;
@@ -217,6 +230,10 @@ enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
         (struct root_work){.name = "vmms", .step = vm_step, .context = vm};
     if (!vm_prepare(vm))
         goto no_memory;
+    if (vm->bus && vmms_offer_devices(vm, error) != SIM_OK) {
+        vm_free(vm);
+        return sim_prefix(error, "VM \"%s\"", config->name);
+    }
 
     struct guest_machine machine = {.memory_bytes = config->memory_bytes,
                                     .vp_count = config->vp_count,
@@ -270,6 +287,26 @@ void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now)
     vm->restart = false;
     if (vm->state == VM_RUNNING || vm->state == VM_STARTING)
         vm_begin(vm, now, VM_STOPPING);
+}
+
+void vmms_report(struct vm *vm, const char *why)
+{
+    vm_fail(vm, why, "");
+}
+
+void vmms_shutdown(struct vmms *vmms, uint32_t vm_number, cycles_t now)
+{
+    struct vm *vm = vmms_vm(vmms, vm_number);
+    struct hypervisor *hv = vmms->root->hv;
+    struct hv_context context =
+        hv->current ? *hv->current : vp_event_context(hv->root->vps[0], now);
+
+    if (vm->state != VM_RUNNING) {
+        vmms_report(vm, "it cannot be asked to shut down: it does not run");
+        return;
+    }
+    vm->shutdown_wanted = true;
+    root_wake_thread(vmms->root, &context, &vm->thread);
 }
 
 bool vmms_type(struct vmms *vmms, uint32_t vm_number, const uint8_t *bytes,

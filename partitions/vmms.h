@@ -24,6 +24,17 @@
 
 enum vm_state { VM_OFF, VM_STARTING, VM_RUNNING, VM_STOPPING, VM_FAILED };
 
+/** A disk, at the LUN that is its place in the list. */
+struct vm_disk {
+    const char *image_path; /* NULL: none */
+    uint64_t bytes;         /* 0: the image's */
+    uint64_t latency_ns;    /* of a request */
+};
+
+struct vm_nic {
+    const char *vswitch; /* the name of its switch, made if it is new */
+};
+
 struct vm_config {
     const char *name;    /* borrowed */
     uint32_t vp_count;   /* 1 .. 64 */
@@ -34,7 +45,12 @@ struct vm_config {
     uint64_t features;        /* TLFS, synthetic processor features */
     struct guest_image image; /* borrowed parts */
     uint32_t console_baud;    /* see vmwp_set_baud(); 0: as usual */
-    bool vmbus;               /* the guest finds a VMBus server */
+    bool vmbus;               /* the guest finds a VMBus server, and there: */
+    bool heartbeat, shutdown, timesync; /* integration services */
+    const struct vm_disk *disks;        /* borrowed until vmms_add() returns */
+    size_t disk_count;
+    const struct vm_nic *nics; /* likewise */
+    size_t nic_count;
 };
 
 struct vm;
@@ -63,7 +79,8 @@ MUST_USE enum sim_status vmms_create(struct vmms **out, struct root *root,
                                      struct sim_error *error);
 void vmms_free(struct vmms *vmms);
 
-/** Defines a VM, which is off. Fails if its image cannot be loaded. */
+/** Defines a VM, which is off. Fails if its image cannot be loaded, or that of
+ *  a disk be opened. */
 MUST_USE enum sim_status vmms_add(struct vmms *vmms,
                                   const struct vm_config *config,
                                   uint32_t *vm_number, struct sim_error *error);
@@ -73,6 +90,11 @@ MUST_USE enum sim_status vmms_add(struct vmms *vmms,
  *  under way is turned back. */
 void vmms_start(struct vmms *vmms, uint32_t vm_number, cycles_t now);
 void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now);
+
+/** Has the guest asked to shut down, by its integration service, by a root
+ *  thread from `now` on. That it cannot be asked, refuses or does not answer is
+ *  told as a failure; what it does then is its own affair. */
+void vmms_shutdown(struct vmms *vmms, uint32_t vm_number, cycles_t now);
 
 /** Types at the VM's console; what is still to come of it. See vmwp_type(),
  *  vmwp_untyped(). */
