@@ -260,13 +260,29 @@ static enum sim_status check_guest(const struct scenario *scenario,
     return status;
 }
 
+static enum sim_status check_disks(const struct scenario *scenario,
+                                   const struct scenario_vm *vm,
+                                   struct sim_error *error)
+{
+    enum sim_status status = SIM_OK;
+
+    for (size_t i = 0; i < vm->disk_count && status == SIM_OK; i++) {
+        if (*vm->disks[i].file)
+            status = check_image(
+                scenario, (struct machine_image_name){vm->disks[i].file, false},
+                error);
+    }
+    return status;
+}
+
 enum sim_status machine_images_check(const struct scenario *scenario,
                                      struct sim_error *error)
 {
     for (size_t i = 0; i < scenario->vm_count; i++) {
         const struct scenario_vm *vm = &scenario->vms[i];
 
-        if (check_guest(scenario, &vm->guest, error) != SIM_OK)
+        if (check_guest(scenario, &vm->guest, error) != SIM_OK ||
+            check_disks(scenario, vm, error) != SIM_OK)
             return sim_prefix(error, "VM \"%s\"", vm->name);
     }
     return SIM_OK;

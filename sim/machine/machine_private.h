@@ -31,8 +31,10 @@ struct machine_vm {
     uint64_t console_kept; /* bytes; more than the limit: it is closed */
     char last_line[80];    /* of it that has ended: its beginning */
     struct console_script script;
-    uint64_t script_due_ns; /* when it is looked at; CONSOLE_SCRIPT_NEVER */
-    uint32_t results_kept;  /* likewise */
+    uint64_t script_due_ns;  /* when it is looked at; CONSOLE_SCRIPT_NEVER */
+    uint32_t results_kept;   /* likewise */
+    uint64_t shutdown_at_ns; /* SCENARIO_NO_TIME: never */
+    struct event shutdown;
 };
 
 /** A built-in guest program or a file, as the scenario names it. */
@@ -141,7 +143,8 @@ void machine_console_see(struct machine_vm *vm, uint8_t byte, cycles_t now);
 /** Between steps: hears what is typed outside. `next` is when the event is due
  *  that comes next, or 0 if that is a step. False if it must wait. */
 bool machine_console_poll(struct machine *machine, cycles_t next);
-/** Whoever is at the console wants the run to end: between steps, or at once. */
+/** Whoever is at the console wants the run to end: between steps, or at once.
+ */
 bool machine_console_is_left(const struct machine *machine);
 bool machine_console_must_end(const struct machine *machine);
 /** Fails the run for steps that it has not come to. */

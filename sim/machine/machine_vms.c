@@ -138,6 +138,85 @@ static enum sim_status make_image(struct machine *m, struct machine_vm *vm,
     return add_modules(m, vm, guest, image, error);
 }
 
+/* A VM's devices as VMMS wants them; owns its arrays and paths. */
+struct devices {
+    struct vm_disk *disks;
+    char **paths; /* one for each disk, or NULL */
+    struct vm_nic *nics;
+};
+
+static void free_devices(struct devices *devices, size_t disk_count)
+{
+    for (size_t i = 0; devices->paths && i < disk_count; i++)
+        free(devices->paths[i]);
+    free(devices->paths);
+    free(devices->disks);
+    free(devices->nics);
+}
+
+static bool make_devices(const struct scenario *scenario,
+                         const struct scenario_vm *from,
+                         struct devices *devices)
+{
+    devices->disks = calloc(from->disk_count + 1, sizeof(*devices->disks));
+    devices->paths = calloc(from->disk_count + 1, sizeof(*devices->paths));
+    devices->nics = calloc(from->nic_count + 1, sizeof(*devices->nics));
+    if (!devices->disks || !devices->paths || !devices->nics)
+        return false;
+    for (size_t i = 0; i < from->disk_count; i++) {
+        const struct scenario_disk *disk = &from->disks[i];
+
+        if (*disk->file) {
+            devices->paths[i] = scenario_path(scenario, disk->file);
+            if (!devices->paths[i])
+                return false;
+        }
+        devices->disks[i] = (struct vm_disk){
+            .image_path = devices->paths[i],
+            .bytes = disk->bytes == SCENARIO_NO_SIZE ? 0 : disk->bytes,
+            .latency_ns = disk->latency_ns,
+        };
+    }
+    for (size_t i = 0; i < from->nic_count; i++)
+        devices->nics[i].vswitch = from->nics[i].vswitch;
+    return true;
+}
+
+/* Completes `config` by what the VM finds on VMBus, and has VMMS add it. */
+static enum sim_status add_with_devices(struct machine *m,
+                                        const struct scenario_vm *from,
+                                        struct vm_config *config,
+                                        uint32_t *number,
+                                        struct sim_error *error)
+{
+    struct devices devices = {0};
+    enum sim_status status;
+
+    config->vmbus = from->vmbus;
+    config->heartbeat = from->integration.heartbeat;
+    config->shutdown = from->integration.shutdown;
+    config->timesync = from->integration.timesync;
+    config->disk_count = from->disk_count;
+    config->nic_count = from->nic_count;
+    if (make_devices(m->scenario, from, &devices)) {
+        config->disks = devices.disks;
+        config->nics = devices.nics;
+        status = vmms_add(m->vmms, config, number, error);
+    } else {
+        status = sim_fail(error, SIM_NO_MEMORY, "no memory for VM \"%s\"",
+                          config->name);
+    }
+    free_devices(&devices, from->disk_count);
+    return status;
+}
+
+static void on_shutdown(void *context, cycles_t now)
+{
+    struct machine_vm *vm = context;
+
+    vmms_shutdown(vm->machine->vmms, vm->number, now);
+}
+
 static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
                               uint32_t index, struct sim_error *error)
 {
@@ -160,14 +239,18 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
         .cap = from->limit,
         .image = image,
         .console_baud = from->console_baud,
-        .vmbus = from->vmbus,
     };
     uint32_t number;
 
+    vm->shutdown_at_ns = from->shutdown_at_ns;
+    vm->shutdown = (struct event){.kind = EVENT_TIMELINE,
+                                  .name = "shutdown",
+                                  .fire = on_shutdown,
+                                  .context = vm};
     console_script_init(&vm->script, from->console, from->console_count);
     offer(&config, &from->enlightenments);
     m->vm_count++;
-    if (vmms_add(m->vmms, &config, &number, error) != SIM_OK)
+    if (add_with_devices(m, from, &config, &number, error) != SIM_OK)
         return error->status;
     CHECK(number == vm->number);
     return SIM_OK;
@@ -202,8 +285,14 @@ void machine_vms_free(struct machine *m)
 
 void machine_vms_start(struct machine *m)
 {
-    for (uint32_t i = 0; i < m->vm_count; i++)
+    for (uint32_t i = 0; i < m->vm_count; i++) {
+        struct machine_vm *vm = &m->vms[i];
+
         vmms_start(m->vmms, i, cycles(0));
+        if (vm->shutdown_at_ns != SCENARIO_NO_TIME)
+            event_schedule(m->events, &vm->shutdown,
+                           clock_from_ns(m->clock, vm->shutdown_at_ns));
+    }
 }
 
 void machine_vms_report(struct machine *m, struct hv_vp *vp)

@@ -17,6 +17,8 @@ void scenario_free(struct scenario *scenario)
     for (size_t i = 0; i < scenario->vm_count; i++) {
         free(scenario->vms[i].guest.args);
         free(scenario->vms[i].guest.modules);
+        free(scenario->vms[i].disks);
+        free(scenario->vms[i].nics);
         free(scenario->vms[i].console);
     }
     free(scenario->vms);

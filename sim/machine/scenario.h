@@ -32,6 +32,8 @@ struct document_node;
 #define SCENARIO_VMS_MAX 1024          /* per host, as Hyper-V */
 #define SCENARIO_LPS_MAX 512           /* per host, as Windows Server 2019 */
 
+#define SCENARIO_NO_SIZE UINT64_MAX /* not given */
+
 /* What is typed at consoles. */
 #define SCENARIO_NO_TIME UINT64_MAX /* not given */
 #define SCENARIO_EXPECT_BYTES_MAX 1024
@@ -113,6 +115,21 @@ struct scenario_enlightenments {
 #undef ENLIGHTENMENT
 };
 
+#define SCENARIO_DISKS_MAX 64 /* of a VM, as a SCSI controller has */
+#define SCENARIO_NICS_MAX 8   /* of a VM, as Hyper-V allows */
+
+/** A disk, on VMBus. */
+struct scenario_disk {
+    uint64_t bytes;   /* SCENARIO_NO_SIZE: not given; then there is a file */
+    const char *file; /* its image, or "" */
+    uint64_t latency_ns;
+};
+
+/** A network adapter, on VMBus. */
+struct scenario_nic {
+    const char *vswitch; /* its name */
+};
+
 /** Integration services, by VMBus. */
 struct scenario_integration {
     bool heartbeat, shutdown, timesync;
@@ -129,7 +146,13 @@ struct scenario_vm {
     uint32_t reserve;    /* of each VP's time, in 1/65536; at most limit */
     uint32_t limit;
     bool vmbus;
-    struct scenario_integration integration; /* with vmbus alone */
+    /* With vmbus alone: */
+    struct scenario_integration integration;
+    uint64_t shutdown_at_ns; /* SCENARIO_NO_TIME: not asked */
+    struct scenario_disk *disks;
+    size_t disk_count;
+    struct scenario_nic *nics;
+    size_t nic_count;
     struct scenario_enlightenments enlightenments;
     struct scenario_guest guest;
     struct scenario_step *console;

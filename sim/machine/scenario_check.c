@@ -232,6 +232,35 @@ static enum sim_status check_console(const struct scenario_vm *vm, size_t index,
     return SIM_OK;
 }
 
+/* Devices need a bus, and a disk needs a size. */
+static enum sim_status check_devices(const struct scenario_vm *vm, size_t index,
+                                     const struct document_node *root,
+                                     struct sim_error *error)
+{
+    char path[VM_PATH_BYTES];
+    char item[VM_PATH_BYTES / 2];
+
+    if (!vm->vmbus && (vm->disk_count > 0 || vm->nic_count > 0))
+        return refuse(
+            root, error,
+            vm_path(path, index, vm->disk_count > 0 ? "disks" : "nics"),
+            "the VM has no VMBus; expected vmbus: true");
+    if (vm->shutdown_at_ns != SCENARIO_NO_TIME &&
+        (!vm->vmbus || !vm->integration.shutdown))
+        return refuse(root, error, vm_path(path, index, "shutdown_at"),
+                      "the guest has no service for it; expected vmbus: true "
+                      "and integration.shutdown: true");
+    for (size_t i = 0; i < vm->disk_count; i++) {
+        if (vm->disks[i].bytes != SCENARIO_NO_SIZE || *vm->disks[i].file)
+            continue;
+        snprintf(item, sizeof item, "disks[%zu]", i);
+        return refuse(root, error, vm_path(path, index, item),
+                      "neither size nor file is given; expected at least one "
+                      "of them, such as {size: 64MiB}");
+    }
+    return SIM_OK;
+}
+
 static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
                                 const struct document_node *root,
                                 struct sim_error *error)
@@ -255,6 +284,7 @@ static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
                       "characters with its number",
                       name, SCENARIO_NAME_BYTES_MAX);
     if (check_nodes(vm, index, root, error) != SIM_OK ||
+        check_devices(vm, index, root, error) != SIM_OK ||
         check_console(vm, index, root, error) != SIM_OK)
         return error->status;
     return check_guest(&vm->guest, index, root, error);

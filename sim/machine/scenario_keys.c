@@ -61,6 +61,8 @@ typedef struct scenario_hypervisor STRUCT_HYPERVISOR;
 typedef struct scenario_root STRUCT_ROOT;
 typedef struct scenario_vm STRUCT_VM;
 typedef struct scenario_step STRUCT_STEP;
+typedef struct scenario_disk STRUCT_DISK;
+typedef struct scenario_nic STRUCT_NIC;
 typedef struct scenario_integration STRUCT_INTEGRATION;
 typedef struct scenario_enlightenments STRUCT_ENLIGHTENMENTS;
 typedef struct scenario_guest STRUCT_GUEST;

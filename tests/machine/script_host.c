@@ -124,6 +124,7 @@ static void fill_vm(struct script_host *host,
     snprintf(name, sizeof(host->names[index]), "vm%u", (unsigned)index);
     write_image(from, name);
     host->vms[index] = (struct scenario_vm){
+        .shutdown_at_ns = SCENARIO_NO_TIME,
         .name = name,
         .count = 1,
         .vps = from->vps,

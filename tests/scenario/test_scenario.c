@@ -199,6 +199,11 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
 #define ENLIGHTENMENT(key, privileges, features, help) "      " #key ": true\n"
 #include "sim/machine/enlightenments.def"
 #undef ENLIGHTENMENT
+                                   "    vmbus: true\n"
+                                   "    integration:\n"
+                                   "      heartbeat: true\n"
+                                   "      shutdown: true\n"
+                                   "      timesync: true\n"
                                    "    console_baud: 115200\n"
                                    "counters:\n"
                                    "  interval: 100ms\n"
