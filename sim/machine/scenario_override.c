@@ -35,14 +35,37 @@ static enum sim_status parse_value(struct document_node **value,
     return *value ? SIM_OK : out_of_memory(override, error);
 }
 
+/** "; did you mean 'web'?", or else "; there are: web, clock". */
+static void offer_names(char *text, size_t bytes,
+                        const struct document_node *list, const char *key)
+{
+    struct suggestion near = {0};
+    size_t used;
+
+    text[0] = '\0';
+    for (const struct document_node *item = list->child; item;
+         item = item->next) {
+        const struct document_node *name = document_get(item, "name");
+
+        if (!name || !name->text)
+            continue;
+        suggest_offer(&near, key, name->text);
+        used = strlen(text);
+        snprintf(text + used, bytes - used, "%s%s",
+                 used == 0 ? "; there are: " : ", ", name->text);
+    }
+    if (near.word)
+        snprintf(text, bytes, "; did you mean '%s'?", near.word);
+}
+
 /** There is no `step` at `at`, and none can be added. */
 static enum sim_status refuse_step(const struct scenario_override *override,
                                    struct sim_error *error,
                                    const struct document_node *at,
                                    const struct document_step *step)
 {
-    struct suggestion near = {0};
     char why[SIM_ERROR_BYTES_MAX / 2];
+    char names[SIM_ERROR_BYTES_MAX / 4];
     char quoted[DOCUMENT_QUOTE_BYTES];
 
     if (step->is_index && at->kind == DOCUMENT_SEQUENCE) {
@@ -55,17 +78,9 @@ static enum sim_status refuse_step(const struct scenario_override *override,
         return bad_path(override, error,
                         step->is_index ? "leads nowhere: there is no list"
                                        : "leads nowhere: there is one value");
-    for (const struct document_node *item = at->child; item;
-         item = item->next) {
-        const struct document_node *name = document_get(item, "name");
-
-        if (name && name->text)
-            suggest_offer(&near, step->key, name->text);
-    }
-    snprintf(why, sizeof why, "leads nowhere: there is no %s%s%s%s",
-             document_quote(step->key, quoted),
-             near.word ? "; did you mean '" : "", near.word ? near.word : "",
-             near.word ? "'?" : "");
+    offer_names(names, sizeof names, at, step->key);
+    snprintf(why, sizeof why, "leads nowhere: there is no %s%s",
+             document_quote(step->key, quoted), names);
     return bad_path(override, error, why);
 }
 
