@@ -83,17 +83,12 @@ random_recover:
     push %rax
     iretq
 
-    /* Loads the registers, all but RDI: the code does that itself. */
-    .globl random_leave
-random_leave: /* RDI = struct random_area */
-    fninit
-    pushq RANDOM_AREA_FLAGS(%rdi)
-    popfq
+    /* All of them from the area that RDI points to, but RSP and RDI. */
+    .macro load_registers
     mov RANDOM_AREA_REGISTERS + 0x00(%rdi), %rax
     mov RANDOM_AREA_REGISTERS + 0x08(%rdi), %rcx
     mov RANDOM_AREA_REGISTERS + 0x10(%rdi), %rdx
     mov RANDOM_AREA_REGISTERS + 0x18(%rdi), %rbx
-    mov RANDOM_AREA_REGISTERS + 0x20(%rdi), %rsp
     mov RANDOM_AREA_REGISTERS + 0x28(%rdi), %rbp
     mov RANDOM_AREA_REGISTERS + 0x30(%rdi), %rsi
     mov RANDOM_AREA_REGISTERS + 0x40(%rdi), %r8
@@ -104,6 +99,16 @@ random_leave: /* RDI = struct random_area */
     mov RANDOM_AREA_REGISTERS + 0x68(%rdi), %r13
     mov RANDOM_AREA_REGISTERS + 0x70(%rdi), %r14
     mov RANDOM_AREA_REGISTERS + 0x78(%rdi), %r15
+    .endm
+
+    /* Loads the registers, all but RDI: the code does that itself. */
+    .globl random_leave
+random_leave: /* RDI = struct random_area */
+    fninit
+    pushq RANDOM_AREA_FLAGS(%rdi)
+    popfq
+    mov RANDOM_AREA_REGISTERS + 0x20(%rdi), %rsp
+    load_registers
     jmp *RANDOM_AREA_CODE(%rdi)
 
     /* The same through a frame, to any mode and ring, with little to write to. */
@@ -122,20 +127,7 @@ random_leave_run: /* RDI = struct random_area */
     pushq RANDOM_AREA_FRAME + 0x10(%rdi)
     pushq RANDOM_AREA_FRAME + 0x08(%rdi)
     pushq RANDOM_AREA_FRAME + 0x00(%rdi)
-    mov RANDOM_AREA_REGISTERS + 0x00(%rdi), %rax
-    mov RANDOM_AREA_REGISTERS + 0x08(%rdi), %rcx
-    mov RANDOM_AREA_REGISTERS + 0x10(%rdi), %rdx
-    mov RANDOM_AREA_REGISTERS + 0x18(%rdi), %rbx
-    mov RANDOM_AREA_REGISTERS + 0x28(%rdi), %rbp
-    mov RANDOM_AREA_REGISTERS + 0x30(%rdi), %rsi
-    mov RANDOM_AREA_REGISTERS + 0x40(%rdi), %r8
-    mov RANDOM_AREA_REGISTERS + 0x48(%rdi), %r9
-    mov RANDOM_AREA_REGISTERS + 0x50(%rdi), %r10
-    mov RANDOM_AREA_REGISTERS + 0x58(%rdi), %r11
-    mov RANDOM_AREA_REGISTERS + 0x60(%rdi), %r12
-    mov RANDOM_AREA_REGISTERS + 0x68(%rdi), %r13
-    mov RANDOM_AREA_REGISTERS + 0x70(%rdi), %r14
-    mov RANDOM_AREA_REGISTERS + 0x78(%rdi), %r15
+    load_registers
     mov RANDOM_AREA_REGISTERS + 0x38(%rdi), %rdi
     iretq
     .section .note.GNU-stack, "", @progbits
