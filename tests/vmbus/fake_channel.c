@@ -36,9 +36,11 @@ struct guest_memory fake_memory(void)
 
 void fake_reset(void)
 {
-    memset(&fake, 0, sizeof(fake));
+    memset(fake.memory, 0, sizeof(fake.memory));
+    fake.channel_count = 0;
     fake.offers_left = FAKE_CHANNELS_MAX;
-    fake.context.bill = &fake.bill;
+    cost_bill_clear(&fake.bill);
+    fake.context = (struct hv_context){.bill = &fake.bill};
 }
 
 void fake_open(struct vmbus_channel *channel)
@@ -161,7 +163,7 @@ struct vmbus_channel *vmbus_offer(struct vmbus *vmbus,
         return NULL;
     fake.offers_left--;
     fake.channel_count++;
-    memset(channel, 0, sizeof(*channel));
+    memset(channel, 0, offsetof(struct vmbus_channel, sent));
     channel->offer = *offer;
     return channel;
 }
