@@ -54,8 +54,13 @@ static enum vmbus_more rest(struct vmbus_channel *channel,
                : VMBUS_AGAIN;
 }
 
+/* Most packets fit; and a packet without a body has a place, too. */
+#define BUFFER_BYTES_MIN 512
+
 static bool make_buffer(struct vmbus_channel *channel, size_t bytes)
 {
+    if (bytes < BUFFER_BYTES_MIN)
+        bytes = BUFFER_BYTES_MIN;
     if (bytes <= channel->buffer_bytes)
         return true;
     uint8_t *buffer = realloc(channel->buffer, bytes);

@@ -48,7 +48,7 @@ static bool check(struct vmbus_ranges *ranges)
         at += pages;
         ranges->bytes += range.bytes;
     }
-    return at == ranges->word_count && ranges->bytes > 0;
+    return at == ranges->word_count;
 }
 
 static size_t allocation_bytes(size_t words)
@@ -61,7 +61,7 @@ struct vmbus_ranges *vmbus_ranges_parse(const void *data, size_t bytes,
 {
     size_t words = bytes / sizeof(uint64_t);
 
-    if (bytes % sizeof(uint64_t) != 0 || words > UINT32_MAX)
+    if (words == 0 || bytes % sizeof(uint64_t) != 0 || words > UINT32_MAX)
         return NULL;
     struct vmbus_ranges *ranges = calloc(1, allocation_bytes(words));
     if (!ranges)

@@ -50,6 +50,8 @@ static bool copy_out(const struct vmbus_ring *ring, uint32_t index, void *to,
     uint64_t data = ring->control + PAGE_BYTES;
     uint32_t first = ring->data_bytes - index;
 
+    if (bytes == 0)
+        return true;
     if (first > bytes)
         first = bytes;
     return vmbus_ranges_read(ring->ranges, ring->memory, data + index, to,

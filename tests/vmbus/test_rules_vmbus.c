@@ -338,7 +338,7 @@ static bool is_woken(struct world *world, const struct fake_channel *channel,
 
     for (unsigned i = 0; i < packets; i++)
         fake_guest_put(guest, channel, VMBUS_PACKET_IN_BAND, 0, 1,
-                       "sixteen byte", 0, 16);
+                       "fifteen letters", 0, 16);
     fake_guest_ring(guest, channel, FAKE_TO_HOST)->pending_send_bytes = pending;
     unsigned before = guest->services[world->relid].signals;
     assert_int_equal(vmbus_channel_step(served, &guest->context), VMBUS_AGAIN);

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A hostile guest at its bus: arbitrary messages among such that make sense,
+ * rings that change under us, lent memory that is not there. Nothing crashes
+ * or is leaked, a channel is open exactly while its device and the host were
+ * told so, and no answer is longer than a message.
+ *
+ * Input: steps, each a byte that says what, and as many bytes more as that
+ * wants.
+ */
+#include <string.h>
+
+#include "sim/core/check.h"
+#include "tests/vmbus/fake_guest.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+#define STEPS_MAX 300
+#define SERVED_MAX 200 /* steps of a channel at one time */
+#define DEVICES 6
+#define PAGES 16 /* those that are written to: control pages and data */
+
+struct input {
+    const uint8_t *data;
+    size_t bytes;
+};
+
+struct device {
+    bool present, open, stuck;
+    struct vmbus_channel *channel; /* of the last call */
+};
+
+struct world {
+    struct fake_guest guest;
+    struct device devices[DEVICES];
+    struct input input;
+};
+
+static void take(struct input *input, void *to, size_t bytes)
+{
+    size_t taken = input->bytes < bytes ? input->bytes : bytes;
+
+    memset(to, 0, bytes);
+    memcpy(to, input->data, taken);
+    input->data += taken;
+    input->bytes -= taken;
+}
+
+static uint8_t take_byte(struct input *input)
+{
+    uint8_t byte;
+
+    take(input, &byte, 1);
+    return byte;
+}
+
+/* The device: reads what it is told of, and completes what wants it. */
+
+static void device_opened(void *context, struct vmbus_channel *channel,
+                          struct hv_context *hv_context)
+{
+    struct device *device = context;
+
+    (void)hv_context;
+    CHECK(vmbus_channel_is_open(channel));
+    if (vmbus_channel_sub_channel_index(channel) != 0)
+        return;
+    CHECK(!device->open);
+    device->open = true;
+    device->stuck = false;
+    device->channel = channel;
+}
+
+static void device_closed(void *context, struct vmbus_channel *channel,
+                          struct hv_context *hv_context)
+{
+    struct device *device = context;
+
+    CHECK(!vmbus_channel_is_open(channel));
+    CHECK(!vmbus_channel_complete(channel, hv_context, 1, "late", 4));
+    if (vmbus_channel_sub_channel_index(channel) != 0)
+        return;
+    CHECK(device->open);
+    device->open = false;
+}
+
+static bool device_packet(void *context, struct vmbus_channel *channel,
+                          struct hv_context *hv_context,
+                          const struct vmbus_packet *packet)
+{
+    struct device *device = context;
+    uint8_t bytes[300], sum = 0;
+
+    CHECK(!device->stuck || vmbus_channel_sub_channel_index(channel) != 0);
+    for (uint32_t i = 0; i < packet->bytes; i++)
+        sum ^= packet->payload[i];
+    vmbus_packet_read(packet, channel, hv_context, sum, bytes, sizeof(bytes));
+    vmbus_packet_write(packet, channel, hv_context, sum * 40u, bytes, 16);
+    if (packet->completion_wanted &&
+        !vmbus_channel_complete(channel, hv_context, packet->transaction_id,
+                                packet->payload, packet->bytes))
+        device->stuck = vmbus_channel_is_open(channel) &&
+                        vmbus_channel_sub_channel_index(channel) == 0;
+    return sum != 0x5c;
+}
+
+static void device_room(void *context, struct vmbus_channel *channel,
+                        struct hv_context *hv_context)
+{
+    (void)hv_context;
+    if (vmbus_channel_sub_channel_index(channel) == 0)
+        ((struct device *)context)->stuck = false;
+}
+
+static void device_reset(void *context)
+{
+    ((struct device *)context)->open = false;
+}
+
+static void device_free(void *context)
+{
+    CHECK(((struct device *)context)->present);
+    *(struct device *)context = (struct device){0};
+}
+
+static const struct vmbus_device_ops device_ops = {
+    .name = "fuzzed",
+    .opened = device_opened,
+    .closed = device_closed,
+    .packet = device_packet,
+    .room = device_room,
+    .reset = device_reset,
+    .free = device_free,
+};
+
+/* What a step may be. */
+
+static void raw_message(struct world *world)
+{
+    uint8_t message[256] = {0};
+
+    message[0] = take_byte(&world->input);
+    uint8_t bytes = take_byte(&world->input);
+    take(&world->input, message + 8, bytes % 64);
+    fake_guest_send(&world->guest, message, bytes);
+}
+
+static void contact(struct world *world)
+{
+    static const uint32_t versions[] = {VMBUS_VERSION_2_4, VMBUS_VERSION_4_1,
+                                        VMBUS_VERSION_5_0, VMBUS_VERSION_5_3,
+                                        VMBUS_VERSION_6_0};
+    struct vmbus_header request = {.type = VMBUS_REQUEST_OFFERS};
+
+    fake_guest_contact(&world->guest, versions[take_byte(&world->input) % 5],
+                       take_byte(&world->input));
+    fake_guest_send(&world->guest, &request, sizeof(request));
+}
+
+/** Lends a few pages, which may overlap others, or lie beyond all memory. */
+static void lend(struct world *world)
+{
+    uint64_t words[65] = {0};
+    uint32_t relid = take_byte(&world->input) % 8u;
+    uint32_t id = take_byte(&world->input) % 8u;
+    uint32_t count = take_byte(&world->input) % 64u;
+    uint8_t first = take_byte(&world->input);
+
+    words[0] = count * PAGE_BYTES;
+    for (uint32_t i = 0; i < count; i++)
+        words[i + 1] = first < 250 ? (first + i) % PAGES : first * 1000u;
+    fake_guest_send_gpadl(&world->guest, relid, id, 1, words, count + 1);
+}
+
+static void open_channel(struct world *world)
+{
+    struct fake_channel channel = {
+        .relid = take_byte(&world->input) % 8u,
+        .gpadl_id = take_byte(&world->input) % 8u,
+        .pages = {take_byte(&world->input) % 16u},
+    };
+
+    fake_guest_send_open(&world->guest, &channel, take_byte(&world->input) % 4u,
+                         7);
+}
+
+static void write_memory(struct world *world)
+{
+    uint32_t page = take_byte(&world->input) % PAGES;
+    uint32_t offset = take_byte(&world->input) * 8u;
+
+    take(&world->input, world->guest.memory + page * PAGE_BYTES + offset,
+         take_byte(&world->input) % 128u);
+}
+
+static void serve(struct world *world)
+{
+    uint32_t relid = take_byte(&world->input) % 8u;
+    struct fake_service *service = &world->guest.services[relid];
+
+    for (unsigned i = 0; i < SERVED_MAX && service->channel; i++) {
+        if (vmbus_channel_step(service->channel, &world->guest.context) ==
+            VMBUS_DONE)
+            break;
+    }
+}
+
+static void offer(struct world *world)
+{
+    uint8_t which = take_byte(&world->input) % DEVICES;
+    uint16_t sub_channel = take_byte(&world->input) % 3u;
+    struct device *device = &world->devices[which];
+    struct vmbus_offer what = {
+        .instance_id.bytes = {which},
+        .sub_channel_index = sub_channel,
+        .ops = &device_ops,
+        .device = device,
+    };
+
+    if (sub_channel == 0 && device->present)
+        return;
+    if (vmbus_offer(world->guest.bus, &world->guest.context, &what) &&
+        sub_channel == 0)
+        device->present = true;
+}
+
+static void rescind(struct world *world)
+{
+    struct vmbus_channel *channel =
+        vmbus_find_channel(world->guest.bus, take_byte(&world->input) % 8u);
+
+    if (channel)
+        vmbus_rescind(channel, &world->guest.context);
+}
+
+static void device_act(struct world *world)
+{
+    struct device *device = &world->devices[take_byte(&world->input) % DEVICES];
+    uint8_t how = take_byte(&world->input);
+    uint8_t bytes[256] = {0};
+
+    if (!device->open)
+        return;
+    if (how < 128)
+        vmbus_channel_send(device->channel, &world->guest.context,
+                           VMBUS_PACKET_IN_BAND, how & 1, 1, bytes, how * 2u);
+    else
+        vmbus_channel_hold(device->channel, &world->guest.context, how & 1);
+}
+
+static void power_off(struct world *world)
+{
+    vmbus_reset(world->guest.bus);
+}
+
+static void (*const steps[])(struct world *) = {
+    raw_message, contact, lend,    open_channel, write_memory,
+    serve,       offer,   rescind, device_act,   power_off,
+};
+
+/** A channel is open for its device while the host listens for it. */
+static void check_agreement(const struct world *world)
+{
+    for (unsigned i = 0; i < DEVICES; i++) {
+        const struct device *device = &world->devices[i];
+        if (!device->open)
+            continue;
+        uint32_t relid = vmbus_channel_relid(device->channel);
+        CHECK(world->guest.services[relid].listens);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    struct world world = {.input = {data, bytes}};
+
+    fake_guest_setup(&world.guest);
+    for (unsigned i = 0; i < STEPS_MAX && world.input.bytes > 0; i++) {
+        steps[take_byte(&world.input) % (sizeof(steps) / sizeof(steps[0]))](
+            &world);
+        check_agreement(&world);
+        world.guest.post_count = world.guest.posts_read = 0;
+    }
+    fake_guest_teardown(&world.guest);
+    for (unsigned i = 0; i < DEVICES; i++)
+        CHECK(!world.devices[i].present);
+    return 0;
+}
