@@ -144,6 +144,7 @@ void rule_32_the_target_vp_counts_from_3_0(void)
 
     message[CONTACT_INTERRUPT_PAGE] = (uint32_t)(uintptr_t)page;
     vmbus_enable();
+    vmbus_set_connection(VMBUS_CONNECTION_OLD);
     selftest_equal(vmbus_send(VMBUS_CONNECTION_OLD, message, sizeof(message)),
                    0, "2.4 for VP 1: status");
     selftest_equal(vmbus_receive_type(&response, VMBUS_VERSION_RESPONSE), true,
