@@ -54,7 +54,8 @@ def scenario_text(name, case, guests, scenarios):
     """The scenario of a case, in YAML."""
     if case.scenario:
         text = (Path(scenarios) / f"{case.scenario}.yaml").read_text()
-        return text.replace("../build/linux", str(guests))
+        return text.replace("../build/linux/bookworm",
+                            str(guests / case.release))
     line = f"{case.run}; {SEEN}".replace("'", "''")
     return SCENARIO.format(
         name=name.replace("_", "-"), vps=case.vps, lps=max(4, case.vps),

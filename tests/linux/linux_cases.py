@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Callable, Optional
 
 from linux_scenarios import (boot_shows, console_shows, guest_view_shows,
-                             many_shows, smp_shows)
+                             many_shows, smp_shows,
+                             transfer_shows)
 
 SKIPPED = 77  # an exit code that ctest knows
 
@@ -55,6 +56,10 @@ LINUX_CASES = {
                                      powers_off=False, shows=guest_view_shows),
     "scenario_console": LinuxCase(scenario="linux-console", says=(),
                                   shows=console_shows),
+    "scenario_transfer": LinuxCase(scenario="linux-transfer", says=(),
+                                   shows=transfer_shows),
+    "trixie_transfer": LinuxCase(scenario="linux-transfer", says=(),
+                                 release="trixie", shows=transfer_shows),
     "smp2": job(2),
     "smp8": job(8),
     "trixie": LinuxCase(release="trixie"),

@@ -100,3 +100,19 @@ def guest_view_shows(results):
     # The reports' way to the host takes longer on a crowded host.
     if any(abs(s[5]) > 10e6 for s in spans):
         yield f"a guest's clock does not keep time: {spans}"
+
+
+def transfer_shows(results):
+    """Pings, and a file that arrives as it was sent."""
+    text = "\n".join(line for line, in results.execute(
+        "SELECT line FROM console WHERE vm = 'client'"))
+    if "3 packets transmitted, 3 packets received, 0% packet loss" not in text:
+        yield "not every ping has its answer"
+    if "real" not in text:
+        yield "how long the transfer took is not told"
+    sums = {tuple(values(results, vm, "checksum"))
+            for vm in ("server", "client")}
+    if len(sums) != 1 or len(sums.pop()) != 1:
+        yield "what the server has is not what the client sent"
+    if values(results, "server", "bytes") != [1000000]:
+        yield "the server has not got a megabyte"
