@@ -55,15 +55,14 @@ void vmbus_channel_set_state(struct vmbus_channel *channel,
                          (uint64_t)channel->relid << 8 | state);
 }
 
-/** Attaches both ends; the guest's two rings share the ranges. */
+/** Attaches both ends; the guest's two rings share the ranges, and if the first
+ *  has its pages there, the second has what remains. */
 static bool attach_rings(struct vmbus_channel *channel,
                          const struct vmbus_ranges *ranges, uint32_t downstream)
 {
     struct guest_memory memory = channel->bus->memory;
     uint64_t pages = vmbus_ranges_bytes(ranges) >> PAGE_SHIFT;
 
-    if (downstream > pages)
-        return false;
     return vmbus_ring_attach_consumer(&channel->from_guest, memory, ranges, 0,
                                       downstream) == VMBUS_RING_OK &&
            vmbus_ring_attach_producer(

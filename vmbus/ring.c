@@ -88,8 +88,8 @@ static bool place(struct vmbus_ring *ring, struct guest_memory memory,
     uint64_t pages = vmbus_ranges_bytes(ranges) >> PAGE_SHIFT;
 
     if (!vmbus_ranges_is_contiguous(ranges) ||
-        page_count < VMBUS_RING_PAGES_MIN || first_page > pages ||
-        page_count > pages - first_page)
+        page_count < VMBUS_RING_PAGES_MIN ||
+        (uint64_t)first_page + page_count > pages)
         return false;
     *ring = (struct vmbus_ring){
         .memory = memory,
@@ -150,8 +150,7 @@ vmbus_ring_peek(struct vmbus_ring *ring,
     uint32_t used = used_bytes(ring, ring->index, indices.write);
     if (used == 0)
         return VMBUS_RING_WAIT;
-    if (used < sizeof(*descriptor) ||
-        !copy_out(ring, ring->index, descriptor, sizeof(*descriptor)) ||
+    if (!copy_out(ring, ring->index, descriptor, sizeof(*descriptor)) ||
         !descriptor_is_valid(descriptor, used))
         return VMBUS_RING_CORRUPT;
     return VMBUS_RING_OK;

@@ -208,6 +208,15 @@ static void ranges_with_too_few_pages_close_the_channel(void **state)
     expect_broken(world);
 }
 
+static void a_packet_without_its_ranges_closes_the_channel(void **state)
+{
+    struct world *world = *state;
+
+    fake_guest_put(&world->guest, &world->channel, VMBUS_PACKET_GPA_DIRECT, 0,
+                   1, "", 0, 0);
+    expect_broken(world);
+}
+
 static void an_unknown_packet_closes_the_channel(void **state)
 {
     struct world *world = *state;
@@ -248,6 +257,7 @@ static void a_corrupt_outgoing_ring_closes_it_at_the_next_step(void **state)
 {
     struct world *world = *state;
 
+    fake_guest_run(&world->guest);
     ring(world, FAKE_FROM_HOST)->read_index = 4;
     assert_false(vmbus_channel_send(the_channel(world), &world->guest.context,
                                     VMBUS_PACKET_IN_BAND, 0, 1, "x", 1));
@@ -283,6 +293,39 @@ static unsigned fill(struct world *world)
     return sent;
 }
 
+/** Closes the channel, opens it with new rings, and sends a packet. */
+static void expect_it_to_begin_anew(struct world *world)
+{
+    unsigned packets = world->device.packets;
+
+    fake_guest_close(&world->guest, world->channel.relid);
+    world->channel = fake_guest_open(&world->guest, world->channel.relid, 2);
+    world->device.stuck = false;
+    send(world, 0, 5, "anew");
+    fake_guest_run(&world->guest);
+    assert_int_equal(world->device.packets, packets + 1);
+    assert_true(vmbus_channel_is_open(the_channel(world)));
+    /* When all is done the guest may signal. */
+    send(world, 0, 6, "again");
+    assert_true(the_service(world)->serve);
+    vmbus_channel_step(the_channel(world), &world->guest.context);
+    assert_int_equal(ring(world, FAKE_TO_HOST)->interrupt_mask, 1);
+}
+
+static void a_channel_that_is_opened_begins_anew(void **state)
+{
+    struct world *world = *state;
+
+    fill(world);
+    expect_it_to_begin_anew(world);
+    vmbus_channel_hold(the_channel(world), &world->guest.context, true);
+    expect_it_to_begin_anew(world);
+    ring(world, FAKE_FROM_HOST)->read_index = 4;
+    vmbus_channel_send(the_channel(world), &world->guest.context,
+                       VMBUS_PACKET_IN_BAND, 0, 1, "x", 1);
+    expect_it_to_begin_anew(world);
+}
+
 static void a_refused_send_stops_the_packets_and_is_made_up_for(void **state)
 {
     struct world *world = *state;
@@ -312,6 +355,9 @@ static void a_device_that_has_enough_to_do_holds_the_packets(void **state)
 {
     struct world *world = *state;
 
+    fake_guest_run(&world->guest);
+    vmbus_channel_hold(the_channel(world), &world->guest.context, false);
+    assert_false(the_service(world)->serve);
     vmbus_channel_hold(the_channel(world), &world->guest.context, true);
     send(world, 0, 1, "x");
     fake_guest_run(&world->guest);
@@ -448,12 +494,14 @@ int main(void)
         TEST(memory_named_by_a_packet_is_reached),
         TEST(ranges_that_make_no_sense_close_the_channel),
         TEST(ranges_with_too_few_pages_close_the_channel),
+        TEST(a_packet_without_its_ranges_closes_the_channel),
         TEST(an_unknown_packet_closes_the_channel),
         TEST(unknown_flags_close_the_channel),
         TEST(a_device_can_give_up_a_guest),
         TEST(a_corrupt_ring_closes_the_channel),
         TEST(a_corrupt_outgoing_ring_closes_it_at_the_next_step),
         TEST(a_broken_channel_can_be_opened_again),
+        TEST(a_channel_that_is_opened_begins_anew),
         TEST(a_refused_send_stops_the_packets_and_is_made_up_for),
         TEST(a_device_that_has_enough_to_do_holds_the_packets),
         TEST(a_device_is_called_at_its_time),

@@ -153,7 +153,8 @@ static void a_flood_of_promises_is_stemmed(void **state)
         id++;
     assert_int_equal(id, VMBUS_GPADL_DESCRIPTION_BYTES_MAX / 65528);
     vmbus_gpadl_drop_all(world->table);
-    assert_int_equal(begin(world, 1, id, 24, two_pages, 24), VMBUS_GPADL_READY);
+    assert_int_equal(begin(world, 1, id, 65528, two_pages, 8),
+                     VMBUS_GPADL_INCOMPLETE);
 }
 
 static void what_it_names_is_read_and_written(void **state)

@@ -133,6 +133,8 @@ static void offsets_count_through_all_ranges(void **state)
     assert_int_equal(bytes[17 + 3995], 4);
     assert_int_equal(bytes[17 + 3996], 6);
     assert_int_equal(bytes[5016], 6);
+    assert_true(vmbus_ranges_read(ranges, world->memory, 4000, bytes, 14));
+    assert_memory_equal(bytes, "\4\4\4\4\4\4\4\4\4\4\4\4\4\6", 14);
 
     assert_true(vmbus_ranges_write(ranges, world->memory, 14, "abcd", 4));
     assert_memory_equal(world->bytes + 2 * 4096 + 6, "ab\2", 3);

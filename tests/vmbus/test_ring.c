@@ -19,6 +19,7 @@ struct world {
     struct vmbus_ring in, out; /* on pages 10 and 11, and 12 and 13 */
     struct vmbus_ring_control *in_control, *out_control;
     uint8_t *in_data, *out_data;
+    bool guest_is_quick; /* it empties its ring whenever we write there */
 };
 
 static int setup(void **state)
@@ -54,6 +55,26 @@ static int teardown(void **state)
     free(world);
     return 0;
 }
+
+/* Memory in which the guest acts, between two accesses of ours. */
+
+static bool quick_read(void *context, gpa_t from, void *to, size_t bytes)
+{
+    struct world *world = context;
+
+    return guest_memory_read(world->guest.guest_memory, from, to, bytes);
+}
+
+static bool quick_write(void *context, gpa_t to, const void *from, size_t bytes)
+{
+    struct world *world = context;
+
+    if (world->guest_is_quick)
+        world->out_control->read_index = world->out_control->write_index;
+    return guest_memory_write(world->guest.guest_memory, to, from, bytes);
+}
+
+static const struct guest_memory_ops quick_ops = {quick_read, quick_write};
 
 /** Puts `bytes` of payload; *signal as it comes. */
 static enum vmbus_ring_result put(struct world *world, const void *payload,
@@ -196,6 +217,39 @@ static void who_finds_no_room_says_so(void **state)
     assert_int_equal(vmbus_ring_poll_room(&world->out, 96), VMBUS_RING_OK);
     assert_int_equal(world->out_control->pending_send_bytes, 0);
     assert_int_equal(put(world, zeros, 80, &signal), VMBUS_RING_OK);
+}
+
+static void a_guest_that_has_been_quicker_is_not_waited_for(void **state)
+{
+    struct world *world = *state;
+    const uint8_t zeros[SIZE] = {0};
+    bool signal;
+
+    world->out.memory = (struct guest_memory){&quick_ops, world};
+    put(world, zeros, 4000, &signal);
+    world->guest_is_quick = true; /* it empties the ring before it is told */
+    assert_int_equal(put(world, zeros, 80, &signal), VMBUS_RING_OK);
+    assert_int_equal(world->out_control->pending_send_bytes, 0);
+}
+
+static void a_packet_has_no_more_than_16_bits_of_length(void **state)
+{
+    struct world *world = *state;
+    const uint32_t pages = 200, bytes = 8 * UINT16_MAX;
+    uint64_t words[201] = {pages * PAGE_BYTES};
+    uint8_t *zeros = calloc(bytes, 1);
+    bool signal;
+
+    for (uint32_t i = 0; i < pages; i++)
+        words[i + 1] = 20 + i;
+    struct vmbus_ranges *large = vmbus_ranges_parse(words, sizeof(words), 1);
+    vmbus_ring_attach_producer(&world->out, world->guest.guest_memory, large, 0,
+                               pages);
+    assert_int_equal(put(world, zeros, bytes - 16 + 1, &signal),
+                     VMBUS_RING_CORRUPT);
+    assert_int_equal(put(world, zeros, bytes - 16, &signal), VMBUS_RING_OK);
+    vmbus_ranges_free(large);
+    free(zeros);
 }
 
 static void the_largest_packet_waits_for_what_can_be_free(void **state)
@@ -353,6 +407,8 @@ int main(void)
         TEST(a_ring_is_never_filled),
         TEST(only_an_empty_unmasked_ring_is_signalled),
         TEST(who_finds_no_room_says_so),
+        TEST(a_guest_that_has_been_quicker_is_not_waited_for),
+        TEST(a_packet_has_no_more_than_16_bits_of_length),
         TEST(the_largest_packet_waits_for_what_can_be_free),
         TEST(a_crossing_of_the_threshold_is_signalled_once),
         TEST(a_mask_is_published),

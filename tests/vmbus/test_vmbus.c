@@ -100,6 +100,13 @@ static uint32_t open_status(struct fake_guest *guest,
     return post->open.status;
 }
 
+static uint32_t gpadl_status(struct fake_guest *guest)
+{
+    return fake_guest_expect(guest, VMBUS_GPADL_CREATED,
+                             sizeof(struct vmbus_gpadl_created))
+        ->created.status;
+}
+
 static void offers_come_in_order_and_to_an_end(void **state)
 {
     struct world *world = *state;
@@ -216,7 +223,8 @@ static void an_open_needs_a_complete_buffer_of_whole_pages(void **state)
 {
     struct world *world = *state;
     struct fake_channel channel = {.relid = world->relid, .pages = {2, 2}};
-    const uint64_t ragged[] = {UINT64_C(0x800) << 32 | 3 * 4096, 1, 2, 3, 4};
+    const uint64_t ragged[] = {UINT64_C(0x800) << 32 | 4 * 4096, 1, 2, 3, 4, 5};
+    const uint64_t pieces[] = {2 * 4096, 1, 2, 2 * 4096, 3, 4};
     struct vmbus_gpadl_header header = {.header.type = VMBUS_GPADL_HEADER,
                                         .relid = world->relid,
                                         .gpadl_id = 9,
@@ -226,12 +234,13 @@ static void an_open_needs_a_complete_buffer_of_whole_pages(void **state)
     fake_guest_send(&world->guest, &header, sizeof(header));
     channel.gpadl_id = 9;
     assert_int_not_equal(open_status(&world->guest, &channel), 0);
-    fake_guest_send_gpadl(&world->guest, world->relid, 10, 1, ragged, 5);
-    assert_int_equal(fake_guest_expect(&world->guest, VMBUS_GPADL_CREATED,
-                                       sizeof(struct vmbus_gpadl_created))
-                         ->created.status,
-                     0);
+    fake_guest_send_gpadl(&world->guest, world->relid, 10, 1, ragged, 6);
+    assert_int_equal(gpadl_status(&world->guest), 0);
     channel.gpadl_id = 10;
+    assert_int_not_equal(open_status(&world->guest, &channel), 0);
+    fake_guest_send_gpadl(&world->guest, world->relid, 11, 2, pieces, 6);
+    assert_int_equal(gpadl_status(&world->guest), 0);
+    channel.gpadl_id = 11;
     assert_int_not_equal(open_status(&world->guest, &channel), 0);
 }
 
@@ -306,13 +315,6 @@ static void a_ring_that_is_torn_down_closes_its_channel(void **state)
                       sizeof(struct vmbus_gpadl_torndown));
 }
 
-static uint32_t gpadl_status(struct fake_guest *guest)
-{
-    return fake_guest_expect(guest, VMBUS_GPADL_CREATED,
-                             sizeof(struct vmbus_gpadl_created))
-        ->created.status;
-}
-
 static void a_buffer_that_cannot_be_is_refused(void **state)
 {
     struct world *world = *state;
@@ -333,8 +335,61 @@ static void a_buffer_that_cannot_be_is_refused(void **state)
     fake_guest_expect_silence(&world->guest);
     fake_guest_send_gpadl(&world->guest, world->relid, 1, 1, words, 3);
     assert_int_equal(gpadl_status(&world->guest), 0);
+    body.gpadl_id = 1; /* of which there is nothing missing */
+    fake_guest_send(&world->guest, &body, sizeof(body));
+    fake_guest_expect_silence(&world->guest);
     fake_guest_send_gpadl(&world->guest, world->relid, 1, 1, words, 3);
     assert_int_equal(gpadl_status(&world->guest), VMBUS_STATUS_UNEXPECTED);
+}
+
+static void who_does_not_know_a_channel_cannot_use_it(void **state)
+{
+    struct world *world = *state;
+    const uint64_t words[] = {8192, 1, 2};
+
+    fake_guest_contact(&world->guest, VMBUS_VERSION_5_2, 0);
+    world->guest.posts_read = world->guest.post_count;
+    fake_guest_send_gpadl(&world->guest, world->relid, 1, 1, words, 3);
+    assert_int_equal(gpadl_status(&world->guest), VMBUS_STATUS_UNEXPECTED);
+}
+
+static void the_number_of_a_buffer_is_free_when_its_channel_goes(void **state)
+{
+    struct world *world = *state;
+    struct fake_device device = {0};
+    const uint64_t words[] = {8192, 1, 2};
+    uint32_t relid = fake_guest_offer(&world->guest, &fake_device_ops, &device);
+
+    expect_offer(&world->guest);
+    fake_guest_send_gpadl(&world->guest, relid, 1, 1, words, 3);
+    assert_int_equal(gpadl_status(&world->guest), 0);
+    vmbus_rescind(vmbus_find_channel(world->guest.bus, relid),
+                  &world->guest.context);
+    expect_rescind(&world->guest, relid);
+    release(&world->guest, relid);
+    fake_guest_send_gpadl(&world->guest, world->relid, 1, 1, words, 3);
+    assert_int_equal(gpadl_status(&world->guest), 0);
+
+    release(&world->guest, world->relid);
+    relid = fake_guest_offer(&world->guest, &fake_device_ops, &device);
+    expect_offer(&world->guest);
+    fake_guest_send_gpadl(&world->guest, relid, 1, 1, words, 3);
+    assert_int_equal(gpadl_status(&world->guest), 0);
+}
+
+static void another_buffer_can_be_taken_back_while_it_is_open(void **state)
+{
+    struct world *world = *state;
+
+    fake_guest_open(&world->guest, world->relid, 2);
+    uint32_t id = fake_guest_lend(&world->guest, world->relid, 1, 3);
+    tear_down(&world->guest, world->relid, id);
+    fake_guest_expect(&world->guest, VMBUS_GPADL_TORNDOWN,
+                      sizeof(struct vmbus_gpadl_torndown));
+    struct vmbus_channel *channel =
+        vmbus_find_channel(world->guest.bus, world->relid);
+    assert_true(vmbus_channel_is_open(channel));
+    assert_null(vmbus_channel_gpadl(channel, id));
 }
 
 static void a_large_buffer_takes_many_bodies(void **state)
@@ -411,6 +466,53 @@ who_lets_go_of_an_offer_hears_of_it_with_the_next_contact(void **state)
     fake_guest_open(&world->guest, world->relid, 2);
 }
 
+static void of_the_end_of_what_it_let_go_it_hears_nothing(void **state)
+{
+    struct world *world = *state;
+
+    release(&world->guest, world->relid);
+    vmbus_rescind(vmbus_find_channel(world->guest.bus, world->relid),
+                  &world->guest.context);
+    fake_guest_expect_silence(&world->guest);
+    assert_int_equal(world->guest.forgotten, 1);
+}
+
+static void a_contact_releases_what_was_rescinded(void **state)
+{
+    struct world *world = *state;
+    struct fake_device device = {0};
+    uint32_t relid = fake_guest_offer(&world->guest, &fake_device_ops, &device);
+
+    vmbus_rescind(vmbus_find_channel(world->guest.bus, relid),
+                  &world->guest.context);
+    fake_guest_contact(&world->guest, VMBUS_VERSION_5_2, 0);
+    assert_int_equal(world->guest.forgotten, 1);
+    assert_int_equal(fake_guest_offer(&world->guest, &fake_device_ops, &device),
+                     relid);
+}
+
+static void a_channel_can_be_told_to_interrupt_nobody(void **state)
+{
+    struct world *world = *state;
+    struct vmbus_modify_channel modify = {
+        .header.type = VMBUS_MODIFY_CHANNEL,
+        .relid = world->relid,
+        .target_vp = VMBUS_NO_VP,
+    };
+    struct fake_channel channel =
+        fake_guest_open(&world->guest, world->relid, 2);
+
+    fake_guest_send(&world->guest, &modify, sizeof(modify));
+    fake_guest_put(&world->guest, &channel, VMBUS_PACKET_IN_BAND,
+                   VMBUS_PACKET_COMPLETION_WANTED, 1, "x", 0, 1);
+    fake_guest_run(&world->guest);
+    assert_int_equal(world->device.packets, 1);
+    assert_int_equal(world->guest.services[world->relid].signals, 0);
+    fake_guest_close(&world->guest, world->relid);
+    fake_guest_send(&world->guest, &modify, sizeof(modify));
+    assert_false(world->guest.services[world->relid].listens);
+}
+
 /** Offers sub-channel `index` of the world's device. */
 static struct vmbus_channel *offer_sub_channel(struct world *world,
                                                uint16_t index)
@@ -453,6 +555,43 @@ static void sub_channels_go_with_their_primary(void **state)
     release(&world->guest, relid);
     release(&world->guest, relid + 1);
     assert_int_equal(world->guest.forgotten, 2);
+}
+
+static void a_sub_channel_is_rescinded_once(void **state)
+{
+    struct world *world = *state;
+
+    fake_guest_open(&world->guest, world->relid, 2);
+    struct vmbus_channel *sub = offer_sub_channel(world, 1);
+    uint32_t relid = vmbus_channel_relid(sub);
+    expect_offer(&world->guest);
+    vmbus_rescind(sub, &world->guest.context);
+    expect_rescind(&world->guest, relid);
+    fake_guest_close(&world->guest, world->relid);
+    fake_guest_expect_silence(&world->guest);
+    assert_int_equal(world->device.freed, 0);
+}
+
+static void sub_channels_do_not_depend_on_each_other(void **state)
+{
+    struct world *world = *state;
+    struct fake_device other = {0};
+    uint32_t low = fake_guest_offer(&world->guest, &fake_device_ops, &other);
+
+    /* The sub-channel gets a lower number than its primary. */
+    world->instance = world->guest.next_gpadl_id;
+    uint32_t primary =
+        fake_guest_offer(&world->guest, &fake_device_ops, &other);
+    vmbus_rescind(vmbus_find_channel(world->guest.bus, low), NULL);
+    fake_guest_connect(&world->guest, VMBUS_VERSION_5_2);
+    fake_guest_open(&world->guest, primary, 2);
+    assert_int_equal(vmbus_channel_relid(offer_sub_channel(world, 1)), low);
+    expect_offer(&world->guest);
+    fake_guest_open(&world->guest, low, 2);
+    offer_sub_channel(world, 2);
+    expect_offer(&world->guest);
+    fake_guest_close(&world->guest, low);
+    fake_guest_expect_silence(&world->guest);
 }
 
 static void a_sub_channel_goes_with_the_connection(void **state)
@@ -611,11 +750,19 @@ int main(void)
         CONNECTED(a_close_is_not_answered_and_can_be_followed_by_an_open),
         CONNECTED(a_ring_that_is_torn_down_closes_its_channel),
         CONNECTED(a_buffer_that_cannot_be_is_refused),
+        CONNECTED(who_does_not_know_a_channel_cannot_use_it),
+        CONNECTED(the_number_of_a_buffer_is_free_when_its_channel_goes),
+        CONNECTED(another_buffer_can_be_taken_back_while_it_is_open),
         CONNECTED(a_large_buffer_takes_many_bodies),
         CONNECTED(a_device_that_goes_closes_its_channel),
         TEST(of_an_unknown_device_s_end_nothing_is_said),
         CONNECTED(who_lets_go_of_an_offer_hears_of_it_with_the_next_contact),
+        CONNECTED(of_the_end_of_what_it_let_go_it_hears_nothing),
+        CONNECTED(a_contact_releases_what_was_rescinded),
+        CONNECTED(a_channel_can_be_told_to_interrupt_nobody),
         CONNECTED(sub_channels_go_with_their_primary),
+        CONNECTED(a_sub_channel_is_rescinded_once),
+        TEST(sub_channels_do_not_depend_on_each_other),
         CONNECTED(a_sub_channel_goes_with_the_connection),
         CONNECTED(unload_is_answered_when_all_is_over),
         CONNECTED(one_monitor_page_alone_is_refused),
