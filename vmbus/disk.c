@@ -91,20 +91,18 @@ static void **find_slot(const struct disk *disk, uint64_t block)
 /* The same, and the node will be there; NULL if there is no memory. */
 static void **make_slot(struct disk *disk, uint64_t block)
 {
-    void *place = disk->root;
-    void **from = &place;
+    struct node *node = disk->root;
 
-    for (unsigned height = disk->height;; height--) {
-        struct node *node = *from;
+    for (unsigned height = disk->height; height > 1; height--) {
+        void **below = &node->entries[entry_index(block, height)];
 
-        if (!node)
-            node = *from = take_memory(disk, sizeof(*node));
-        if (!node)
+        if (!*below)
+            *below = take_memory(disk, sizeof(*node));
+        if (!*below)
             return NULL;
-        from = &node->entries[entry_index(block, height)];
-        if (height == 1)
-            return from;
+        node = *below;
     }
+    return &node->entries[entry_index(block, 1)];
 }
 
 static const void *find_block(const struct disk *disk, uint64_t block)

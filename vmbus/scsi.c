@@ -127,6 +127,10 @@ static void answer(struct command *command, const uint8_t *bytes, uint32_t size,
 
 static void inquiry_data(uint8_t bytes[INQUIRY_BYTES], uint8_t device_type)
 {
+    /* Vendor, product and revision: Linux' storage driver knows Hyper-V's disks
+     * by them. The terminating zero is the first of the vendor's own bytes. */
+    static const char names[] = "Msft    Virtual Disk    1.0 ";
+
     memset(bytes, 0, INQUIRY_BYTES);
     bytes[0] = device_type;
     bytes[2] = VERSION_SPC_3;
@@ -135,8 +139,7 @@ static void inquiry_data(uint8_t bytes[INQUIRY_BYTES], uint8_t device_type)
     if (device_type == NO_DEVICE_HERE)
         return;
     bytes[7] = COMMAND_QUEUING;
-    /* Linux's storage driver knows Hyper-V's disks by this name. */
-    memcpy(&bytes[8], "Msft    Virtual Disk    1.0 ", 28);
+    memcpy(&bytes[8], names, sizeof(names));
 }
 
 #define VPD_BYTES_MAX 64
@@ -168,7 +171,7 @@ static uint32_t vpd_serial_number(const struct command *command, uint8_t *to)
     static const char digits[] = "0123456789abcdef";
     const uint8_t *identity = command->lun->identity;
 
-    for (unsigned i = 0; i < sizeof(command->lun->identity); i++) {
+    for (size_t i = 0; i < sizeof(command->lun->identity); i++) {
         to[2 * i] = (uint8_t)digits[identity[i] >> 4];
         to[2 * i + 1] = (uint8_t)digits[identity[i] & 0xf];
     }
@@ -460,7 +463,8 @@ static void read_sectors(struct command *command)
 {
     const struct scsi_data *data = command->data;
     uint8_t bytes[CHUNK_SECTORS * DISK_SECTOR_BYTES];
-    uint32_t count, moved = 0;
+    uint32_t count;
+    uint32_t moved = 0;
     uint64_t first;
 
     if (!transfer_range(command, &first, &count))
@@ -489,7 +493,8 @@ static void write_sectors(struct command *command)
 {
     const struct scsi_data *data = command->data;
     uint8_t bytes[CHUNK_SECTORS * DISK_SECTOR_BYTES];
-    uint32_t count, moved = 0;
+    uint32_t count;
+    uint32_t moved = 0;
     uint64_t first;
 
     if (!transfer_range(command, &first, &count))
@@ -557,14 +562,19 @@ static int unmap_list(struct command *command, uint8_t *list)
     return (int)descriptors;
 }
 
+static const uint8_t *unmap_descriptor(const uint8_t *list, int index)
+{
+    return list + UNMAP_HEADER_BYTES + (size_t)index * UNMAP_DESCRIPTOR_BYTES;
+}
+
 static bool unmap_allowed(struct command *command, const uint8_t *list,
                           int descriptors)
 {
-    uint64_t sectors = disk_sectors(command->lun->disk), total = 0;
+    uint64_t sectors = disk_sectors(command->lun->disk);
+    uint64_t total = 0;
 
     for (int i = 0; i < descriptors; i++) {
-        const uint8_t *at =
-            list + UNMAP_HEADER_BYTES + i * UNMAP_DESCRIPTOR_BYTES;
+        const uint8_t *at = unmap_descriptor(list, i);
         uint64_t first = get_be64(at);
         uint32_t count = get_be32(at + 8);
 
@@ -593,8 +603,7 @@ static void unmap(struct command *command)
     if (descriptors < 0 || !unmap_allowed(command, list, descriptors))
         return;
     for (int i = 0; i < descriptors; i++) {
-        const uint8_t *at =
-            list + UNMAP_HEADER_BYTES + i * UNMAP_DESCRIPTOR_BYTES;
+        const uint8_t *at = unmap_descriptor(list, i);
         enum disk_result result =
             disk_unmap(command->lun->disk, get_be64(at), get_be32(at + 8));
 
@@ -679,7 +688,7 @@ struct scsi_result scsi_report_luns(const uint8_t *luns, uint32_t count,
     if (cdb[2] == SELECT_WELL_KNOWN)
         count = 0;
     count = smaller(count, SCSI_LUNS_MAX);
-    put_be32(&bytes[0], count * LUN_BYTES);
+    put_be32(&bytes[0], (uint64_t)count * LUN_BYTES);
     for (uint32_t i = 0; i < count; i++)
         bytes[LUN_LIST_HEADER_BYTES + i * LUN_BYTES + 1] = luns[i];
     answer(&command, bytes, LUN_LIST_HEADER_BYTES + count * LUN_BYTES,

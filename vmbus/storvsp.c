@@ -180,7 +180,8 @@ static uint32_t create_sub_channels(struct storvsp *storvsp,
     struct vmbus *bus = vmbus_channel_bus(storvsp->queues[0].channel);
     struct vmbus_channel *offered[STORVSP_SUB_CHANNELS_MAX];
     struct vmbus_offer offer = storvsp_offer(storvsp);
-    uint16_t count = request->sub_channel_count, i;
+    uint16_t count = request->sub_channel_count;
+    uint16_t i;
 
     (void)reply;
     if (storvsp->version < VERSION_5_1 || storvsp->sub_channel_count ||
