@@ -88,7 +88,7 @@ static void receive(struct net_guest *guest, struct held *held)
 static void send_message(struct net_guest *guest, struct held *held,
                          struct input *input)
 {
-    uint32_t words[10];
+    uint32_t words[10] = {0};
     uint8_t how = take_byte(input);
     uint32_t bytes = how % (sizeof(words) + 1);
 

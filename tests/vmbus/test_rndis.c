@@ -223,7 +223,7 @@ static void every_oid_in_the_list_is_supported(void **state)
     assert_int_equal(query(OID_SUPPORTED), RNDIS_STATUS_SUCCESS);
     count = word(4) / 4;
     assert_true(count > 20 && count <= 48);
-    memcpy(oids, reply + 24, count * 4);
+    memcpy(oids, reply + 24, count * sizeof(oids[0]));
     for (unsigned i = 0; i < count; i++)
         if (oids[i] != OID_OFFLOAD_PARAMETERS)
             assert_int_equal(query(oids[i]), RNDIS_STATUS_SUCCESS);
@@ -422,7 +422,8 @@ static void a_tag_is_turned_into_what_the_wire_has(void **state)
 
     /* And back, in what we build. */
     assert_int_equal(rndis_build_packet(2, true, 0xb123, built), 60);
-    memcpy(built + 60, "xy", 2);
+    built[60] = 'x';
+    built[61] = 'y';
     assert_true(rndis_parse_packet(built, sizeof(built), &packet));
     assert_true(packet.tagged);
     assert_int_equal(packet.tag, 0xb123);
