@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from linux_cases import LINUX_CASES, SEEN, SKIPPED
+from linux_cases import IMAGE, IMAGE_BYTES, LINUX_CASES, SEEN, SKIPPED
 
 SCENARIO = """\
 hvsim: 1
@@ -29,10 +29,11 @@ vms:
     vps: {vps}
     memory: 512MiB
     enlightenments: {enlightenments}
+    {devices}
     guest:
       linux: {files}/vmlinuz
       initrd: {files}/initrd
-      cmdline: 'console=ttyS0 {cmdline} hvsim.run="{run}"'
+      cmdline: 'console=ttyS0 {cmdline} hvsim.modules={modules} hvsim.run="{run}"'
 counters: {{interval: 100ms}}
 """
 
@@ -56,12 +57,13 @@ def scenario_text(name, case, guests, scenarios):
         text = (Path(scenarios) / f"{case.scenario}.yaml").read_text()
         return text.replace("../build/linux/bookworm",
                             str(guests / case.release))
-    line = f"{case.run}; {SEEN}".replace("'", "''")
+    line = f"{SEEN}; {case.run}".replace("'", "''")
     return SCENARIO.format(
         name=name.replace("_", "-"), vps=case.vps, lps=max(4, case.vps),
         files=guests / case.release,
         enlightenments=json.dumps(case.enlightenments),
-        cmdline=case.cmdline, run=line)
+        cmdline=case.cmdline, modules=",".join(case.modules),
+        devices=case.devices, run=line)
 
 
 def run(hvsim, scenario, output):
@@ -145,12 +147,16 @@ def main(hvsim, guests, scenarios, name):
         folder = Path(folder)
         scenario = folder / "scenario.yaml"
         scenario.write_text(scenario_text(name, case, guests, scenarios))
+        image = folder / IMAGE
+        image.write_bytes(IMAGE_BYTES)
         first = run(hvsim, scenario, folder / "first.db")
         second = run(hvsim, scenario, folder / "second.db")
         wrong = differences(case, first)
         if (first.code, first.messages, first.rows) != (
                 second.code, second.messages, second.rows):
             wrong.append("a second run differs")
+        if image.read_bytes() != IMAGE_BYTES:
+            wrong.append("the image of a disk has been written")
         print_console(first)
     print("\n".join(wrong) or "as expected, twice")
     return 1 if wrong else 0

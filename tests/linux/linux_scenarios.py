@@ -116,3 +116,15 @@ def transfer_shows(results):
         yield "what the server has is not what the client sent"
     if values(results, "server", "bytes") != [1000000]:
         yield "the server has not got a megabyte"
+
+
+def disk_shows(results):
+    """What was written to a disk, and how fast."""
+    lines = [line for line, in results.execute("SELECT line FROM console")]
+    if "the same" not in lines:
+        yield "what is read is not what was written"
+    if not any("Virtual Disk" in line for line in lines):
+        yield "the disk does not say what it is"
+    for name in ("write", "read"):
+        if len(values(results, "debian", name)) != 1:
+            yield f"there is no result \"{name}\""
