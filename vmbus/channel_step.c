@@ -76,7 +76,7 @@ static bool make_buffer(struct vmbus_channel *channel, size_t bytes)
 static bool fetch(struct vmbus_channel *channel, struct hv_context *context,
                   const struct vmbus_packet_descriptor *descriptor)
 {
-    size_t bytes = descriptor->length_8 * 8u - sizeof(*descriptor);
+    size_t bytes = vmbus_packet_bytes(descriptor) - sizeof(*descriptor);
     bool signal = false;
 
     if (!make_buffer(channel, bytes))

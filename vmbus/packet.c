@@ -20,7 +20,7 @@ bool vmbus_packet_parse(struct vmbus_packet *packet,
                         const struct vmbus_packet_descriptor *descriptor,
                         const uint8_t *body)
 {
-    size_t head = descriptor->data_offset_8 * 8u - sizeof(*descriptor);
+    size_t head = vmbus_packet_head_bytes(descriptor) - sizeof(*descriptor);
 
     if (descriptor->flags & ~VMBUS_PACKET_COMPLETION_WANTED)
         return false;
@@ -29,7 +29,8 @@ bool vmbus_packet_parse(struct vmbus_packet *packet,
         .completion_wanted = descriptor->flags & VMBUS_PACKET_COMPLETION_WANTED,
         .transaction_id = descriptor->transaction_id,
         .payload = body + head,
-        .bytes = (descriptor->length_8 - descriptor->data_offset_8) * 8u,
+        .bytes = vmbus_packet_bytes(descriptor) -
+                 vmbus_packet_head_bytes(descriptor),
     };
     switch (descriptor->type) {
     case VMBUS_PACKET_IN_BAND:

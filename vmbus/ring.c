@@ -136,7 +136,7 @@ descriptor_is_valid(const struct vmbus_packet_descriptor *descriptor,
 {
     return descriptor->data_offset_8 >= sizeof(*descriptor) / 8 &&
            descriptor->data_offset_8 <= descriptor->length_8 &&
-           descriptor->length_8 * 8u + VMBUS_TRAILER_BYTES <= used;
+           vmbus_packet_bytes(descriptor) + VMBUS_TRAILER_BYTES <= used;
 }
 
 enum vmbus_ring_result
@@ -172,7 +172,7 @@ vmbus_ring_take(struct vmbus_ring *ring,
                 const struct vmbus_packet_descriptor *descriptor, void *to,
                 bool *signal)
 {
-    uint32_t length = descriptor->length_8 * 8u;
+    uint32_t length = vmbus_packet_bytes(descriptor);
     uint32_t head = sizeof(*descriptor);
     struct indices indices;
 

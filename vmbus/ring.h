@@ -59,9 +59,8 @@ enum vmbus_ring_result
 vmbus_ring_peek(struct vmbus_ring *ring,
                 struct vmbus_packet_descriptor *descriptor);
 
-/** Copies all that follows the descriptor of the packet peeked at, which is
- *  length_8 * 8 - sizeof(struct vmbus_packet_descriptor) bytes, and removes
- *  the packet. */
+/** Copies all that follows the descriptor of the packet peeked at, and
+ *  removes it. */
 enum vmbus_ring_result
 vmbus_ring_take(struct vmbus_ring *ring,
                 const struct vmbus_packet_descriptor *descriptor, void *to,

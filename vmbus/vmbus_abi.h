@@ -265,6 +265,20 @@ struct vmbus_packet_descriptor {
     uint64_t transaction_id;
 };
 
+/** Of a whole packet, its descriptor included and its trailer not. */
+static inline uint32_t
+vmbus_packet_bytes(const struct vmbus_packet_descriptor *descriptor)
+{
+    return (uint32_t)descriptor->length_8 * 8;
+}
+
+/** Of what is before its payload, the descriptor included. */
+static inline uint32_t
+vmbus_packet_head_bytes(const struct vmbus_packet_descriptor *descriptor)
+{
+    return (uint32_t)descriptor->data_offset_8 * 8;
+}
+
 struct vmbus_gpa_direct { /* behind a descriptor; then the ranges */
     uint32_t reserved;
     uint32_t range_count;

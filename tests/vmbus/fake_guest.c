@@ -256,14 +256,14 @@ void fake_guest_send_gpadl(struct fake_guest *guest, uint32_t relid,
     uint32_t first = word_count < HEADER_WORDS ? word_count : HEADER_WORDS;
 
     memcpy(message, &header, sizeof(header));
-    memcpy(message + sizeof(header), words, first * 8);
+    memcpy(message + sizeof(header), words, first * sizeof(*words));
     fake_guest_send(guest, message, (uint32_t)sizeof(header) + first * 8);
     for (uint32_t sent = first; sent < word_count; body.number++) {
         uint32_t count = word_count - sent;
         if (count > BODY_WORDS)
             count = BODY_WORDS;
         memcpy(message, &body, sizeof(body));
-        memcpy(message + sizeof(body), words + sent, count * 8);
+        memcpy(message + sizeof(body), words + sent, count * sizeof(*words));
         fake_guest_send(guest, message, (uint32_t)sizeof(body) + count * 8);
         sent += count;
     }
@@ -403,10 +403,12 @@ bool fake_guest_put(struct fake_guest *guest,
         .flags = flags,
         .transaction_id = transaction_id,
     };
-    uint64_t zeros = 0, trailer = (uint64_t)old_write << 32;
+    uint64_t zeros = 0;
+    uint64_t trailer = (uint64_t)old_write << 32;
 
     uint32_t used = (old_write + size - control->read_index) % size;
-    assert_true(descriptor.length_8 * 8u + sizeof(trailer) < size - used);
+    assert_true(vmbus_packet_bytes(&descriptor) + sizeof(trailer) <
+                size - used);
     uint32_t index =
         copy_to_ring(data, size, old_write, &descriptor, sizeof(descriptor));
     index = copy_to_ring(data, size, index, body, bytes);
@@ -429,7 +431,8 @@ bool fake_guest_get(struct fake_guest *guest,
         fake_guest_ring(guest, channel, FAKE_FROM_HOST);
     const uint8_t *data = fake_guest_ring_data(guest, channel, FAKE_FROM_HOST);
     uint32_t size = fake_guest_ring_bytes(channel, FAKE_FROM_HOST);
-    uint32_t read = control->read_index, write = control->write_index;
+    uint32_t read = control->read_index;
+    uint32_t write = control->write_index;
     uint64_t trailer;
 
     if (read == write)
@@ -437,7 +440,8 @@ bool fake_guest_get(struct fake_guest *guest,
     uint32_t free_before = size - (write + size - read) % size;
     uint32_t at =
         copy_from_ring(data, size, read, descriptor, sizeof(*descriptor));
-    uint32_t bytes = descriptor->length_8 * 8u - (uint32_t)sizeof(*descriptor);
+    uint32_t bytes =
+        vmbus_packet_bytes(descriptor) - (uint32_t)sizeof(*descriptor);
     assert_true(bytes <= room);
     at = copy_from_ring(data, size, at, body, bytes);
     at = copy_from_ring(data, size, at, &trailer, sizeof(trailer));

@@ -103,7 +103,8 @@ static void many_packets_go_around_the_rings(void **state)
 {
     struct world *world = *state;
     struct vmbus_packet_descriptor descriptor;
-    char text[32], body[64];
+    char text[32];
+    char body[64];
 
     for (unsigned i = 0; i < 1000; i++) {
         snprintf(text, sizeof(text), "number %u", i);
@@ -168,13 +169,13 @@ static void memory_named_by_a_packet_is_reached(void **state)
     uint32_t page = fake_guest_pages(&world->guest, 2);
     uint8_t *memory = world->guest.memory + page * PAGE_BYTES;
 
-    memcpy(memory + 100, "the first bytes.", 16);
-    memcpy(memory + 100 + 8000 - 16, "and the last too", 16);
+    memcpy(memory + 100, "the first bytes", 16);
+    memcpy(memory + 100 + 8000 - 16, "and last of all", 16);
     send_direct(world, 1, 8000, 100, page);
     fake_guest_run(&world->guest);
     assert_int_equal(world->device.range_bytes, 8000);
-    assert_memory_equal(world->device.first, "the first bytes.", 16);
-    assert_memory_equal(world->device.last, "and the last too", 16);
+    assert_memory_equal(world->device.first, "the first bytes", 16);
+    assert_memory_equal(world->device.last, "and last of all", 16);
     assert_string_equal(world->device.payload, "payload");
     assert_int_equal(world->device.bytes, 8);
 }
@@ -296,7 +297,8 @@ static unsigned fill(struct world *world)
 /** Closes the channel, opens it with new rings, and sends packets. */
 static void expect_it_to_begin_anew(struct world *world)
 {
-    unsigned packets = world->device.packets, rooms = world->device.rooms;
+    unsigned packets = world->device.packets;
+    unsigned rooms = world->device.rooms;
 
     fake_guest_close(&world->guest, world->channel.relid);
     world->channel = fake_guest_open(&world->guest, world->channel.relid, 2);

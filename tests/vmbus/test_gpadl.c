@@ -166,8 +166,8 @@ static void what_it_names_is_read_and_written(void **state)
     const struct vmbus_gpadl *gpadl = vmbus_gpadl_find(world->table, 5);
     assert_true(
         vmbus_gpadl_write(gpadl, &world->guest.context, 4093, "hello", 5));
-    assert_memory_equal(world->guest.memory + 8 * 4096 - 3, "hel", 3);
-    assert_memory_equal(world->guest.memory + 9 * 4096, "lo", 2);
+    assert_memory_equal(world->guest.memory + 0x7ffd, "hel", 3);
+    assert_memory_equal(world->guest.memory + 0x9000, "lo", 2);
     assert_true(vmbus_gpadl_read(gpadl, &world->guest.context, 4093, text, 5));
     assert_string_equal(text, "hello");
     assert_false(vmbus_gpadl_read(gpadl, &world->guest.context, 8190, text, 5));

@@ -137,9 +137,9 @@ static void offsets_count_through_all_ranges(void **state)
     assert_memory_equal(bytes, "\4\4\4\4\4\4\4\4\4\4\4\4\4\6", 14);
 
     assert_true(vmbus_ranges_write(ranges, world->memory, 14, "abcd", 4));
-    assert_memory_equal(world->bytes + 2 * 4096 + 6, "ab\2", 3);
-    assert_memory_equal(world->bytes + 3 * 4096, "c\3", 2);
-    assert_memory_equal(world->bytes + 4 * 4096 + 99, "\4d\4", 3);
+    assert_memory_equal(world->bytes + 0x2006, "ab\2", 3);
+    assert_memory_equal(world->bytes + 0x3000, "c\3", 2);
+    assert_memory_equal(world->bytes + 0x4063, "\4d\4", 3);
     vmbus_ranges_free(ranges);
 }
 

@@ -235,7 +235,8 @@ static void a_guest_that_has_been_quicker_is_not_waited_for(void **state)
 static void a_packet_has_no_more_than_16_bits_of_length(void **state)
 {
     struct world *world = *state;
-    const uint32_t pages = 200, bytes = 8 * UINT16_MAX;
+    const uint32_t pages = 200;
+    const uint32_t bytes = 8 * UINT16_MAX;
     uint64_t words[201] = {pages * PAGE_BYTES};
     uint8_t *zeros = calloc(bytes, 1);
     bool signal;

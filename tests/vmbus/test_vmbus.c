@@ -223,8 +223,8 @@ static void an_open_needs_a_complete_buffer_of_whole_pages(void **state)
 {
     struct world *world = *state;
     struct fake_channel channel = {.relid = world->relid, .pages = {2, 2}};
-    const uint64_t ragged[] = {UINT64_C(0x800) << 32 | 4 * 4096, 1, 2, 3, 4, 5};
-    const uint64_t pieces[] = {2 * 4096, 1, 2, 2 * 4096, 3, 4};
+    const uint64_t ragged[] = {UINT64_C(0x800) << 32 | 0x4000, 1, 2, 3, 4, 5};
+    const uint64_t pieces[] = {0x2000, 1, 2, 0x2000, 3, 4};
     struct vmbus_gpadl_header header = {.header.type = VMBUS_GPADL_HEADER,
                                         .relid = world->relid,
                                         .gpadl_id = 9,
