@@ -332,7 +332,8 @@ void vmbusr_remove(struct vmbusr_bus *bus)
     *link = bus->next;
     bus->guest = NULL;
     vmbus_free(bus->vmbus);
-    event_cancel(bus->vmbusr->root->hv->events, &bus->retry);
+    if (event_is_scheduled(&bus->retry))
+        event_cancel(bus->vmbusr->root->hv->events, &bus->retry);
     vmbusr_channel_free_all(bus);
     drop_all(&bus->in);
     drop_all(&bus->out);

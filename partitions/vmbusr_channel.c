@@ -321,7 +321,8 @@ void vmbusr_channel_free_all(struct vmbusr_bus *bus)
         struct vmbusr_channel *c = bus->channels;
 
         bus->channels = c->next;
-        event_cancel(bus->vmbusr->root->hv->events, &c->timer);
+        if (event_is_scheduled(&c->timer))
+            event_cancel(bus->vmbusr->root->hv->events, &c->timer);
         free(c);
     }
 }

@@ -147,6 +147,7 @@ static bool execute_plainly(struct engine *engine, const struct script_op *op)
     case SCRIPT_IN:
     case SCRIPT_OUT:
     case SCRIPT_CALL:
+    case SCRIPT_CALL_MEMORY:
     case SCRIPT_CR8:
     case SCRIPT_PAUSE:
     case SCRIPT_TOUCH:
@@ -195,8 +196,10 @@ static struct vm_exit make_exit(struct engine *engine,
         exit.u.io.in = op->code == SCRIPT_IN;
         break;
     case SCRIPT_CALL:
+    case SCRIPT_CALL_MEMORY:
         exit.kind = VM_EXIT_HYPERCALL;
-        gpr[X86_RCX] = op->a | UINT64_C(1) << 16;
+        gpr[X86_RCX] =
+            op->a | (op->code == SCRIPT_CALL ? UINT64_C(1) << 16 : 0);
         gpr[X86_RDX] = op->b;
         gpr[X86_R8] = op->high;
         break;

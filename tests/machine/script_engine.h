@@ -38,9 +38,10 @@ enum script_code {
     SCRIPT_IN,    /* `high` bytes from port `a` */
     SCRIPT_OUT,   /* `high` bytes to port `a`: RAX becomes `b` first */
     SCRIPT_CALL,  /* hypercall: RCX becomes `a` (fast), RDX `b`, R8 `high` */
-    SCRIPT_CR8,   /* the task priority becomes `a` */
-    SCRIPT_PAUSE, /* as an intercept */
-    SCRIPT_TOUCH, /* memory that is not there */
+    SCRIPT_CALL_MEMORY, /* the same, with its input in memory at `b` */
+    SCRIPT_CR8,         /* the task priority becomes `a` */
+    SCRIPT_PAUSE,       /* as an intercept */
+    SCRIPT_TOUCH,       /* memory that is not there */
     SCRIPT_TRIPLE_FAULT,
     SCRIPT_STUCK, /* nothing, for ever: what an engine cannot execute */
 };

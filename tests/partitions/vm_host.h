@@ -30,6 +30,7 @@ struct vm_host {
     struct vm_host_order orders[16];
     unsigned order_count;
     uint32_t numa_nodes; /* of each VM that is added; 0: one */
+    bool vmbus;          /* likewise: with all integration services */
     uint64_t free_bytes; /* of the root, before anything */
     /* What the first VM is asked for as soon as it is in that state. */
     bool off_when_running, start_when_off;
