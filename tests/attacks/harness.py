@@ -19,6 +19,7 @@ vms:
 """
 VM = (
     "  - {{name: {name}, vps: {vps}, memory: 64MiB,"
+    " disks: [{{size: 1MiB}}], nics: [{{switch: all}}],"
     " guest: {{workload: {workload}, args: {{{args}}}}}}}\n"
 )
 SECONDS_MAX = 280

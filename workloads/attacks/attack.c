@@ -84,7 +84,7 @@ static const struct attack_case *find(const char *name)
 {
     static const struct attack_case *const tables[] = {
         attack_memory_cases, attack_interface_cases, attack_interrupt_cases,
-        attack_device_cases, attack_code_cases,
+        attack_device_cases, attack_code_cases,      attack_vmbus_cases,
     };
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {

@@ -21,6 +21,7 @@ extern const struct attack_case attack_interface_cases[];
 extern const struct attack_case attack_interrupt_cases[];
 extern const struct attack_case attack_device_cases[];
 extern const struct attack_case attack_code_cases[];
+extern const struct attack_case attack_vmbus_cases[];
 
 /** Maps the guest physical page of `physical` at an address of its own, for
  *  reading, writing and executing, and returns where `physical` is then. */
