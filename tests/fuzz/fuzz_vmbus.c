@@ -89,13 +89,14 @@ static bool device_packet(void *context, struct vmbus_channel *channel,
                           const struct vmbus_packet *packet)
 {
     struct device *device = context;
-    uint8_t bytes[300], sum = 0;
+    uint8_t bytes[300];
+    uint64_t sum = 0;
 
     CHECK(!device->stuck || vmbus_channel_sub_channel_index(channel) != 0);
     for (uint32_t i = 0; i < packet->bytes; i++)
         sum ^= packet->payload[i];
     vmbus_packet_read(packet, channel, hv_context, sum, bytes, sizeof(bytes));
-    vmbus_packet_write(packet, channel, hv_context, sum * 40u, bytes, 16);
+    vmbus_packet_write(packet, channel, hv_context, sum * 40, bytes, 16);
     if (packet->completion_wanted &&
         !vmbus_channel_complete(channel, hv_context, packet->transaction_id,
                                 packet->payload, packet->bytes))
@@ -233,19 +234,47 @@ static void rescind(struct world *world)
         vmbus_rescind(channel, &world->guest.context);
 }
 
+static void touch_buffer(struct world *world, struct vmbus_channel *channel)
+{
+    uint8_t bytes[100] = {0};
+    uint64_t offset = (uint64_t)take_byte(&world->input) * 64;
+    struct vmbus_gpadl *gpadl =
+        vmbus_channel_gpadl(channel, take_byte(&world->input) % 8u);
+
+    if (!gpadl)
+        return;
+    bool fits = offset + sizeof(bytes) <= vmbus_gpadl_bytes(gpadl);
+    bool done = vmbus_gpadl_read(gpadl, &world->guest.context, offset, bytes,
+                                 sizeof(bytes));
+    CHECK(fits || !done);
+    vmbus_gpadl_write(gpadl, &world->guest.context, offset, bytes,
+                      sizeof(bytes));
+}
+
+/** What a device does of its own accord. */
 static void device_act(struct world *world)
 {
+    static const uint8_t zeros[256];
+    static const struct vmbus_transfer_range ranges[4];
     struct device *device = &world->devices[take_byte(&world->input) % DEVICES];
     uint8_t how = take_byte(&world->input);
-    uint8_t bytes[256] = {0};
+    struct vmbus_channel *channel = device->channel;
+    struct hv_context *context = &world->guest.context;
 
     if (!device->open)
         return;
     if (how < 128)
-        vmbus_channel_send(device->channel, &world->guest.context,
-                           VMBUS_PACKET_IN_BAND, how & 1, 1, bytes, how * 2u);
+        vmbus_channel_send(channel, context, VMBUS_PACKET_IN_BAND, how & 1, 1,
+                           zeros, how * 2u);
+    else if (how < 160)
+        vmbus_channel_hold(channel, context, how & 1);
+    else if (how < 192)
+        vmbus_channel_send_transfer_pages(channel, context, 0xcafe, ranges,
+                                          how % 5u, 1, zeros, how);
+    else if (how < 224)
+        vmbus_channel_wake_at(channel, cycles(how % 2u));
     else
-        vmbus_channel_hold(device->channel, &world->guest.context, how & 1);
+        touch_buffer(world, channel);
 }
 
 static void power_off(struct world *world)
