@@ -93,7 +93,8 @@ enum ic_shutdown_outcome {
 };
 
 /** Called when a request has its outcome: one of the last three. May be NULL.
- *  `status` is the guest's, 0 or an HRESULT, or 0 without an answer. */
+ *  `status` is the guest's, 0 or an HRESULT, or 0 without an answer. Not
+ *  called when the VM is switched off, which its owner knows. */
 typedef void ic_shutdown_fn(void *owner, struct hv_context *context,
                             enum ic_shutdown_outcome outcome, uint32_t status);
 

@@ -122,13 +122,13 @@ static void send_answer(struct queue *queue, struct hv_context *context)
     if (queue->blocked)
         return;
     if (queue->count && !cycles_before(context->now, pending->due)) {
-        cost_note(context->bill, COST_STORVSP_COMPLETION, 1);
         if (!vmbus_channel_complete(queue->channel, context,
                                     pending->transaction_id, &pending->packet,
                                     sizeof(pending->packet))) {
             queue->blocked = true;
             return;
         }
+        cost_note(context->bill, COST_STORVSP_COMPLETION, 1);
         queue->first = (queue->first + 1) % STORVSP_PENDING_MAX;
         queue->count--;
         set_held(queue, context, false);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/vmbus/fake_channel.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/core/check.h"
@@ -49,6 +50,7 @@ void fake_open(struct vmbus_channel *channel)
     channel->open = true;
     channel->held = false;
     channel->waiting = false;
+    channel->refused = 0;
     channel->room = FAKE_SENT_MAX;
     channel->wake_at = CYCLES_NEVER;
     channel->sent_count = 0;
@@ -67,40 +69,38 @@ void fake_close(struct vmbus_channel *channel)
     channel->wake_at = CYCLES_NEVER;
 }
 
-static bool hand_over(struct vmbus_channel *channel,
-                      const struct vmbus_packet *packet)
+/* What a packet carries comes in units of 8 bytes, and has no byte more: in
+ * memory of its own, so that a sanitizer sees who reads beyond it. */
+static bool hand_over_copy(struct vmbus_channel *channel,
+                           uint64_t transaction_id, const void *payload,
+                           uint32_t bytes, struct vmbus_ranges *ranges)
 {
-    CHECK(channel->open && !channel->held && !channel->waiting);
-    return channel->offer.ops->packet(channel->offer.device, channel,
-                                      &fake.context, packet);
-}
-
-/* What a packet carries comes in units of 8 bytes. */
-static struct vmbus_packet packet_of(uint64_t transaction_id,
-                                     const void *payload, uint32_t bytes,
-                                     uint64_t copy[FAKE_PAYLOAD_MAX / 8])
-{
-    CHECK(bytes <= FAKE_PAYLOAD_MAX);
-    memset(copy, 0, FAKE_PAYLOAD_MAX);
-    if (bytes)
-        memcpy(copy, payload, bytes);
-    return (struct vmbus_packet){
-        .type = VMBUS_PACKET_IN_BAND,
+    uint32_t rounded = (bytes + 7) & ~7u;
+    uint8_t *copy = calloc(1, rounded ? rounded : 1);
+    struct vmbus_packet packet = {
+        .type = ranges ? VMBUS_PACKET_GPA_DIRECT : VMBUS_PACKET_IN_BAND,
         .completion_wanted = true,
         .transaction_id = transaction_id,
-        .payload = (const uint8_t *)copy,
-        .bytes = (bytes + 7) & ~7u,
+        .payload = copy,
+        .bytes = rounded,
+        .ranges = ranges,
     };
+    bool sound;
+
+    CHECK(copy);
+    CHECK(channel->open && !channel->held && !channel->waiting);
+    if (bytes)
+        memcpy(copy, payload, bytes);
+    sound = channel->offer.ops->packet(channel->offer.device, channel,
+                                       &fake.context, &packet);
+    free(copy);
+    return sound;
 }
 
 bool fake_packet(struct vmbus_channel *channel, uint64_t transaction_id,
                  const void *payload, uint32_t bytes)
 {
-    uint64_t copy[FAKE_PAYLOAD_MAX / 8];
-    struct vmbus_packet packet =
-        packet_of(transaction_id, payload, bytes, copy);
-
-    return hand_over(channel, &packet);
+    return hand_over_copy(channel, transaction_id, payload, bytes, NULL);
 }
 
 bool fake_packet_about(struct vmbus_channel *channel, uint64_t transaction_id,
@@ -109,9 +109,7 @@ bool fake_packet_about(struct vmbus_channel *channel, uint64_t transaction_id,
 {
     uint64_t pages = (gpa % PAGE_BYTES + data_bytes + PAGE_MASK) >> PAGE_SHIFT;
     struct vmbus_range range = {data_bytes, (uint32_t)(gpa % PAGE_BYTES)};
-    uint64_t list[1 + FAKE_MEMORY_PAGES], copy[FAKE_PAYLOAD_MAX / 8];
-    struct vmbus_packet packet =
-        packet_of(transaction_id, payload, bytes, copy);
+    uint64_t list[1 + FAKE_MEMORY_PAGES];
     struct vmbus_ranges *ranges;
     bool sound;
 
@@ -121,9 +119,7 @@ bool fake_packet_about(struct vmbus_channel *channel, uint64_t transaction_id,
         list[1 + i] = (gpa >> PAGE_SHIFT) + i;
     ranges = vmbus_ranges_parse(list, (1 + pages) * sizeof(list[0]), 1);
     CHECK(ranges);
-    packet.type = VMBUS_PACKET_GPA_DIRECT;
-    packet.ranges = ranges;
-    sound = hand_over(channel, &packet);
+    sound = hand_over_copy(channel, transaction_id, payload, bytes, ranges);
     vmbus_ranges_free(ranges);
     return sound;
 }
@@ -201,6 +197,7 @@ bool vmbus_channel_send(struct vmbus_channel *channel,
         return false;
     if (channel->room == 0) {
         channel->waiting = true;
+        channel->refused++;
         return false;
     }
     CHECK(channel->sent_count < FAKE_SENT_MAX);

@@ -28,8 +28,9 @@ struct fake_sent {
 struct vmbus_channel {
     struct vmbus_offer offer;
     bool open, held;
-    bool waiting;  /* a send was refused, and room() not called since */
-    unsigned room; /* how many packets can still be sent */
+    bool waiting;     /* a send was refused, and room() not called since */
+    unsigned refused; /* sends, for want of room */
+    unsigned room;    /* how many packets can still be sent */
     cycles_t wake_at;
     unsigned sent_count;
     struct fake_sent sent[FAKE_SENT_MAX];

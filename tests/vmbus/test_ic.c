@@ -384,6 +384,11 @@ static void an_echo_is_no_heartbeat(void **state)
     assert_int_equal(questions(), 1);
     answer(&asked); /* without counting on */
     assert_int_equal(ic_heartbeat_contact(ic), IC_NO_CONTACT);
+    wait_ns(IC_HEARTBEAT_NS);
+    assert_int_equal(questions(), 1);
+    asked.header.status = E_FAIL;
+    answer_heartbeat();
+    assert_int_equal(ic_heartbeat_contact(ic), IC_NO_CONTACT);
 }
 
 /* Shutdown. */
@@ -416,6 +421,7 @@ static void a_guest_is_asked_to_stop(void **state)
     assert_int_equal(ic_shutdown_outcome(ic, &status), IC_SHUTDOWN_ACCEPTED);
     assert_int_equal(status, 0);
     assert_int_equal(done.count, 1);
+    assert_true(channel->wake_at.v == CYCLES_NEVER.v);
     wait_ns(2 * IC_ANSWER_NS);
     assert_int_equal(done.count, 1);
     assert_int_equal(ic_shutdown_outcome(ic, NULL), IC_SHUTDOWN_ACCEPTED);
@@ -479,6 +485,18 @@ static void a_channel_that_closes_does_not_answer(void **state)
     assert_int_equal(done.outcome, IC_SHUTDOWN_NO_ANSWER);
 }
 
+static void switching_off_is_no_answer_to_tell(void **state)
+{
+    (void)state;
+    begin(ic_shutdown_create(clock_1ghz, on_done, &done), 3, 2);
+    assert_true(ic_shutdown_request(ic, &fake.context, IC_SHUTDOWN_POWER_OFF,
+                                    false, 0));
+    channel->open = false;
+    channel->offer.ops->reset(ic);
+    assert_int_equal(done.count, 0);
+    assert_int_equal(ic_shutdown_outcome(ic, NULL), IC_SHUTDOWN_NO_ANSWER);
+}
+
 static void one_request_at_a_time_and_only_when_ready(void **state)
 {
     (void)state;
@@ -533,6 +551,12 @@ static void the_time_is_told_at_once_and_then_sampled(void **state)
     wait_ns(IC_TIMESYNC_NS); /* whether it answers or not */
     assert_int_equal(questions(), 1);
     assert_true(body64(0) == START_UNITS + 130000000);
+    fake_close(channel); /* the next one has to set its clock */
+    fake_open(channel);
+    assert_int_equal(questions(), 1);
+    answer_versions(1, 1, 4, 0);
+    assert_int_equal(questions(), 1);
+    assert_int_equal(asked.body[16], 1);
 }
 
 static void old_versions_have_the_older_layout(void **state)
@@ -569,6 +593,7 @@ int main(void)
         T(a_refusal_is_told),
         T(no_answer_is_one_after_a_time),
         T(a_channel_that_closes_does_not_answer),
+        T(switching_off_is_no_answer_to_tell),
         T(one_request_at_a_time_and_only_when_ready),
         T(the_time_is_told_at_once_and_then_sampled),
         T(old_versions_have_the_older_layout),

@@ -229,14 +229,14 @@ static void a_large_disk_needs_the_long_commands(void **state)
 {
     (void)state;
     disk_free(lun.disk);
-    create_unit(UINT64_C(4) << 40);
+    create_unit((UINT64_C(4) << 40) + (1 << 20));
     EXECUTE(0x25);
     good(8);
     assert_int_equal(be32(0), UINT32_MAX);
     EXECUTE(0x9e, 0x10, [13] = 32);
     good(32);
-    assert_int_equal(be32(0), 1);
-    assert_int_equal(be32(4), 0xffffffff);
+    assert_int_equal(be32(0), 2);
+    assert_int_equal(be32(4), 2047);
     guest[0] = 0x5a;
     EXECUTE(0x8a, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1);
     good(512);
@@ -244,7 +244,7 @@ static void a_large_disk_needs_the_long_commands(void **state)
     EXECUTE(0x88, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1);
     good(512);
     assert_int_equal(guest[0], 0x5a);
-    EXECUTE(0x88, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1);
+    EXECUTE(0x88, 0, 0, 0, 0, 2, 0, 0, 8, 0, 0, 0, 0, 1);
     failed(ILLEGAL(0x21));
 }
 
@@ -278,6 +278,9 @@ static void sectors_that_are_not_there_are_refused(void **state)
     failed(ILLEGAL(0x21));
     EXECUTE(0x8a, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
             0xff, 0xff);
+    failed(ILLEGAL(0x21));
+    EXECUTE(0x88, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xff, [13] = 1); /* their sum is 0 */
     failed(ILLEGAL(0x21));
     EXECUTE(0x35, 0, 0, 0, 0x10, 0x01);
     failed(ILLEGAL(0x21));

@@ -286,12 +286,21 @@ static void a_reset_is_as_after_power_on(void **state)
     (void)state;
     negotiate(0x0602);
     assert_true(execute(0, STORVSP_DATA_NONE, 0, CDB(0x1b))); /* stop */
-    submit(channel, 1, 0, STORVSP_DATA_NONE, 0, TEST_UNIT_READY);
     channel->open = false;
     channel->offer.ops->reset(channel->offer.device);
     fake_open(channel);
     negotiate(0x0602);
     assert_true(execute(0, STORVSP_DATA_NONE, 0, TEST_UNIT_READY));
+    for (unsigned i = 0; i < 100; i++)
+        submit(channel, i, 0, STORVSP_DATA_IN, 64 * SECTOR,
+               CDB(0x28, [8] = 64));
+    channel->open = false;
+    channel->offer.ops->reset(channel->offer.device);
+    fake_open(channel);
+    negotiate(0x0602);
+    submit(channel, 1, 0, STORVSP_DATA_NONE, 0, FLUSH); /* has no queue */
+    run_for(channel, LATENCY);
+    assert_int_equal(answers(channel), 1);
 }
 
 static void packets_that_are_none_end_the_channel(void **state)
@@ -313,6 +322,22 @@ static void packets_that_are_none_end_the_channel(void **state)
 }
 
 /* Requests. */
+
+static void each_disk_has_a_name_of_its_own(void **state)
+{
+    uint8_t first[32];
+
+    (void)state;
+    negotiate(0x0602);
+    assert_true(storvsp_attach(storvsp, &fake.context, 1, make_disk()));
+    (void)answers(channel);
+    assert_true(
+        execute(0, STORVSP_DATA_IN, 255, CDB(0x12, 1, 0x80, [4] = 255)));
+    memcpy(first, &fake.memory[BUFFER + 4], sizeof(first));
+    assert_true(
+        execute(1, STORVSP_DATA_IN, 255, CDB(0x12, 1, 0x80, [4] = 255)));
+    assert_memory_not_equal(first, &fake.memory[BUFFER + 4], sizeof(first));
+}
 
 static void data_goes_to_disk_and_back(void **state)
 {
@@ -510,15 +535,37 @@ static void a_full_ring_delays_answers_and_loses_none(void **state)
     }
 }
 
-static void no_more_is_taken_than_can_be_owed(void **state)
+static void nothing_is_tried_before_there_is_room(void **state)
 {
     (void)state;
     negotiate(0x0602);
+    submit(channel, 1, 0, STORVSP_DATA_NONE, 0, FLUSH);
+    channel->room = 0;
+    assert_true(storvsp_attach(storvsp, &fake.context, 7, make_disk()));
+    run_for(channel, 1000000);
+    assert_int_equal(channel->refused, 1);
+    fake_make_room(channel, 10);
+    assert_int_equal(channel->sent_count, 2);
+}
+
+static void fill_queue(void)
+{
     for (unsigned i = 1; i <= STORVSP_PENDING_MAX; i++) {
         assert_false(channel->held);
         submit(channel, i, 0, STORVSP_DATA_NONE, 0, FLUSH);
     }
     assert_true(channel->held);
+}
+
+static void no_more_is_taken_than_can_be_owed(void **state)
+{
+    (void)state;
+    negotiate(0x0602);
+    fill_queue();
+    fake_close(channel);
+    fake_open(channel);
+    negotiate(0x0602);
+    fill_queue();
     run_for(channel, 1000000);
     assert_false(channel->held);
     assert_int_equal(channel->sent_count, STORVSP_PENDING_MAX);
@@ -633,6 +680,7 @@ int main(void)
         T(closing_begins_anew),
         T(a_reset_is_as_after_power_on),
         T(packets_that_are_none_end_the_channel),
+        T(each_disk_has_a_name_of_its_own),
         T(data_goes_to_disk_and_back),
         T(errors_bring_their_sense),
         T(a_request_for_more_than_its_buffer_overruns),
@@ -644,6 +692,7 @@ int main(void)
         T(an_answer_comes_when_the_medium_is_done),
         T(answers_come_in_the_order_in_which_they_are_due),
         T(a_full_ring_delays_answers_and_loses_none),
+        T(nothing_is_tried_before_there_is_room),
         T(no_more_is_taken_than_can_be_owed),
         T(sub_channels_are_offered_once_and_share_the_disks),
         T(sub_channels_do_not_negotiate),
