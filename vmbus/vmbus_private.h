@@ -145,9 +145,9 @@ void vmbus_channel_set_state(struct vmbus_channel *channel,
                              enum vmbus_channel_state state);
 
 /**
- * Opens an OFFERED channel: both rings are in `ranges`, the host-to-guest one
- * from page `downstream_page` on. False, and nothing changed, if they are no
- * rings or the host cannot listen.
+ * Opens an OFFERED channel as the guest asked, with its rings in `ranges`:
+ * guest to host first, host to guest from the downstream page on. False, and it
+ * is not open, if they are no rings or the host cannot listen.
  */
 bool vmbus_channel_open(struct vmbus_channel *channel,
                         struct hv_context *context,
