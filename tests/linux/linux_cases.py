@@ -111,7 +111,8 @@ def services(**more):
 def shut_down(**more):
     """The host asks; the guest would go on for longer than it may."""
     return LinuxCase(modules=SERVICES, run="sleep 100",
-                     devices="shutdown_at: 5s", **more)
+                     devices="shutdown_at: 5s",
+                     never_says=BAD + ("forcing the issue",), **more)
 
 
 def disk(**more):

@@ -40,9 +40,10 @@ build_init() {
 
 # The tree that every initramfs starts from, with init.
 make_tree() {
-    mkdir -p "$1"/{bin,dev,proc,sys,tmp,run}
+    mkdir -p "$1"/{bin,sbin,dev,proc,sys,tmp,run}
     cp "$2" "$1/init"
     ln -s ../init "$1/bin/hvsim-job"
+    ln -s ../init "$1/sbin/poweroff"
 }
 
 add_busybox() {

@@ -9,7 +9,8 @@
  *   hvsim.run="LINE"        a line for the shell; failing, it fails the run
  *
  * Without a line to run it powers off at once, or only reports. By the name
- * "hvsim-job" it is the program `hvsim-job WORKERS ITEMS` (job.h).
+ * "hvsim-job" it is the program `hvsim-job WORKERS ITEMS` (job.h); by the name
+ * "poweroff", which the kernel calls when its host asks for that, it powers off.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -231,6 +232,8 @@ int main(int count, char **words)
     name = name ? name + 1 : words[0];
     if (strcmp(name, "hvsim-job") == 0)
         return run_job(count, words);
+    if (strcmp(name, "poweroff") == 0)
+        power_off();
     if (getpid() != 1) {
         fputs("This is the first process of a Linux guest.\n", stderr);
         return 2;
