@@ -107,7 +107,6 @@ static void handle_receive_buffer(struct netvsp *netvsp,
     };
 
     if (borrow(netvsp, buffer, message, NETVSP_RECEIVE_SECTION_BYTES)) {
-        netvsp_forget_slots(netvsp);
         answer.body[NETVSP_RECEIVE_STATUS] = NETVSP_STATUS_SUCCESS;
         answer.body[NETVSP_RECEIVE_PARTS] = 1;
         answer.body[NETVSP_RECEIVE_OFFSET] = 0;
@@ -297,7 +296,6 @@ static void netvsp_reset(void *device)
     netvsp->version = 0;
     netvsp->receive = netvsp->send = (struct netvsp_buffer){0};
     netvsp_forget_slots(netvsp);
-    netvsp->buffer_number = 0;
     netvsp->refused = netvsp->completing = netvsp->tell_link = false;
     netvsp->answer_count = 0;
     netvsp->wake = CYCLES_NEVER;

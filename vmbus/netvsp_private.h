@@ -103,7 +103,7 @@ void netvsp_complete(struct netvsp *netvsp, struct hv_context *context,
  *  not have it. */
 bool netvsp_take_completion(struct netvsp *netvsp, uint64_t transaction_id);
 
-/** All sections are ours; for another buffer, or none. */
+/** All sections are ours, of a buffer to come. */
 void netvsp_forget_slots(struct netvsp *netvsp);
 
 /* netvsp_rndis.c */

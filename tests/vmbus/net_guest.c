@@ -102,6 +102,9 @@ struct vmbus_gpadl *vmbus_channel_gpadl(struct vmbus_channel *channel,
         gpadl =
             (struct vmbus_gpadl){guest->send, NETVSP_RECEIVE_SECTION_BYTES - 1};
         return &gpadl;
+    case GUEST_LARGE_GPADL: /* nothing is written to it */
+        gpadl = (struct vmbus_gpadl){NULL, UINT64_C(64) << 20};
+        return &gpadl;
     }
     return NULL;
 }
@@ -310,8 +313,8 @@ uint32_t guest_send_pages(struct net_guest *guest, uint32_t channel,
                                 section_bytes};
     struct {
         struct vmbus_range range;
-        uint64_t pages[3];
-    } list = {{bytes, page_offset}, {0, 1, 2}};
+        uint64_t pages[5];
+    } list = {{bytes, page_offset}, {0, 1, 2, 3, 4}};
     uint32_t page_count = (page_offset + bytes + 4095) / 4096;
     struct vmbus_ranges *ranges = vmbus_ranges_parse(
         &list, sizeof(list.range) + page_count * sizeof(uint64_t), 1);

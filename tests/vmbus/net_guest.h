@@ -15,9 +15,10 @@
 #define GUEST_RECEIVE_GPADL 0x11u
 #define GUEST_SEND_GPADL 0x22u
 #define GUEST_SMALL_GPADL 0x33u /* less than a section */
-#define GUEST_SECTIONS 40u
+#define GUEST_LARGE_GPADL 0x44u /* more sections than are used */
+#define GUEST_SECTIONS 80u
 #define GUEST_SET 0xcafeu
-#define GUEST_PAGES 0x2800u /* bytes that it sends by GPAs, from 0 */
+#define GUEST_PAGES 0x4800u /* bytes that it sends by GPAs, from 0 */
 #define GUEST_SENT_MAX 600u
 #define GUEST_FRAME_BYTES 100u
 #define GUEST_PAYLOAD_BYTES 64u
@@ -45,8 +46,8 @@ struct net_guest {
     uint32_t sent_first, sent_count;
     struct guest_sent sent[GUEST_SENT_MAX];
     uint8_t receive[GUEST_SECTIONS * NETVSP_RECEIVE_SECTION_BYTES];
-    uint8_t send[4 * NETVSP_SEND_SECTION_BYTES];
-    uint8_t pages[GUEST_PAGES];
+    uint8_t send[4 * NETVSP_SEND_SECTION_BYTES + 100]; /* four, and a rest */
+    uint8_t pages[GUEST_PAGES]; /* the last is only half there */
 };
 
 /** The VM of that number, connected to `vswitch`, its channel open. The caller

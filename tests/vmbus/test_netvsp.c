@@ -22,6 +22,25 @@ static uint32_t set_filter(struct net_guest *guest, uint32_t filter)
 
 /* Negotiation. */
 
+static void connect_without_ndis(struct net_guest *guest)
+{
+    const uint32_t init[] = {NETVSP_INIT, NETVSP_VERSION_61, NETVSP_VERSION_61};
+    const uint32_t receive[] = {NETVSP_SEND_RECEIVE_BUFFER, GUEST_RECEIVE_GPADL,
+                                GUEST_SET};
+    const uint32_t send[] = {NETVSP_SEND_SEND_BUFFER, GUEST_SEND_GPADL, 0};
+    const uint32_t initialize[] = {RNDIS_INITIALIZE, 24, 1, 1, 0, 0x4000};
+
+    assert_true(guest_message(guest, init, 3));
+    guest_completion(guest, NETVSP_INIT_COMPLETE);
+    assert_true(guest_message(guest, receive, 3));
+    guest_completion(guest, NETVSP_SEND_RECEIVE_BUFFER_COMPLETE);
+    assert_true(guest_message(guest, send, 3));
+    guest_completion(guest, NETVSP_SEND_SEND_BUFFER_COMPLETE);
+    assert_int_equal(guest_send_rndis(guest, NETVSP_CHANNEL_CONTROL, initialize,
+                                      sizeof(initialize)),
+                     NETVSP_STATUS_SUCCESS);
+}
+
 static void every_version_is_agreed_to_and_no_other(void **state)
 {
     static const uint32_t good[] = {0x00002, 0x30002, 0x40000,
@@ -114,9 +133,28 @@ static void buffers_are_divided_into_sections(void **state)
     assert_int_equal(answer[0], NETVSP_STATUS_FAILURE);
 }
 
+static void no_more_sections_are_used_than_are_kept_account_of(void **state)
+{
+    const uint32_t init[] = {NETVSP_INIT, NETVSP_VERSION_61, NETVSP_VERSION_61};
+    const uint32_t receive[] = {NETVSP_SEND_RECEIVE_BUFFER, GUEST_LARGE_GPADL,
+                                GUEST_SET};
+    const uint32_t revoke[] = {NETVSP_REVOKE_RECEIVE_BUFFER, GUEST_SET};
+    const uint32_t *answer;
+
+    (void)state;
+    assert_true(guest_message(alice, init, 3));
+    guest_completion(alice, NETVSP_INIT_COMPLETE);
+    assert_true(guest_message(alice, receive, 3));
+    answer = guest_completion(alice, NETVSP_SEND_RECEIVE_BUFFER_COMPLETE);
+    assert_int_equal(answer[0], NETVSP_STATUS_SUCCESS);
+    assert_int_equal(answer[4], (31 << 20) / NETVSP_RECEIVE_SECTION_BYTES);
+    assert_true(guest_message(alice, revoke, 2)); /* and wants to know */
+    assert_int_equal(guest_take(alice)->bytes, 0);
+}
+
 static void a_buffer_that_is_none_is_refused(void **state)
 {
-    static const uint32_t bad[] = {0, 0x44, GUEST_SMALL_GPADL};
+    static const uint32_t bad[] = {0, 0x55, GUEST_SMALL_GPADL};
     const uint32_t init[] = {NETVSP_INIT, NETVSP_VERSION_61, NETVSP_VERSION_61};
 
     (void)state;
@@ -215,6 +253,72 @@ static void bringing_the_interface_up_tells_of_the_link(void **state)
     assert_false(guest_has(alice)); /* it was up */
 }
 
+/* Each bit lets through what it names, and nothing else. */
+static void the_filter_is_the_ports(void **state)
+{
+    static const struct {
+        uint32_t filter;
+        uint8_t marks[5]; /* of those sent below; 0 ends them */
+    } filters[] = {
+        {RNDIS_FILTER_DIRECTED, {1}},
+        {RNDIS_FILTER_MULTICAST, {2}},
+        {RNDIS_FILTER_ALL_MULTICAST, {2}},
+        {RNDIS_FILTER_BROADCAST, {3}},
+        {RNDIS_FILTER_PROMISCUOUS, {1, 2, 3, 4}},
+        {0x10, {0}}, /* source routing: of token rings */
+    };
+    const struct vswitch_address to[] = {bob->address,
+                                         {{0x01, 0x00, 0x5e, 0, 0, 1}},
+                                         {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
+                                         {{0x02, 0, 0, 0, 0, 9}}};
+    struct guest_sent packet;
+
+    (void)state;
+    guest_bring_up(alice, NETVSP_VERSION_61);
+    for (unsigned i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        guest_bring_up(bob, NETVSP_VERSION_61);
+        assert_int_equal(set_filter(bob, filters[i].filter),
+                         NETVSP_STATUS_SUCCESS);
+        guest_run(bob, cycles(2));
+        guest_take(bob);
+        for (uint8_t mark = 1; mark <= 4; mark++) {
+            uint8_t message[NETVSP_SEND_SECTION_BYTES];
+            uint32_t bytes = guest_frame(message, to[mark - 1], alice->address,
+                                         GUEST_FRAME_BYTES, mark);
+
+            assert_int_equal(
+                guest_send_rndis(alice, NETVSP_CHANNEL_DATA, message, bytes),
+                NETVSP_STATUS_SUCCESS);
+        }
+        guest_run(bob, cycles(2));
+        for (const uint8_t *mark = filters[i].marks; *mark; mark++)
+            assert_int_equal(guest_receive_mark(bob, &packet), *mark);
+        assert_false(guest_has(bob));
+        guest_close(bob);
+        guest_open(bob);
+    }
+}
+
+static void an_adapter_tells_its_address_and_speed(void **state)
+{
+    const uint32_t queries[][7] = {{RNDIS_QUERY, 28, 1, 0x01010101, 0, 20, 0},
+                                   {RNDIS_QUERY, 28, 1, 0x00010107, 0, 20, 0}};
+    struct guest_sent packet;
+    uint32_t bytes;
+    uint32_t speed;
+
+    (void)state;
+    guest_bring_up(bob, NETVSP_VERSION_61);
+    for (unsigned i = 0; i < 2; i++)
+        guest_send_rndis(bob, NETVSP_CHANNEL_CONTROL, queries[i],
+                         sizeof(queries[i]));
+    guest_run(bob, cycles(1));
+    assert_memory_equal(guest_receive(bob, &bytes, &packet) + 24,
+                        bob->address.byte, 6);
+    memcpy(&speed, guest_receive(bob, &bytes, &packet) + 24, sizeof(speed));
+    assert_int_equal(speed, 100000000);
+}
+
 static void a_guest_that_is_down_receives_nothing(void **state)
 {
     const uint32_t halt[] = {RNDIS_HALT, 12, 9};
@@ -254,6 +358,54 @@ static void a_closed_channel_starts_anew(void **state)
     assert_int_equal(guest_send_mark(alice, bob, 3), NETVSP_STATUS_SUCCESS);
     guest_run(bob, cycles(6));
     assert_int_equal(guest_receive_mark(bob, &packet), 3);
+}
+
+/* What was asked for by the one before is not for who opens it next. */
+static void a_closed_channel_forgets_what_it_owed(void **state)
+{
+    const uint32_t query[] = {RNDIS_QUERY, 28, 1, 0x01010101, 0, 20, 0};
+    const uint32_t offload[] = {RNDIS_QUERY, 28, 1, 0xfc01020d, 0, 20, 0};
+    const uint32_t init[] = {NETVSP_INIT, NETVSP_VERSION_5, NETVSP_VERSION_5};
+    const uint32_t receive[] = {NETVSP_SEND_RECEIVE_BUFFER, GUEST_RECEIVE_GPADL,
+                                GUEST_SET};
+    struct guest_sent packet;
+    uint32_t header;
+
+    (void)state;
+    guest_bring_up(alice, NETVSP_VERSION_61);
+    assert_int_equal(set_filter(alice, 0), NETVSP_STATUS_SUCCESS);
+    assert_int_equal(set_filter(alice, RNDIS_FILTER_DIRECTED),
+                     NETVSP_STATUS_SUCCESS); /* two answers and a link */
+    assert_int_equal(
+        guest_send_rndis(alice, NETVSP_CHANNEL_CONTROL, query, sizeof(query)),
+        NETVSP_STATUS_SUCCESS);
+    alice->room = false;
+    guest_run(alice, cycles(1)); /* refused */
+    guest_close(alice);
+    alice->room = true;
+    guest_open(alice);
+    assert_true(guest_message(alice, init, 3));
+    guest_completion(alice, NETVSP_INIT_COMPLETE);
+    assert_true(guest_message(alice, receive, 3));
+    guest_completion(alice, NETVSP_SEND_RECEIVE_BUFFER_COMPLETE);
+    guest_run(alice, cycles(2));
+    assert_false(guest_has(alice));
+
+    guest_close(alice);
+    guest_open(alice);
+    guest_connect(alice, NETVSP_VERSION_5);
+    assert_int_equal(guest_send_mark(alice, bob, 1), NETVSP_STATUS_FAILURE);
+
+    /* The version of NDIS was the other's too. */
+    guest_close(alice);
+    guest_open(alice);
+    connect_without_ndis(alice);
+    guest_send_rndis(alice, NETVSP_CHANNEL_CONTROL, offload, sizeof(offload));
+    guest_run(alice, cycles(3));
+    guest_take(alice); /* of INITIALIZE */
+    memcpy(&header, guest_receive(alice, &(uint32_t){0}, &packet) + 24,
+           sizeof(header));
+    assert_int_equal(header, 0x007001a7);
 }
 
 static void addresses_tell_vms_and_adapters_apart(void **state)
@@ -303,13 +455,17 @@ int main(void)
         TEST(messages_are_longer_from_6_1_on),
         TEST(nothing_comes_before_a_version),
         TEST(buffers_are_divided_into_sections),
+        TEST(no_more_sections_are_used_than_are_kept_account_of),
         TEST(a_buffer_that_is_none_is_refused),
         TEST(sub_channels_are_refused_and_one_is_enough),
         TEST(what_is_not_there_is_answered_all_the_same),
         TEST(a_message_that_is_too_short_breaks_the_protocol),
         TEST(bringing_the_interface_up_tells_of_the_link),
+        TEST(the_filter_is_the_ports),
+        TEST(an_adapter_tells_its_address_and_speed),
         TEST(a_guest_that_is_down_receives_nothing),
         TEST(a_closed_channel_starts_anew),
+        TEST(a_closed_channel_forgets_what_it_owed),
         TEST(addresses_tell_vms_and_adapters_apart),
         TEST(work_is_billed_by_message),
     };

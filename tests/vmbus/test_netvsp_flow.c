@@ -11,7 +11,7 @@
 
 #include "tests/vmbus/net_guest.h"
 
-#define SLOTS_RESERVED 10u /* a quarter of GUEST_SECTIONS */
+#define SLOTS_RESERVED 16u /* of GUEST_SECTIONS */
 #define OID_ADDRESS 0x01010101u
 
 static uint32_t query(struct net_guest *guest, uint32_t id, uint32_t oid)
@@ -61,6 +61,24 @@ static void a_frame_is_not_delivered_before_it_was_sent(void **state)
     assert_int_equal(bob->wake.v, 500);
     guest_run(bob, cycles(500));
     assert_int_equal(guest_receive_mark(bob, &packet), 1);
+}
+
+static void what_can_be_sent_at_once_does_not_wait_for_a_frame(void **state)
+{
+    struct guest_sent packet;
+
+    (void)state;
+    guest_bring_up(alice, NETVSP_VERSION_61);
+    guest_bring_up(bob, NETVSP_VERSION_61);
+    assert_int_equal(query(bob, 1, OID_ADDRESS), NETVSP_STATUS_SUCCESS);
+    alice->context.now = cycles(500);
+    assert_int_equal(guest_send_mark(alice, bob, 1), NETVSP_STATUS_SUCCESS);
+    assert_true(bob->wake.v < 500);
+    guest_run(bob, cycles(499));
+    guest_receive(bob, &(uint32_t){0}, &packet);
+    assert_int_equal(packet.payload[1], NETVSP_CHANNEL_CONTROL);
+    assert_false(guest_has(bob));
+    assert_int_equal(bob->wake.v, 500);
 }
 
 static void several_packets_in_one_message_are_several_frames(void **state)
@@ -113,6 +131,48 @@ static void a_message_may_be_in_a_section_and_in_pages(void **state)
                      NETVSP_STATUS_SUCCESS);
     guest_run(bob, cycles(5));
     assert_int_equal(guest_receive_mark(bob, &packet), 3);
+}
+
+static void a_message_may_be_as_long_as_was_said(void **state)
+{
+    uint8_t data[RNDIS_MESSAGE_BYTES_MAX + 8] = {0};
+    uint32_t length = NETVSP_SEND_SECTION_BYTES;
+
+    (void)state;
+    guest_bring_up(alice, NETVSP_VERSION_61);
+    guest_frame(data, bob->address, alice->address, GUEST_FRAME_BYTES, 3);
+    memcpy(data + 4, &length, sizeof(length)); /* the rest is padding */
+    assert_int_equal(guest_send_rndis(alice, NETVSP_CHANNEL_DATA, data, length),
+                     NETVSP_STATUS_SUCCESS);
+    length = RNDIS_MESSAGE_BYTES_MAX;
+    memcpy(data + 4, &length, sizeof(length));
+    memcpy(alice->pages, data, sizeof(data));
+    assert_int_equal(guest_send_pages(alice, NETVSP_CHANNEL_DATA, 0, 0, length),
+                     NETVSP_STATUS_SUCCESS);
+    length += 8;
+    memcpy(alice->pages + 4, &length, sizeof(length));
+    assert_int_equal(guest_send_pages(alice, NETVSP_CHANNEL_DATA, 0, 0, length),
+                     NETVSP_STATUS_INVALID_PACKET);
+    assert_int_equal(netvsp_counts(alice->offer.device).frames_sent, 2);
+}
+
+/* A packet that asks for a checksum is not sent without one. */
+static void offloads_are_refused(void **state)
+{
+    uint8_t plain[NETVSP_SEND_SECTION_BYTES];
+    uint8_t data[NETVSP_SEND_SECTION_BYTES];
+    const uint32_t checksum[] = {0, 12, 0x5}; /* in the place of a tag */
+    uint32_t head = rndis_build_packet(GUEST_FRAME_BYTES, true, 0, data);
+
+    (void)state;
+    guest_bring_up(alice, NETVSP_VERSION_61);
+    guest_frame(plain, bob->address, alice->address, GUEST_FRAME_BYTES, 1);
+    memcpy(data + head, plain + 44, GUEST_FRAME_BYTES);
+    memcpy(data + 48, checksum, sizeof(checksum));
+    assert_int_equal(guest_send_rndis(alice, NETVSP_CHANNEL_DATA, data,
+                                      head + GUEST_FRAME_BYTES),
+                     NETVSP_STATUS_INVALID_PACKET);
+    assert_int_equal(netvsp_counts(alice->offer.device).frames_sent, 0);
 }
 
 static void what_is_not_where_it_is_said_is_invalid(void **state)
@@ -169,6 +229,9 @@ static void jumbo_frames_are_refused(void **state)
     message = guest_receive(bob, &bytes, &packet);
     assert_int_equal(bytes, 1514 + 44);
     assert_memory_equal(message, data, bytes);
+    bytes = guest_frame(data, bob->address, alice->address, 14, 1);
+    assert_int_equal(guest_send_rndis(alice, NETVSP_CHANNEL_DATA, data, bytes),
+                     NETVSP_STATUS_SUCCESS);
     bytes = guest_frame(data, bob->address, alice->address, 13, 1);
     assert_int_equal(guest_send_rndis(alice, NETVSP_CHANNEL_DATA, data, bytes),
                      NETVSP_STATUS_INVALID_PACKET);
@@ -292,7 +355,8 @@ static void a_full_ring_delays_and_loses_nothing(void **state)
     assert_false(guest_has(bob));
     assert_true(bob->wants_room);
     assert_int_equal(guest_send_mark(alice, bob, 4), NETVSP_STATUS_SUCCESS);
-    guest_run(bob, cycles(6)); /* the wait is for room alone */
+    guest_run(bob, cycles(6));
+    assert_int_equal(bob->wake.v, CYCLES_NEVER.v); /* for room alone */
     bob->room = true;
     guest_run(bob, cycles(7));
     for (uint8_t i = 1; i <= 4; i++) {
@@ -324,6 +388,32 @@ static void a_completion_that_was_refused_comes_first(void **state)
     assert_int_equal(guest_take(alice)->type, VMBUS_PACKET_TRANSFER_PAGES);
 }
 
+static void answers_come_in_order_and_none_is_lost(void **state)
+{
+    (void)state;
+    guest_bring_up(alice, NETVSP_VERSION_61);
+    for (uint32_t round = 0; round < 20; round++) {
+        for (uint32_t id = 1; id <= 3; id++)
+            assert_int_equal(query(alice, id, OID_ADDRESS),
+                             NETVSP_STATUS_SUCCESS);
+        alice->room = false;
+        guest_run(alice, cycles(5));
+        assert_false(guest_has(alice));
+        alice->room = true;
+        guest_run(alice, cycles(6));
+        for (uint32_t id = 1; id <= 3; id++) {
+            struct guest_sent packet;
+            uint32_t words[3];
+            uint32_t bytes;
+
+            memcpy(words, guest_receive(alice, &bytes, &packet), sizeof(words));
+            assert_int_equal(words[2], id);
+            assert_true(guest_done(alice, &packet));
+        }
+        assert_false(guest_has(alice));
+    }
+}
+
 static void answers_that_nobody_takes_are_bounded(void **state)
 {
     struct guest_sent held[GUEST_SECTIONS];
@@ -338,7 +428,7 @@ static void answers_that_nobody_takes_are_bounded(void **state)
         if (guest_has(alice))
             guest_receive(alice, &(uint32_t){0}, &held[count]);
         count++;
-        assert_true(count < 100);
+        assert_true(count < 200);
     }
     assert_int_equal(status, NETVSP_STATUS_BUSY);
     assert_true(guest_done(alice, &held[0]));
@@ -422,6 +512,30 @@ static void a_buffer_taken_back_is_not_written_any_more(void **state)
     assert_true(guest_done(bob, &packet));
 }
 
+static void a_buffer_lent_again_is_all_free(void **state)
+{
+    const uint32_t revoke[] = {NETVSP_REVOKE_RECEIVE_BUFFER, GUEST_SET};
+    const uint32_t receive[] = {NETVSP_SEND_RECEIVE_BUFFER, GUEST_RECEIVE_GPADL,
+                                GUEST_SET};
+    struct guest_sent packet;
+
+    (void)state;
+    guest_bring_up(alice, NETVSP_VERSION_61);
+    guest_bring_up(bob, NETVSP_VERSION_61);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < GUEST_SECTIONS - SLOTS_RESERVED; i++)
+            assert_int_equal(guest_send_mark(alice, bob, 1),
+                             NETVSP_STATUS_SUCCESS);
+        guest_run(bob, cycles(5));
+        for (unsigned i = 0; i < GUEST_SECTIONS - SLOTS_RESERVED; i++)
+            guest_receive_mark(bob, &packet);
+        assert_true(guest_packet(bob, VMBUS_PACKET_IN_BAND, false, 9, revoke,
+                                 sizeof(revoke), NULL));
+        assert_true(guest_message(bob, receive, 3));
+        guest_completion(bob, NETVSP_SEND_RECEIVE_BUFFER_COMPLETE);
+    }
+}
+
 static void a_send_buffer_taken_back_is_not_read_any_more(void **state)
 {
     const uint32_t revoke[] = {NETVSP_REVOKE_SEND_BUFFER, 0};
@@ -458,8 +572,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_frame_gets_from_one_guest_to_the_other),
         TEST(a_frame_is_not_delivered_before_it_was_sent),
+        TEST(what_can_be_sent_at_once_does_not_wait_for_a_frame),
         TEST(several_packets_in_one_message_are_several_frames),
         TEST(a_message_may_be_in_a_section_and_in_pages),
+        TEST(a_message_may_be_as_long_as_was_said),
+        TEST(offloads_are_refused),
         TEST(what_is_not_where_it_is_said_is_invalid),
         TEST(jumbo_frames_are_refused),
         TEST(a_guest_cannot_speak_for_another),
@@ -469,10 +586,12 @@ int main(void)
         TEST(what_no_section_is_found_for_is_dropped_and_counted),
         TEST(a_full_ring_delays_and_loses_nothing),
         TEST(a_completion_that_was_refused_comes_first),
+        TEST(answers_come_in_order_and_none_is_lost),
         TEST(answers_that_nobody_takes_are_bounded),
         TEST(an_answer_waits_for_a_receive_buffer),
         TEST(a_section_is_given_back_once),
         TEST(a_buffer_taken_back_is_not_written_any_more),
+        TEST(a_buffer_lent_again_is_all_free),
         TEST(a_send_buffer_taken_back_is_not_read_any_more),
         TEST(buffers_that_vanish_lose_frames_and_no_more),
     };

@@ -16,8 +16,11 @@
 #define OID_LINK_SPEED 0x00010107u
 #define OID_VENDOR_NAME 0x0001010du
 #define OID_FILTER 0x0001010eu
+#define OID_LOOKAHEAD 0x0001010fu
+#define OID_TOTAL_SIZE 0x00010111u
 #define OID_CONNECT_STATUS 0x00010114u
 #define OID_RSS_CAPABILITIES 0x00010203u
+#define OID_LINK_SPEED_MAX 0x00010206u
 #define OID_LINK_STATE 0x00010207u
 #define OID_FRIENDLY_NAME 0x00020216u
 #define OID_FRAMES_SENT 0x00020101u
@@ -57,7 +60,10 @@ static void initialize(void)
 static int set_up(void **state)
 {
     (void)state;
-    counts = (struct vswitch_counts){.frames_sent = 77};
+    counts = (struct vswitch_counts){.frames_sent = 77,
+                                     .frames_received = 66,
+                                     .sends_refused = 55,
+                                     .drops = 44};
     rndis = (struct rndis){.address = {{0x00, 0x15, 0x5d, 1, 2, 3}},
                            .link_bits = UINT64_C(10000000000),
                            .ndis_version = 0x6001e};
@@ -177,6 +183,16 @@ static void offload_is_told_in_the_revision_asked_for(void **state)
     assert_int_equal(query(OID_OFFLOAD_CAPABILITIES), RNDIS_STATUS_SUCCESS);
     assert_int_equal(word(6), 0x009c03a7);
     rndis.ndis_version = 0x60001;
+    assert_int_equal(query_with(OID_OFFLOAD_CAPABILITIES, &asked[0].header, 4),
+                     RNDIS_STATUS_SUCCESS);
+    assert_int_equal(word(6), 0x009c03a7);
+    for (uint32_t revision = 0; revision <= 4; revision += 4) {
+        uint32_t unknown = 0x009c00a7 | revision << 8;
+
+        assert_int_equal(query_with(OID_OFFLOAD_CAPABILITIES, &unknown, 4),
+                         RNDIS_STATUS_SUCCESS);
+        assert_int_equal(word(6), 0x007001a7);
+    }
     assert_int_equal(query(OID_OFFLOAD_CAPABILITIES), RNDIS_STATUS_SUCCESS);
     assert_int_equal(word(6), 0x007001a7);
 }
@@ -186,7 +202,7 @@ static void offloads_can_be_switched_off_but_not_on(void **state)
     uint8_t parameters[28] = {0x80, 3, 28, 0, 1 /* IP checksum: off */};
 
     (void)state;
-    parameters[17] = 0xff; /* flags say nothing */
+    parameters[16] = parameters[19] = 0xff; /* flags say nothing */
     assert_int_equal(set(OID_OFFLOAD_PARAMETERS, parameters, 28),
                      RNDIS_STATUS_SUCCESS);
     assert_int_equal(set(OID_OFFLOAD_PARAMETERS, parameters, 22),
@@ -253,6 +269,8 @@ static void a_multicast_list_is_kept_if_it_is_one(void **state)
     assert_memory_equal(reply + 24, list, 12);
     assert_int_equal(set(OID_MULTICAST_LIST, list, 13),
                      RNDIS_STATUS_INVALID_DATA);
+    assert_int_equal(set(OID_MULTICAST_LIST, list, 32 * 6),
+                     RNDIS_STATUS_SUCCESS);
     assert_int_equal(set(OID_MULTICAST_LIST, list, sizeof(list)),
                      RNDIS_STATUS_MULTICAST_FULL);
     assert_int_equal(set(OID_MULTICAST_LIST, NULL, 0), RNDIS_STATUS_SUCCESS);
@@ -271,10 +289,35 @@ static void the_link_and_the_counts_can_be_asked_for(void **state)
     assert_int_equal(word(7), 1);          /* connected */
     memcpy(&bits, reply + 24 + 16, sizeof(bits));
     assert_int_equal(bits, UINT64_C(10000000000));
-    assert_int_equal(query(OID_FRAMES_SENT), RNDIS_STATUS_SUCCESS);
-    assert_int_equal(word(6), 77);
+    assert_int_equal(query(OID_LINK_SPEED_MAX), RNDIS_STATUS_SUCCESS);
+    assert_int_equal(word(4), 16);
+    memcpy(&bits, reply + 24, sizeof(bits));
+    assert_int_equal(bits, UINT64_C(10000000000));
+    for (unsigned i = 0; i < 5; i++) {
+        static const uint32_t values[] = {77, 66, 55, 0, 44};
+
+        assert_int_equal(query(OID_FRAMES_SENT + i), RNDIS_STATUS_SUCCESS);
+        assert_int_equal(word(4), 4);
+        assert_int_equal(word(6), values[i]);
+    }
     assert_int_equal(query(OID_VENDOR_NAME), RNDIS_STATUS_SUCCESS);
+    assert_true(word(4) > 1);
     assert_int_equal(reply[reply_bytes - 1], 0);
+    assert_int_equal(query(OID_TOTAL_SIZE), RNDIS_STATUS_SUCCESS);
+    assert_int_equal(word(6), 1514);
+}
+
+static void the_lookahead_is_kept(void **state)
+{
+    uint32_t lookahead = 128;
+
+    (void)state;
+    assert_int_equal(query(OID_LOOKAHEAD), RNDIS_STATUS_SUCCESS);
+    assert_int_equal(word(4), 4);
+    assert_int_equal(word(6), 1500);
+    assert_int_equal(set(OID_LOOKAHEAD, &lookahead, 4), RNDIS_STATUS_SUCCESS);
+    assert_int_equal(query(OID_LOOKAHEAD), RNDIS_STATUS_SUCCESS);
+    assert_int_equal(word(6), 128);
 }
 
 static void information_outside_the_message_is_invalid(void **state)
@@ -332,20 +375,29 @@ static void what_is_no_request_is_malformed(void **state)
 
 static void reset_keepalive_and_halt(void **state)
 {
-    const uint32_t reset[] = {RNDIS_RESET, 12, 0};
+    const uint32_t reset[] = {RNDIS_RESET, 8};
     const uint32_t keepalive[] = {RNDIS_KEEPALIVE, 12, ID};
     const uint32_t halt[] = {RNDIS_HALT, 12, ID};
     uint32_t filter = RNDIS_FILTER_DIRECTED;
 
     (void)state;
     assert_int_equal(set(OID_FILTER, &filter, 4), RNDIS_STATUS_SUCCESS);
+    assert_int_equal(set(OID_LOOKAHEAD, &filter, 4), RNDIS_STATUS_SUCCESS);
+    assert_int_equal(set(OID_MULTICAST_LIST, "abcdef", 6),
+                     RNDIS_STATUS_SUCCESS);
     assert_true(control(reset, sizeof(reset)));
     assert_int_equal(word(0), RNDIS_RESET | RNDIS_ANSWER);
     assert_int_equal(reply_bytes, 16);
     assert_int_equal(word(2), RNDIS_STATUS_SUCCESS);
     assert_int_equal(word(3), 1); /* the filter has to be set again: */
     assert_int_equal(rndis.filter, 0);
+    assert_int_equal(rndis.group_count, 0);
+    assert_int_equal(rndis.lookahead, 1500);
     assert_true(rndis.initialized);
+
+    assert_int_equal(set(OID_FILTER, &filter, 4), RNDIS_STATUS_SUCCESS);
+    initialize(); /* that is a new beginning too */
+    assert_int_equal(rndis.filter, 0);
 
     assert_true(control(keepalive, sizeof(keepalive)));
     assert_int_equal(word(0), RNDIS_KEEPALIVE | RNDIS_ANSWER);
@@ -366,6 +418,16 @@ static void an_indication_has_no_data(void **state)
     assert_int_equal(word(1), 20);
     assert_int_equal(word(2), 0x4001000b);
     assert_int_equal(word(3), 0);
+}
+
+static void information_is_looked_for_only_if_there_is_any(void **state)
+{
+    const uint32_t message[] = {RNDIS_QUERY, 28,          ID, OID_FRAME_SIZE,
+                                0,           0xffffffffu, 0};
+
+    (void)state;
+    assert_true(control(message, sizeof(message)));
+    assert_int_equal(word(3), RNDIS_STATUS_SUCCESS);
 }
 
 /* A packet message of two frame bytes, with `info` in front of them. */
@@ -401,6 +463,40 @@ static void a_frame_is_found_where_the_packet_says(void **state)
     assert_ptr_equal(packet.frame, message.frame);
     assert_int_equal(packet.frame_bytes, 2);
     assert_false(packet.tagged);
+    assert_false(packet.offloads);
+
+    /* At the least: a header, and nothing in it. */
+    message.bytes = 44;
+    message.data_bytes = 0;
+    message.data_offset = 36;
+    message.info_offset = 0xffffffff; /* of no information */
+    assert_true(rndis_parse_packet((uint8_t *)&message, 44, &packet));
+    assert_int_equal(packet.message_bytes, 44);
+    assert_int_equal(packet.frame_bytes, 0);
+}
+
+static void all_information_is_looked_at(void **state)
+{
+    struct packet message = packet_with(28);
+    const uint32_t info[] = {12, 9, 12, /* says nothing */
+                             16, 6, 12, 0x10};
+    struct rndis_packet packet;
+
+    (void)state;
+    memcpy(message.info, info, sizeof(info));
+    assert_true(
+        rndis_parse_packet((uint8_t *)&message, sizeof(message), &packet));
+    assert_true(packet.tagged);
+    assert_int_equal(packet.tag, 1);
+
+    /* One that has no room for what it should say says 0. */
+    message.info[0] = 16;
+    message.info[1] = 0;
+    message.info[2] = 13;
+    message.info_bytes = 16;
+    message.info[3] = 0xffffffff;
+    assert_true(
+        rndis_parse_packet((uint8_t *)&message, sizeof(message), &packet));
     assert_false(packet.offloads);
 }
 
@@ -516,12 +612,15 @@ int main(void)
         TEST(the_filter_is_kept_and_read_back),
         TEST(a_multicast_list_is_kept_if_it_is_one),
         TEST(the_link_and_the_counts_can_be_asked_for),
+        TEST(the_lookahead_is_kept),
+        TEST(information_is_looked_for_only_if_there_is_any),
         TEST(information_outside_the_message_is_invalid),
         TEST(a_message_that_ends_too_soon_is_malformed),
         TEST(what_is_no_request_is_malformed),
         TEST(reset_keepalive_and_halt),
         TEST(an_indication_has_no_data),
         TEST(a_frame_is_found_where_the_packet_says),
+        TEST(all_information_is_looked_at),
         TEST(a_tag_is_turned_into_what_the_wire_has),
         TEST(a_request_for_offloads_is_noticed),
         TEST(packets_that_point_outside_are_malformed),

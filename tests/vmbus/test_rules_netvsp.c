@@ -82,6 +82,7 @@ static void rule_38_a_completion_of_them_says_nothing(void **state)
 {
     const uint32_t init[] = {NETVSP_INIT, NETVSP_VERSION_61, NETVSP_VERSION_61};
     const uint32_t config[] = {NETVSP_SEND_NDIS_CONFIG, 9014, 0, 0xac, 0};
+    const uint32_t version[] = {NETVSP_SEND_NDIS_VERSION, 6, 30};
     const struct guest_sent *sent;
 
     (void)state;
@@ -92,6 +93,8 @@ static void rule_38_a_completion_of_them_says_nothing(void **state)
     assert_int_equal(sent->type, VMBUS_PACKET_COMPLETION);
     assert_int_equal(sent->id, alice->next_id);
     assert_int_equal(sent->bytes, 0);
+    assert_true(guest_message(alice, version, 3));
+    assert_int_equal(guest_take(alice)->bytes, 0);
 }
 
 int main(void)

@@ -16,7 +16,7 @@
     (VSWITCH_DIRECTED | VSWITCH_MULTICAST | VSWITCH_BROADCAST |                \
      VSWITCH_PROMISCUOUS)
 #define NORMAL (VSWITCH_DIRECTED | VSWITCH_MULTICAST | VSWITCH_BROADCAST)
-#define FRAME_BYTES 60
+#define FRAME_BYTES 64 /* one copy, and not a byte less */
 
 struct station {
     struct vswitch_port *port;
@@ -145,6 +145,25 @@ static void an_unknown_address_is_flooded_until_it_is_learned(void **state)
     assert_int_equal(receive(2), 0);
 }
 
+static void addresses_are_found_whatever_their_order(void **state)
+{
+    struct vswitch_address address = stranger;
+
+    (void)state;
+    vswitch_set_filter(station[1].port, ALL);
+    vswitch_set_filter(station[2].port, ALL);
+    for (uint8_t i = 0; i < 9; i++) {
+        address.byte[5] = (uint8_t)(i * 5 % 9);
+        assert_true(send_from(2, own(0), address, 1));
+    }
+    for (uint8_t i = 0; i < 9; i++) {
+        address.byte[5] = i;
+        assert_true(send_from(0, address, own(0), i + 1));
+        assert_int_equal(receive(1), 0);
+        assert_int_equal(receive(2), i + 1);
+    }
+}
+
 static void an_address_behind_the_sender_is_not_sent_back(void **state)
 {
     (void)state;
@@ -167,8 +186,10 @@ static void a_full_table_forgets_who_was_silent_longest(void **state)
     vswitch_set_filter(station[2].port, ALL);
     assert_true(send_from(1, own(0), stranger, 1));
     for (unsigned i = 0; i < VSWITCH_LEARNED_MAX; i++) {
-        many.byte[4] = (uint8_t)(i >> 8);
-        many.byte[5] = (uint8_t)i;
+        unsigned number = (i * 5 + 500) % VSWITCH_LEARNED_MAX;
+
+        many.byte[4] = (uint8_t)(number >> 8);
+        many.byte[5] = (uint8_t)number;
         /* All but the last leave a place for the stranger, who speaks again. */
         if (i == VSWITCH_LEARNED_MAX - 1)
             assert_true(send_from(1, own(0), stranger, 1));
@@ -178,10 +199,11 @@ static void a_full_table_forgets_who_was_silent_longest(void **state)
         ;
     assert_true(send_from(0, stranger, own(0), 2)); /* known: not to 2 */
     assert_int_equal(receive(2), 0);
-    many.byte[4] = many.byte[5] = 0;
+    many.byte[4] = 500 >> 8;
+    many.byte[5] = 500 & 0xff;
     assert_true(send_from(0, many, own(0), 3)); /* the first one: forgotten */
     assert_int_equal(receive(2), 3);
-    many.byte[5] = 1;
+    many.byte[5] += 5;
     assert_true(send_from(0, many, own(0), 4)); /* the second one: known */
     assert_int_equal(receive(2), 0);
 }
@@ -243,6 +265,8 @@ static void a_full_queue_drops_and_counts(void **state)
     assert_int_equal(counts.bytes_received, VSWITCH_QUEUE_FRAMES * FRAME_BYTES);
     counts = vswitch_counts(station[0].port);
     assert_int_equal(counts.frames_sent, VSWITCH_QUEUE_FRAMES + 3);
+    assert_int_equal(counts.bytes_sent,
+                     (VSWITCH_QUEUE_FRAMES + 3) * FRAME_BYTES);
     assert_int_equal(counts.drops, 0);
 }
 
@@ -271,6 +295,14 @@ static void frames_arrive_in_the_order_of_simulated_time(void **state)
     context.now = cycles(1000);
     assert_int_equal(receive(1), 1);
     assert_int_equal(receive(1), 3);
+
+    /* What was taken already is not in the way. */
+    context.now = cycles(980);
+    assert_true(send_from(0, own(1), own(0), 5));
+    assert_true(send_from(0, own(1), own(0), 6));
+    assert_int_equal(receive(1), 5);
+    assert_int_equal(receive(1), 6);
+    assert_int_equal(receive(1), 0);
 }
 
 static void a_frame_keeps_its_tag_and_its_bytes(void **state)
@@ -305,6 +337,8 @@ static void what_is_no_frame_is_refused(void **state)
     assert_false(
         vswitch_send(station[0].port, &context, data, sizeof(data), false, 0));
     assert_int_equal(vswitch_counts(station[0].port).sends_refused, 2);
+    assert_true(vswitch_send(station[0].port, &context, data,
+                             VSWITCH_HEADER_BYTES, false, 0));
 }
 
 static void addresses_of_ports_are_unique_and_no_groups(void **state)
@@ -336,6 +370,7 @@ static void a_port_that_leaves_is_forgotten(void **state)
     assert_int_equal(receive(2), 2);
     assert_true(send_from(0, own(1), own(0), 3));
     assert_int_equal(receive(2), 3);
+    assert_false(send_from(0, own(1), own(2), 4)); /* others are not */
     station[1].port = vswitch_connect(lan, own(1), arrived, &station[1]);
     assert_non_null(station[1].port);
 }
@@ -356,6 +391,7 @@ int main(void)
         TEST(a_frame_goes_to_the_port_with_its_address),
         TEST(broadcasts_and_groups_go_to_all_but_the_sender),
         TEST(an_unknown_address_is_flooded_until_it_is_learned),
+        TEST(addresses_are_found_whatever_their_order),
         TEST(an_address_behind_the_sender_is_not_sent_back),
         TEST(a_full_table_forgets_who_was_silent_longest),
         TEST(nobody_sends_in_another_ports_name),
