@@ -38,13 +38,8 @@ struct queue {
     struct pending pending[STORVSP_PENDING_MAX];
 };
 
-enum state { /* of the negotiation, on the primary channel */
-             BEGIN,
-             VERSION,
-             PROPERTIES,
-             END,
-             READY,
-};
+/* Of the negotiation, on the primary channel. */
+enum state { BEGIN, VERSION, PROPERTIES, END, READY };
 
 struct lun {
     struct scsi_lun scsi; /* its disk is owned; NULL: there is none */
