@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Rules 29 to 33 and 36: the connection to VMBus and the life of a channel, as
- * Linux lives it (drivers/hv). The channel is the heartbeat's, which every VM
- * is offered. */
+/* Rules 29 to 34, 36 and 39: the connection to VMBus and the life of a channel,
+ * as Linux lives it (drivers/hv). The channel is the heartbeat's, which every
+ * VM is offered. */
 
 #include "workloads/hvtests/rule.h"
 #include "workloads/runtime/clock.h"
 #include "workloads/runtime/memory.h"
+#include "workloads/runtime/string.h"
 #include "workloads/runtime/vmbus.h"
 #include "workloads/runtime/x86.h"
 #include "workloads/selftest/selftest.h"
@@ -167,32 +168,129 @@ void rule_32_the_target_vp_counts_from_3_0(void)
     disconnect();
 }
 
-/* A heartbeat's first packet offers versions (hv_utils). */
-#define IC_HEADER_BYTES 28
+/* A heartbeat's channel (hv_utils): a packet has a header of 8 bytes for the
+ * pipe, then one of the integration service, then a body. */
+struct ic_packet {
+    uint32_t pipe_flags, pipe_bytes;
+    uint16_t framework_version[2];
+    uint16_t type;
+    uint16_t message_version[2];
+    uint16_t bytes;
+    uint32_t status;
+    uint8_t transaction, flags;
+    uint16_t reserved;
+    union {
+        struct {
+            uint16_t framework_count, message_count;
+            uint32_t reserved;
+            uint32_t versions[8]; /* of the framework, then of messages */
+        } negotiate;
+        struct {
+            uint32_t sequence[2];
+        } heartbeat;
+    } u;
+};
+
 #define IC_NEGOTIATE 0
+#define IC_HEARTBEAT 1
+#define IC_RESPONSE 5 /* to a transaction */
+
+static struct vmbus_packet packet;
+
+/* The channel of the heartbeat, open, and its first packet. */
+static bool open_heartbeat(struct vmbus_channel *channel, struct ic_packet *ic)
+{
+    const struct vmbus_offer *offer = connect(VMBUS_VERSION(5, 3));
+    bool is_there = false;
+
+    selftest_equal(offer != NULL, true, "there is a heartbeat");
+    if (!offer)
+        return false;
+    selftest_equal(vmbus_open(channel, offer, 3, 0), 0, "open: status");
+    is_there = vmbus_read(channel, &packet, VMBUS_PATIENCE_NS);
+    selftest_equal(is_there, true, "the host begins");
+    memcpy(ic, packet.payload, sizeof(*ic));
+    return is_there;
+}
+
+static void answer(struct vmbus_channel *channel, struct ic_packet *ic)
+{
+    ic->flags = IC_RESPONSE;
+    selftest_equal(vmbus_write(channel, packet.transaction, ic, packet.bytes),
+                   true, "there is room for an answer");
+}
+
+/* Agrees to the first versions that are offered, or to none. */
+static void agree(struct vmbus_channel *channel, struct ic_packet *ic, bool any)
+{
+    ic->u.negotiate.versions[1] =
+        ic->u.negotiate.versions[ic->u.negotiate.framework_count % 8];
+    ic->u.negotiate.framework_count = any;
+    ic->u.negotiate.message_count = any;
+    answer(channel, ic);
+}
 
 void rule_33_one_gpadl_holds_both_rings(void)
 {
-    static struct vmbus_packet packet;
-    const struct vmbus_offer *offer;
     struct vmbus_channel channel;
+    struct ic_packet ic;
 
     vmbus_enable();
-    offer = connect(VMBUS_VERSION(5, 3));
-    selftest_equal(offer != NULL, true, "there is a heartbeat");
-    if (!offer)
+    if (!open_heartbeat(&channel, &ic))
         return;
-    selftest_equal(vmbus_open(&channel, offer, 3, 0), 0, "open: status");
-    selftest_equal(vmbus_read(&channel, &packet, VMBUS_PATIENCE_NS), true,
-                   "the host's packets are in the second ring");
-    selftest_equal(packet.type, VMBUS_PACKET_IN_BAND, "in-band");
-    selftest_equal(packet.bytes >= IC_HEADER_BYTES, true, "of some bytes");
-    selftest_equal(packet.payload[12], IC_NEGOTIATE, "a negotiation");
+    selftest_equal(packet.type, VMBUS_PACKET_IN_BAND,
+                   "in the second ring: a packet");
+    selftest_equal(ic.type, IC_NEGOTIATE, "a negotiation");
     selftest_equal(vmbus_host_features(&channel), 1,
                    "the host is the consumer of the first");
-    selftest_equal(vmbus_take_flag(offer->relid), 1,
-                   "the channel's event flag");
     selftest_equal(vmbus_close(&channel), true, "what was lent comes back");
+    disconnect();
+}
+
+void rule_34_who_looks_anyway_is_not_signalled(void)
+{
+    struct vmbus_channel channel;
+    struct ic_packet ic;
+
+    vmbus_enable();
+    if (!open_heartbeat(&channel, &ic))
+        return;
+    selftest_equal(vmbus_take_flag(channel.offer->relid), true,
+                   "signalled: the ring was empty");
+    vmbus_mask(&channel, true);
+    agree(&channel, &ic, true);
+    selftest_equal(vmbus_read(&channel, &packet, VMBUS_PATIENCE_NS), true,
+                   "masked: a packet");
+    selftest_equal(vmbus_take_flag(channel.offer->relid), false,
+                   "masked: and no signal");
+    selftest_equal(vmbus_close(&channel), true, "closed");
+    disconnect();
+}
+
+void rule_39_services_answer_in_band(void)
+{
+    struct vmbus_channel channel;
+    struct ic_packet ic;
+
+    vmbus_enable();
+    if (!open_heartbeat(&channel, &ic))
+        return;
+    selftest_equal(ic.flags, 3, "a request, of a transaction");
+    agree(&channel, &ic, true);
+    selftest_equal(vmbus_read(&channel, &packet, VMBUS_PATIENCE_NS), true,
+                   "what was agreed on is used");
+    memcpy(&ic, packet.payload, sizeof(ic));
+    selftest_equal(ic.type, IC_HEARTBEAT, "a heartbeat");
+    selftest_equal(vmbus_close(&channel), true, "closed");
+    disconnect();
+
+    vmbus_enable();
+    if (!open_heartbeat(&channel, &ic))
+        return;
+    agree(&channel, &ic, false);
+    selftest_equal(vmbus_read(&channel, &packet, SILENCE_NS), false,
+                   "no version in common: silence");
+    selftest_equal(vmbus_close(&channel), true, "closed");
     disconnect();
 }
 

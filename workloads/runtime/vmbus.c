@@ -357,6 +357,12 @@ uint32_t vmbus_host_features(const struct vmbus_channel *channel)
     return out_ring(channel)->features;
 }
 
+void vmbus_mask(const struct vmbus_channel *channel, bool masked)
+{
+    in_ring(channel)->interrupt_mask = masked;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 bool vmbus_take_flag(uint32_t relid)
 {
     uint64_t *word = &event_flags[VMBUS_SINT * FLAG_WORDS + relid / 64];

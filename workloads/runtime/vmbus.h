@@ -123,6 +123,8 @@ bool vmbus_close(struct vmbus_channel *channel);
 
 /** What the host, as the consumer of the guest's ring, says it can do. */
 uint32_t vmbus_host_features(const struct vmbus_channel *channel);
+/** Tells the host that the guest looks for packets anyway, or does not. */
+void vmbus_mask(const struct vmbus_channel *channel, bool masked);
 /** The channel's event flag at the first processor; cleared by this. */
 bool vmbus_take_flag(uint32_t relid);
 
