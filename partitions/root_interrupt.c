@@ -119,8 +119,10 @@ bool root_take_message(struct root *root, struct hv_context *context,
 
 static gpa_t flag_word(const struct root_vp *rvp, uint32_t word)
 {
-    return gpa(rvp->event_flags.raw +
-               ROOT_VMBUS_SINT * (SYNIC_EVENT_FLAG_COUNT / 8) + word * 8);
+    const uint64_t sint_bytes = SYNIC_EVENT_FLAG_COUNT / 8;
+
+    return gpa(rvp->event_flags.raw + ROOT_VMBUS_SINT * sint_bytes +
+               (uint64_t)word * sizeof(uint64_t));
 }
 
 uint64_t root_event_flags(struct root *root, uint32_t vp, uint32_t word)

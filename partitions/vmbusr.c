@@ -96,7 +96,8 @@ static void receive(struct vmbusr *vmbusr, struct hv_context *context,
 {
     uint8_t bytes = message[MESSAGE_BYTES];
     struct vmbusr_bus *bus;
-    uint32_t type, connection;
+    uint32_t type;
+    uint32_t connection;
     uint64_t port;
 
     memcpy(&type, message + MESSAGE_TYPE, sizeof(type));

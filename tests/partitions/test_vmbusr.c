@@ -168,7 +168,8 @@ static void nothing_is_left(const struct look *after)
 
 static void a_guest_that_never_calls_has_two_connections(void **state)
 {
-    struct look during, after;
+    struct look during;
+    struct look after;
 
     (void)state;
     build(30 * MS);
@@ -203,7 +204,8 @@ static void a_vm_without_vmbus_has_none(void **state)
 
 static void an_answer_needs_a_port_of_the_guest(void **state)
 {
-    struct look during, after;
+    struct look during;
+    struct look after;
 
     (void)state;
     build(40 * MS);
@@ -221,7 +223,9 @@ static void an_answer_needs_a_port_of_the_guest(void **state)
 
 static void a_restarted_guest_begins_anew(void **state)
 {
-    struct look first, between, second;
+    struct look first;
+    struct look between;
+    struct look second;
 
     (void)state;
     build(60 * MS);
@@ -245,7 +249,8 @@ static void a_restarted_guest_begins_anew(void **state)
  * keep the VM from going. */
 static void answers_that_nobody_takes_wait(void **state)
 {
-    struct look during, after;
+    struct look during;
+    struct look after;
 
     (void)state;
     build(60 * MS);
@@ -264,7 +269,8 @@ static void answers_that_nobody_takes_wait(void **state)
 /* Who sends thousands and takes no answer has nothing to send by any more. */
 static void who_floods_is_not_heard_any_more(void **state)
 {
-    struct look during, after;
+    struct look during;
+    struct look after;
 
     (void)state;
     build(120 * MS);
