@@ -340,26 +340,15 @@ static bool work_ask_for(struct root_work *work)
     return true;
 }
 
-static void root_queue_dpc_at(struct root_vp *rvp, struct hv_context *context,
-                              struct root_work *dpc)
+void root_queue_dpc(struct root *root, struct hv_context *context,
+                    struct root_work *dpc)
 {
+    struct root_vp *rvp = root_here(root, context);
+
     if (!work_ask_for(dpc))
         return;
     work_append(&rvp->dpcs, dpc);
     root_kick(context, rvp);
-}
-
-void root_queue_dpc(struct root *root, struct hv_context *context,
-                    struct root_work *dpc)
-{
-    root_queue_dpc_at(root_here(root, context), context, dpc);
-}
-
-void root_queue_dpc_on(struct root *root, struct hv_context *context,
-                       uint32_t vp, struct root_work *dpc)
-{
-    CHECK(vp < root->vp_count);
-    root_queue_dpc_at(&root->vps[vp], context, dpc);
 }
 
 /* A DPC that wakes a thread is short: its root VP is there for the thread next,

@@ -114,10 +114,6 @@ void root_clear_event_flag(struct root *root, uint32_t vp, uint32_t flag);
 void root_queue_dpc(struct root *root, struct hv_context *context,
                     struct root_work *dpc);
 
-/** The same on root VP `vp`, wherever this is called (a targeted DPC). */
-void root_queue_dpc_on(struct root *root, struct hv_context *context,
-                       uint32_t vp, struct root_work *dpc);
-
 /**
  * Makes a thread ready. The root VP of the context takes it if a DPC is all
  * that it has to do; else an idle root VP is called for it, if there is one.

@@ -324,6 +324,115 @@ static void a_call_takes_its_time_and_is_counted(void **state)
                                    "Root VP 0", "Hypercalls/sec") > 0);
 }
 
+/* Ports: the root sends to itself. */
+
+#define MESSAGE_PORT 5
+#define EVENT_PORT 6
+#define MESSAGE_CONNECTION 7
+#define EVENT_CONNECTION 8
+#define FLAGS_BASE 0x140
+#define FLAG 3
+
+static const char text[] = "a message";
+
+/* What the root has heard at SINT 2. */
+static struct {
+    unsigned interrupts;
+    uint8_t message[ROOT_MESSAGE_BYTES];
+    bool has_message;
+    uint64_t flags[ROOT_EVENT_WORDS];
+} heard;
+
+static void hear(void *context, struct hv_context *hv_context, uint32_t vp)
+{
+    (void)context;
+    heard.interrupts++;
+    heard.has_message |=
+        root_take_message(host.root, hv_context, vp, heard.message);
+    for (uint32_t word = 0; word < ROOT_EVENT_WORDS; word++) {
+        heard.flags[word] |= root_event_flags(host.root, vp, word);
+        for (uint32_t bit = 0; bit < 64; bit++) {
+            if (heard.flags[word] >> bit & 1)
+                root_clear_event_flag(host.root, vp, word * 64 + bit);
+        }
+    }
+}
+
+static void make_ports(struct hv_context *context)
+{
+    const struct hv_port_info message = {
+        .type = HV_PORT_MESSAGE, .sint = ROOT_VMBUS_SINT, .vp = 0};
+    const struct hv_port_info event = {.type = HV_PORT_EVENT,
+                                       .sint = ROOT_VMBUS_SINT,
+                                       .vp = 0,
+                                       .base_flag = FLAGS_BASE,
+                                       .flag_count = FLAG + 1};
+    partition_id_t root = context->hv->root->id;
+
+    assert_int_equal(
+        winhv_create_port(&winhv, context, root, MESSAGE_PORT, root, &message),
+        HV_STATUS_SUCCESS);
+    assert_int_equal(
+        winhv_create_port(&winhv, context, root, MESSAGE_PORT, root, &message),
+        HV_STATUS_INVALID_PORT_ID);
+    assert_int_equal(
+        winhv_create_port(&winhv, context, root, EVENT_PORT, root, &event),
+        HV_STATUS_SUCCESS);
+    assert_int_equal(winhv_connect_port(&winhv, context, root,
+                                        MESSAGE_CONNECTION, root, MESSAGE_PORT,
+                                        HV_PORT_MESSAGE),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(winhv_connect_port(&winhv, context, root, EVENT_CONNECTION,
+                                        root, EVENT_PORT, HV_PORT_EVENT),
+                     HV_STATUS_SUCCESS);
+}
+
+static void send_through_ports(struct hv_context *context)
+{
+    partition_id_t root = context->hv->root->id;
+
+    root_set_vmbus_handler(host.root, hear, NULL);
+    make_ports(context);
+    assert_int_equal(winhv_post_message(&winhv, context, MESSAGE_CONNECTION, 1,
+                                        text, sizeof(text)),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(
+        winhv_signal_event(&winhv, context, EVENT_CONNECTION, FLAG + 1),
+        HV_STATUS_INVALID_PARAMETER);
+    assert_int_equal(
+        winhv_signal_event(&winhv, context, EVENT_CONNECTION, FLAG),
+        HV_STATUS_SUCCESS);
+    assert_int_equal(winhv_delete_port(&winhv, context, root, EVENT_PORT),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(
+        winhv_signal_event(&winhv, context, EVENT_CONNECTION, FLAG),
+        HV_STATUS_INVALID_PORT_ID);
+    assert_int_equal(
+        winhv_disconnect_port(&winhv, context, root, EVENT_CONNECTION),
+        HV_STATUS_SUCCESS);
+    assert_int_equal(
+        winhv_signal_event(&winhv, context, EVENT_CONNECTION, FLAG),
+        HV_STATUS_INVALID_CONNECTION_ID);
+}
+
+static void what_is_sent_through_ports_interrupts_the_root(void **state)
+{
+    const uint32_t flag = FLAGS_BASE + FLAG;
+
+    (void)state;
+    memset(&heard, 0, sizeof(heard));
+    on_root(send_through_ports);
+    assert_int_equal(heard.interrupts, 1); /* for both: the root was busy */
+    assert_true(heard.has_message);
+    assert_int_equal(heard.message[0], 1);
+    assert_int_equal(heard.message[8], MESSAGE_PORT);
+    assert_string_equal((const char *)heard.message + 16, text);
+    for (uint32_t word = 0; word < ROOT_EVENT_WORDS; word++)
+        assert_int_equal(heard.flags[word],
+                         word == flag / 64 ? UINT64_C(1) << flag % 64 : 0);
+    assert_int_equal(root_event_flags(host.root, 0, flag / 64), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +446,8 @@ int main(void)
         cmocka_unit_test_teardown(registers_are_set_in_order_and_read_back,
                                   destroy),
         cmocka_unit_test_teardown(guest_memory_is_reached_by_address, destroy),
+        cmocka_unit_test_teardown(
+            what_is_sent_through_ports_interrupts_the_root, destroy),
         cmocka_unit_test_teardown(a_call_takes_its_time_and_is_counted,
                                   destroy),
     };
