@@ -57,6 +57,13 @@ static void on_timer(void *context, cycles_t now)
     wake(context, now);
 }
 
+/* Also when the machine is being taken apart, and has no events any more. */
+static void cancel_timer(struct vmbusr_channel *c)
+{
+    if (event_is_scheduled(&c->timer))
+        event_cancel(c->bus->vmbusr->root->hv->events, &c->timer);
+}
+
 static struct vmbusr_channel *find_unused(struct vmbusr_bus *bus)
 {
     struct vmbusr_channel *c = bus->channels;
@@ -256,7 +263,7 @@ void vmbusr_channel_wake_at(void *host, struct vmbus_channel *channel,
     if (!c)
         return;
     if (at.v == CYCLES_NEVER.v)
-        event_cancel(hv->events, &c->timer);
+        cancel_timer(c);
     else
         event_schedule(hv->events, &c->timer,
                        hv->current ? cycles_max(at, hv->current->now) : at);
@@ -265,12 +272,12 @@ void vmbusr_channel_wake_at(void *host, struct vmbus_channel *channel,
 /* Its ports, if it still has any, are taken back by vmbusr_stop(). */
 void vmbusr_channel_forget(void *host, struct vmbus_channel *channel)
 {
-    struct vmbusr_bus *bus = host;
     struct vmbusr_channel *c = vmbus_channel_host_data(channel);
 
+    (void)host;
     if (!c)
         return;
-    event_cancel(bus->vmbusr->root->hv->events, &c->timer);
+    cancel_timer(c);
     c->channel = NULL;
 }
 
@@ -321,8 +328,7 @@ void vmbusr_channel_free_all(struct vmbusr_bus *bus)
         struct vmbusr_channel *c = bus->channels;
 
         bus->channels = c->next;
-        if (event_is_scheduled(&c->timer))
-            event_cancel(bus->vmbusr->root->hv->events, &c->timer);
+        cancel_timer(c);
         free(c);
     }
 }

@@ -286,6 +286,47 @@ static void who_floods_is_not_heard_any_more(void **state)
     nothing_is_left(&after);
 }
 
+static void ask_shutdown(void *context, cycles_t now)
+{
+    (void)context;
+    vmms_shutdown(host.vmms, 0, now);
+}
+
+static void ask_shutdown_at(struct event *event, uint64_t ns)
+{
+    *event = (struct event){
+        .kind = EVENT_TIMELINE, .name = "shutdown", .fire = ask_shutdown};
+    event_schedule(host.root.machine->events, event, cycles(ns));
+}
+
+static void who_does_not_serve_it_cannot_be_asked_to_shut_down(void **state)
+{
+    struct event shutdown;
+
+    (void)state;
+    build(30 * MS);
+    add_sleeper();
+    vm_host_order(&host, 1, 0, true);
+    ask_shutdown_at(&shutdown, 15 * MS);
+    vm_host_run(&host);
+    assert_int_equal(host.failures, 1);
+    assert_non_null(strstr(host.failure[0], "nobody there serves"));
+    assert_string_equal(host.states[0], "starting running ");
+}
+
+static void a_vm_that_is_off_cannot_be_asked_to_shut_down(void **state)
+{
+    struct event shutdown;
+
+    (void)state;
+    build(30 * MS);
+    add_sleeper();
+    ask_shutdown_at(&shutdown, 15 * MS);
+    vm_host_run(&host);
+    assert_int_equal(host.failures, 1);
+    assert_non_null(strstr(host.failure[0], "does not run"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +337,10 @@ int main(void)
         cmocka_unit_test_teardown(a_restarted_guest_begins_anew, destroy),
         cmocka_unit_test_teardown(answers_that_nobody_takes_wait, destroy),
         cmocka_unit_test_teardown(who_floods_is_not_heard_any_more, destroy),
+        cmocka_unit_test_teardown(
+            who_does_not_serve_it_cannot_be_asked_to_shut_down, destroy),
+        cmocka_unit_test_teardown(a_vm_that_is_off_cannot_be_asked_to_shut_down,
+                                  destroy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
