@@ -21,6 +21,7 @@
 #include "partitions/guest_loader.h"
 #include "partitions/root.h"
 #include "partitions/vmwp.h"
+#include "perfcounters/pc_feed.h"
 
 enum vm_state { VM_OFF, VM_STARTING, VM_RUNNING, VM_STOPPING, VM_FAILED };
 
@@ -65,6 +66,10 @@ struct vmms_listener {
     void (*on_result)(void *context, uint32_t vm_number, const char *name,
                       const char *value, const char *unit);
     void (*on_done)(void *context, uint32_t vm_number);
+    /** While the VM is added: its network adapter `index` counts in `counters`,
+     *  which live as long as the service. May be NULL. */
+    void (*on_adapter)(void *context, uint32_t vm_number, uint32_t index,
+                       const struct pc_nic *counters);
     /** The guest says that it failed, or the VM cannot go on. `text`: what
      *  the guest had to say besides, lines of printable ASCII; "" if nothing.
      */

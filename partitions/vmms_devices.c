@@ -162,14 +162,19 @@ static enum sim_status offer_nic(struct vm *vm, uint32_t index,
 {
     struct vswitch *vswitch =
         find_vswitch(vm->vmms, vm->config.nics[index].vswitch);
+    const struct vmms_listener *listener = &vm->vmms->listener;
     struct vmbus_offer offer;
 
     if (!vswitch || !netvsp_offer(&offer, vswitch, vm->number, index))
         return no_memory(error);
-    if (vmbus_offer(vmbusr_vmbus(vm->bus), NULL, &offer))
-        return SIM_OK;
-    offer.ops->free(offer.device);
-    return no_memory(error);
+    if (!vmbus_offer(vmbusr_vmbus(vm->bus), NULL, &offer)) {
+        offer.ops->free(offer.device);
+        return no_memory(error);
+    }
+    if (listener->on_adapter)
+        listener->on_adapter(listener->context, vm->number, index,
+                             netvsp_counters(offer.device));
+    return SIM_OK;
 }
 
 enum sim_status vmms_offer_devices(struct vm *vm, struct sim_error *error)

@@ -40,12 +40,24 @@ enum pc_vp_cell {
     PC_VP_NONE = PC_VP_CELL_COUNT, /* no cell: only in counters.def */
 };
 
+/** Cells of a network adapter. */
+enum pc_nic_cell {
+#define PC_NIC(id, name, raw, formula, unit, feeder, help) PC_NIC_##id,
+#include "perfcounters/counters.def"
+    PC_NIC_CELL_COUNT,
+    PC_NIC_NONE = PC_NIC_CELL_COUNT, /* no cell: only in counters.def */
+};
+
 struct pc_lp {
     uint64_t cell[PC_LP_CELL_COUNT]; /* private to perfcounters/ */
 };
 
 struct pc_vp {
     uint64_t cell[PC_VP_CELL_COUNT]; /* private to perfcounters/ */
+};
+
+struct pc_nic {
+    uint64_t cell[PC_NIC_CELL_COUNT]; /* private to perfcounters/ */
 };
 
 /** `n` more occurrences. */
@@ -57,6 +69,12 @@ static inline void pc_lp_add(struct pc_lp *lp, enum pc_lp_cell cell, uint64_t n)
 static inline void pc_vp_add(struct pc_vp *vp, enum pc_vp_cell cell, uint64_t n)
 {
     vp->cell[cell] += n;
+}
+
+static inline void pc_nic_add(struct pc_nic *nic, enum pc_nic_cell cell,
+                              uint64_t n)
+{
+    nic->cell[cell] += n;
 }
 
 /** `time` more spent. */

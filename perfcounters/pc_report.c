@@ -54,6 +54,7 @@ struct pc_report *pc_report_create(struct sim_clock clock,
     report->total_rule[PC_OBJECT_LP] = PC_TOTAL_MEAN;
     report->total_rule[PC_OBJECT_VP] = vp_total;
     report->total_rule[PC_OBJECT_ROOT_VP] = vp_total;
+    report->total_rule[PC_OBJECT_NIC] = PC_TOTAL_MEAN;
     for (int i = 0; i < PC_OBJECT_COUNT; i++)
         report->total_of[i] = -1;
     return report;
@@ -155,6 +156,14 @@ void pc_report_add_root_vp(struct pc_report *report, vp_index_t vp,
                            const struct pc_vp *cells)
 {
     add_instance(report, PC_OBJECT_ROOT_VP, format_name("Root VP %u", vp.v),
+                 cells->cell);
+}
+
+void pc_report_add_nic(struct pc_report *report, const char *vm_name,
+                       uint32_t index, const struct pc_nic *cells)
+{
+    add_instance(report, PC_OBJECT_NIC,
+                 format_name("%s_Network Adapter_%u", vm_name, index),
                  cells->cell);
 }
 
@@ -430,7 +439,7 @@ enum sim_status pc_report_check(const struct pc_report *report, cycles_t now,
             status = check_lp(instance, now, error);
             lps.guest += cell[PC_LP_GUEST_TIME];
             lps.hypervisor += cell[PC_LP_HYPERVISOR_TIME];
-        } else {
+        } else if (instance->object != PC_OBJECT_NIC) {
             status = check_vp(instance, now, error);
             vps.guest += cell[PC_VP_GUEST_TIME];
             vps.hypervisor += cell[PC_VP_HYPERVISOR_TIME];

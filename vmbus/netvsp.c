@@ -375,3 +375,10 @@ struct vswitch_counts netvsp_counts(const void *device)
 
     return vswitch_counts(netvsp->port);
 }
+
+const struct pc_nic *netvsp_counters(const void *device)
+{
+    const struct netvsp *netvsp = device;
+
+    return vswitch_counters(netvsp->port);
+}

@@ -43,6 +43,8 @@ bool netvsp_offer(struct vmbus_offer *offer, struct vswitch *vswitch,
 
 /** What passed an adapter (an offer's `device`), and what it lost. */
 struct vswitch_counts netvsp_counts(const void *device);
+/** The same for Performance Monitor; the device's. */
+const struct pc_nic *netvsp_counters(const void *device);
 
 /* NVSP: what netvsp.c and its tests know of the wire. */
 

@@ -25,6 +25,7 @@ struct vswitch_port {
     uint64_t address;
     uint32_t filter;
     struct vswitch_counts counts;
+    struct pc_nic counters;
     uint32_t first, count; /* of the queue, a ring */
     struct vswitch_arrival queue[VSWITCH_QUEUE_FRAMES];
 };
@@ -201,6 +202,21 @@ static void release(struct vswitch_frame *frame)
         free(frame);
 }
 
+/* A frame for `destination` has passed the port, in a direction that the cells
+ * tell. */
+static void count_frame(struct vswitch_port *port, enum pc_nic_cell directed,
+                        enum pc_nic_cell broadcast, enum pc_nic_cell multicast,
+                        uint64_t destination)
+{
+    enum pc_nic_cell cell = directed;
+
+    if (destination == ADDRESS_BROADCAST)
+        cell = broadcast;
+    else if (destination & ADDRESS_GROUP)
+        cell = multicast;
+    pc_nic_add(&port->counters, cell, 1);
+}
+
 static void lose_queue(struct vswitch_port *port)
 {
     for (uint32_t i = 0; i < port->count; i++)
@@ -273,6 +289,7 @@ static void enqueue(struct vswitch_port *port, struct vswitch_frame *frame,
 
     if (port->count == VSWITCH_QUEUE_FRAMES) {
         port->counts.drops++;
+        pc_nic_add(&port->counters, PC_NIC_DROPPED_INCOMING, 1);
         return;
     }
     while (place > 0) {
@@ -335,6 +352,13 @@ static struct vswitch_frame *copy_frame(const uint8_t *data, uint32_t bytes,
     return frame;
 }
 
+static bool refuse(struct vswitch_port *port)
+{
+    port->counts.sends_refused++;
+    pc_nic_add(&port->counters, PC_NIC_DROPPED_OUTGOING, 1);
+    return false;
+}
+
 bool vswitch_send(struct vswitch_port *port, struct hv_context *context,
                   const uint8_t *data, uint32_t bytes, bool tagged,
                   uint16_t tag)
@@ -344,19 +368,18 @@ bool vswitch_send(struct vswitch_port *port, struct hv_context *context,
     uint64_t source;
 
     cost_note(context->bill, COST_VSWITCH_FRAME, 1);
-    if (bytes < VSWITCH_HEADER_BYTES || bytes > VSWITCH_FRAME_BYTES_MAX) {
-        port->counts.sends_refused++;
-        return false;
-    }
+    if (bytes < VSWITCH_HEADER_BYTES || bytes > VSWITCH_FRAME_BYTES_MAX)
+        return refuse(port);
     source = address_number(data + VSWITCH_ADDRESS_BYTES);
     real = find_port(port->vswitch, source);
-    if (source & ADDRESS_GROUP || (real && real != port)) {
-        port->counts.sends_refused++;
-        return false;
-    }
+    if (source & ADDRESS_GROUP || (real && real != port))
+        return refuse(port);
     port->vswitch->frames++;
     port->counts.frames_sent++;
     port->counts.bytes_sent += bytes;
+    count_frame(port, PC_NIC_DIRECTED_SENT, PC_NIC_BROADCAST_SENT,
+                PC_NIC_MULTICAST_SENT, address_number(data));
+    pc_nic_add(&port->counters, PC_NIC_BYTES_SENT, bytes);
     if (!real)
         learn(port, source);
     frame = copy_frame(data, bytes, tagged, tag);
@@ -386,6 +409,9 @@ void vswitch_take(struct vswitch_port *port)
     frame = port->queue[port->first].frame;
     port->counts.frames_received++;
     port->counts.bytes_received += frame->bytes;
+    count_frame(port, PC_NIC_DIRECTED_RECEIVED, PC_NIC_BROADCAST_RECEIVED,
+                PC_NIC_MULTICAST_RECEIVED, address_number(frame->data));
+    pc_nic_add(&port->counters, PC_NIC_BYTES_RECEIVED, frame->bytes);
     port->first = (port->first + 1) % VSWITCH_QUEUE_FRAMES;
     port->count--;
     release(frame);
@@ -399,4 +425,9 @@ cycles_t vswitch_next(const struct vswitch_port *port)
 struct vswitch_counts vswitch_counts(const struct vswitch_port *port)
 {
     return port->counts;
+}
+
+const struct pc_nic *vswitch_counters(const struct vswitch_port *port)
+{
+    return &port->counters;
 }

@@ -26,6 +26,7 @@
  * the time that the root's processors need for it, and no more.
  */
 
+#include "perfcounters/pc_feed.h"
 #include "sim/core/types.h"
 
 struct hv_context;
@@ -113,5 +114,8 @@ void vswitch_take(struct vswitch_port *port);
 cycles_t vswitch_next(const struct vswitch_port *port);
 
 struct vswitch_counts vswitch_counts(const struct vswitch_port *port);
+
+/** The same for Performance Monitor; the port's, as long as it lives. */
+const struct pc_nic *vswitch_counters(const struct vswitch_port *port);
 
 #endif

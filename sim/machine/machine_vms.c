@@ -240,7 +240,7 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
         .image = image,
         .console_baud = from->console_baud,
     };
-    uint32_t number;
+    uint32_t number = 0;
 
     vm->shutdown_at_ns = from->shutdown_at_ns;
     vm->shutdown = (struct event){.kind = EVENT_TIMELINE,
@@ -432,6 +432,14 @@ void machine_vms_fail(struct machine_vm *vm, const char *why, const char *text)
              &error);
 }
 
+static void on_adapter(void *context, uint32_t vm_number, uint32_t index,
+                       const struct pc_nic *counters)
+{
+    struct machine *m = context;
+
+    pc_report_add_nic(m->report, m->vms[vm_number].name, index, counters);
+}
+
 static void on_fail(void *context, uint32_t vm_number, const char *why,
                     const char *text)
 {
@@ -480,5 +488,6 @@ struct vmms_listener machine_vms_listener(struct machine *machine)
         .on_result = on_result,
         .on_done = on_done,
         .on_fail = on_fail,
+        .on_adapter = on_adapter,
     };
 }

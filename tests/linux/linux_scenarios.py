@@ -3,6 +3,7 @@
 results of a run and returns what is not so."""
 
 VP = "Hyper-V Hypervisor Virtual Processor"
+NIC = "Hyper-V Virtual Network Adapter"
 
 
 def values(results, vm, name):
@@ -16,6 +17,14 @@ def of_vps(results, vm, counter):
     return [value for value, in results.execute(
         "SELECT value FROM perf_total WHERE object = ? AND counter = ?"
         " AND instance LIKE ? || ':%' ORDER BY instance", (VP, counter, vm))]
+
+
+def of_nic(results, vm, counter):
+    """The counter of each of the VM's network adapters over the run."""
+    return [value for value, in results.execute(
+        "SELECT value FROM perf_total WHERE object = ? AND counter = ?"
+        " AND instance LIKE ? || '_Network Adapter_%' ORDER BY instance",
+        (NIC, counter, vm))]
 
 
 def boot_shows(results):
@@ -116,6 +125,11 @@ def transfer_shows(results):
         yield "what the server has is not what the client sent"
     if values(results, "server", "bytes") != [1000000]:
         yield "the server has not got a megabyte"
+    sent = of_nic(results, "client", "Bytes Sent/sec")
+    received = of_nic(results, "server", "Bytes Received/sec")
+    sim_ns, = results.execute("SELECT sim_ns FROM run").fetchone()
+    if sent != received or len(sent) != 1 or sent[0] * sim_ns / 1e9 < 1e6:
+        yield f"{sent} bytes a second were sent, and {received} received"
 
 
 def disk_shows(results):

@@ -28,6 +28,8 @@ static void objects_are_spelled_as_windows_spells_them(void **state)
                         "Hyper-V Hypervisor Virtual Processor");
     assert_string_equal(pc_counters_object(PC_OBJECT_ROOT_VP)->name,
                         "Hyper-V Hypervisor Root Virtual Processor");
+    assert_string_equal(pc_counters_object(PC_OBJECT_NIC)->name,
+                        "Hyper-V Virtual Network Adapter");
 }
 
 static void root_vps_have_the_counters_of_vps(void **state)
@@ -150,6 +152,26 @@ static void sums_cover_exactly_the_cells_they_name(void **state)
     assert_int_equal(c->sum.first, PC_VP_IO_MESSAGES);
     assert_int_equal(c->sum.end - c->sum.first, 3);
     assert_int_equal(PC_VP_MEMORY_MESSAGES, c->sum.first + 1);
+
+    c = counter(PC_OBJECT_NIC, "Packets Received/sec");
+    assert_int_equal(c->sum.first, PC_NIC_DIRECTED_RECEIVED);
+    assert_int_equal(c->sum.end, PC_NIC_MULTICAST_RECEIVED + 1);
+    assert_int_equal(c->sum.end - c->sum.first, 3);
+
+    c = counter(PC_OBJECT_NIC, "Packets Sent/sec");
+    assert_int_equal(c->sum.first, PC_NIC_DIRECTED_SENT);
+    assert_int_equal(c->sum.end, PC_NIC_MULTICAST_SENT + 1);
+    assert_int_equal(c->sum.end - c->sum.first, 3);
+
+    c = counter(PC_OBJECT_NIC, "Packets/sec");
+    assert_int_equal(c->sum.first, PC_NIC_DIRECTED_RECEIVED);
+    assert_int_equal(c->sum.end, PC_NIC_MULTICAST_SENT + 1);
+    assert_int_equal(c->sum.end - c->sum.first, 6);
+
+    c = counter(PC_OBJECT_NIC, "Bytes/sec");
+    assert_int_equal(c->sum.first, PC_NIC_BYTES_RECEIVED);
+    assert_int_equal(c->sum.end, PC_NIC_BYTES_SENT + 1);
+    assert_int_equal(c->sum.end - c->sum.first, 2);
 
     c = counter(PC_OBJECT_VP, "Total Intercepts Cost");
     assert_int_equal(c->sum.end - c->sum.first, PC_INTERCEPT_COUNT);

@@ -13,6 +13,7 @@
 #define LP PC_OBJECT_LP
 #define VP PC_OBJECT_VP
 #define ROOT PC_OBJECT_ROOT_VP
+#define NIC PC_OBJECT_NIC
 
 /* 1 GHz makes a cycle a nanosecond, so figures can be checked by eye. */
 static const struct sim_clock ghz = {.hz = UINT64_C(1000000000)};
@@ -124,6 +125,30 @@ static void rates_are_per_second_of_simulated_time(void **state)
     assert_int_equal(s->end_ns, 100 * MS);
     assert_true(value(s, ROOT, "Root VP 3",
                       "Logical Processor Dispatches/sec") == 70.0);
+    pc_report_free(report);
+}
+
+static void adapters_add_up_and_are_no_processors(void **state)
+{
+    struct pc_report *report = pc_report_create(two_ghz, PC_TOTAL_MEAN);
+    struct pc_nic nic[2] = {0};
+    struct sim_error error;
+
+    (void)state;
+    pc_report_add_nic(report, "web", 0, &nic[0]);
+    pc_report_add_nic(report, "web", 1, &nic[1]);
+    pc_nic_add(&nic[0], PC_NIC_DIRECTED_SENT, 3);
+    pc_nic_add(&nic[0], PC_NIC_BROADCAST_SENT, 1);
+    pc_nic_add(&nic[1], PC_NIC_MULTICAST_RECEIVED, 5);
+    const struct pc_sample *s = pc_report_sample(report, cycles(200 * MS));
+
+    assert_true(value(s, NIC, "web_Network Adapter_0", "Packets Sent/sec") ==
+                40.0);
+    assert_true(value(s, NIC, "web_Network Adapter_1",
+                      "Multicast Packets Received/sec") == 50.0);
+    assert_true(value(s, NIC, "_Total", "Packets/sec") == 90.0);
+    assert_int_equal(pc_report_check(report, cycles(200 * MS), &error),
+                     SIM_OK); /* the laws are about time */
     pc_report_free(report);
 }
 
@@ -390,6 +415,7 @@ int main(void)
         cmocka_unit_test(total_of_lps_is_their_mean),
         cmocka_unit_test(total_of_vps_is_mean_or_sum_as_configured),
         cmocka_unit_test(rates_are_per_second_of_simulated_time),
+        cmocka_unit_test(adapters_add_up_and_are_no_processors),
         cmocka_unit_test(cost_is_mean_ns_of_the_interval_and_0_without_events),
         cmocka_unit_test(wait_per_dispatch_times_dispatches_is_time_waited),
         cmocka_unit_test(

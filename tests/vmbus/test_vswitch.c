@@ -375,6 +375,39 @@ static void a_port_that_leaves_is_forgotten(void **state)
     assert_non_null(station[1].port);
 }
 
+/* Performance Monitor's cells of a port, in the order of counters.def. */
+static void what_passes_is_counted_by_kind_and_direction(void **state)
+{
+    const struct pc_nic *sender = vswitch_counters(station[0].port);
+    const struct pc_nic *receiver = vswitch_counters(station[1].port);
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(send_from(0, own(1), own(0), 1));
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(send_from(0, group, own(0), 1));
+    assert_true(send_from(0, broadcast, own(0), 1));
+    assert_false(send_from(0, own(1), own(2), 1));
+    assert_int_equal(receiver->cell[PC_NIC_DIRECTED_RECEIVED], 0);
+    while (receive(1))
+        ;
+    for (unsigned i = 0; i < VSWITCH_QUEUE_FRAMES + 4; i++)
+        assert_true(send_from(2, own(1), own(2), 1));
+
+    assert_int_equal(sender->cell[PC_NIC_DIRECTED_SENT], 3);
+    assert_int_equal(sender->cell[PC_NIC_MULTICAST_SENT], 2);
+    assert_int_equal(sender->cell[PC_NIC_BROADCAST_SENT], 1);
+    assert_int_equal(sender->cell[PC_NIC_BYTES_SENT], 6 * FRAME_BYTES);
+    assert_int_equal(sender->cell[PC_NIC_DROPPED_OUTGOING], 1);
+    assert_int_equal(sender->cell[PC_NIC_DROPPED_INCOMING], 0);
+    assert_int_equal(receiver->cell[PC_NIC_DIRECTED_RECEIVED], 3);
+    assert_int_equal(receiver->cell[PC_NIC_MULTICAST_RECEIVED], 2);
+    assert_int_equal(receiver->cell[PC_NIC_BROADCAST_RECEIVED], 1);
+    assert_int_equal(receiver->cell[PC_NIC_BYTES_RECEIVED], 6 * FRAME_BYTES);
+    assert_int_equal(receiver->cell[PC_NIC_DROPPED_INCOMING], 4);
+    assert_int_equal(receiver->cell[PC_NIC_DROPPED_OUTGOING], 0);
+}
+
 static void work_is_billed_by_frame_port_and_byte(void **state)
 {
     (void)state;
@@ -403,6 +436,7 @@ int main(void)
         TEST(what_is_no_frame_is_refused),
         TEST(addresses_of_ports_are_unique_and_no_groups),
         TEST(a_port_that_leaves_is_forgotten),
+        TEST(what_passes_is_counted_by_kind_and_direction),
         TEST(work_is_billed_by_frame_port_and_byte),
     };
 
