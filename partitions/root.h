@@ -61,9 +61,9 @@ typedef void root_message_fn(void *context, struct hv_context *hv_context,
 #define ROOT_EVENT_WORDS 32 /* 64 event flags each, of a SINT */
 
 /** Called in the service routine of SINT 2 at root VP `vp`: there are messages
- *  in its slot, or event flags set. */
-typedef void root_vmbus_fn(void *context, struct hv_context *hv_context,
-                           uint32_t vp);
+ *  in its slot, or event flags set. Returns how many of both. */
+typedef uint32_t root_vmbus_fn(void *context, struct hv_context *hv_context,
+                               uint32_t vp);
 
 /** First in, first out. */
 struct work_list {
@@ -105,8 +105,9 @@ void root_set_vmbus_handler(struct root *root, root_vmbus_fn *handler,
 bool root_take_message(struct root *root, struct hv_context *context,
                        uint32_t vp, uint8_t message[ROOT_MESSAGE_BYTES]);
 
-/** The event flags of SINT 2 at root VP `vp`, flags 64 * `word` and up. */
-uint64_t root_event_flags(struct root *root, uint32_t vp, uint32_t word);
+/** Reads the event flags of SINT 2 at root VP `vp`. */
+void root_read_event_flags(struct root *root, uint32_t vp,
+                           uint64_t flags[ROOT_EVENT_WORDS]);
 void root_clear_event_flag(struct root *root, uint32_t vp, uint32_t flag);
 
 /** Queues a DPC on the root VP of the context (or the first, if none). It comes

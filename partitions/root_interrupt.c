@@ -90,19 +90,20 @@ static uint32_t take_intercepts(struct root_vp *rvp, struct hv_context *context)
 void root_interrupt_serve(struct root_vp *rvp, struct hv_context *context)
 {
     struct root *root = rvp->root;
-    uint32_t messages = 0;
+    uint32_t count = 0;
 
     if (rvp->interrupt_pending[ROOT_INTERRUPT_INTERCEPT]) {
         rvp->interrupt_pending[ROOT_INTERRUPT_INTERCEPT] = false;
-        messages = take_intercepts(rvp, context);
+        count = take_intercepts(rvp, context);
     } else if (rvp->interrupt_pending[ROOT_INTERRUPT_VMBUS]) {
         rvp->interrupt_pending[ROOT_INTERRUPT_VMBUS] = false;
         if (root->on_vmbus)
-            root->on_vmbus(root->on_vmbus_context, context, rvp->vp->index.v);
+            count = root->on_vmbus(root->on_vmbus_context, context,
+                                   rvp->vp->index.v);
     } else {
         rvp->interrupt_pending[ROOT_INTERRUPT_RESCHEDULE] = false;
     }
-    cost_note(context->bill, COST_ROOT_INTERRUPT, messages ? messages : 1);
+    cost_note(context->bill, COST_ROOT_INTERRUPT, count ? count : 1);
     lapic_eoi(context, &rvp->vp->lapic);
     rvp->in_service = false;
 }
@@ -117,31 +118,30 @@ bool root_take_message(struct root *root, struct hv_context *context,
                               ROOT_VMBUS_SINT, message);
 }
 
-static gpa_t flag_word(const struct root_vp *rvp, uint32_t word)
+static gpa_t flags_at(const struct root *root, uint32_t vp)
 {
     const uint64_t sint_bytes = SYNIC_EVENT_FLAG_COUNT / 8;
 
-    return gpa(rvp->event_flags.raw + ROOT_VMBUS_SINT * sint_bytes +
-               (uint64_t)word * sizeof(uint64_t));
+    CHECK(vp < root->vp_count);
+    return gpa(root->vps[vp].event_flags.raw + ROOT_VMBUS_SINT * sint_bytes);
 }
 
-uint64_t root_event_flags(struct root *root, uint32_t vp, uint32_t word)
+void root_read_event_flags(struct root *root, uint32_t vp,
+                           uint64_t flags[ROOT_EVENT_WORDS])
 {
-    uint64_t flags;
-
-    CHECK(vp < root->vp_count && word < ROOT_EVENT_WORDS);
     CHECK(guest_memory_read(gpa_space_memory(&root->hv->root->gpa),
-                            flag_word(&root->vps[vp], word), &flags,
-                            sizeof(flags)));
-    return flags;
+                            flags_at(root, vp), flags,
+                            ROOT_EVENT_WORDS * sizeof(*flags)));
 }
 
 void root_clear_event_flag(struct root *root, uint32_t vp, uint32_t flag)
 {
-    uint64_t flags = root_event_flags(root, vp, flag / 64);
+    struct guest_memory memory = gpa_space_memory(&root->hv->root->gpa);
+    gpa_t at = gpa_add(flags_at(root, vp), flag / 64 * sizeof(uint64_t));
+    uint64_t flags;
 
+    CHECK(flag < SYNIC_EVENT_FLAG_COUNT);
+    CHECK(guest_memory_read(memory, at, &flags, sizeof(flags)));
     flags &= ~(UINT64_C(1) << flag % 64);
-    CHECK(guest_memory_write(gpa_space_memory(&root->hv->root->gpa),
-                             flag_word(&root->vps[vp], flag / 64), &flags,
-                             sizeof(flags)));
+    CHECK(guest_memory_write(memory, at, &flags, sizeof(flags)));
 }

@@ -112,15 +112,16 @@ static void receive(struct vmbusr *vmbusr, struct hv_context *context,
     root_queue_dpc(vmbusr->root, context, &bus->dpc);
 }
 
-static void on_interrupt(void *context, struct hv_context *hv_context,
-                         uint32_t vp)
+static uint32_t on_interrupt(void *context, struct hv_context *hv_context,
+                             uint32_t vp)
 {
     struct vmbusr *vmbusr = context;
     uint8_t message[ROOT_MESSAGE_BYTES];
+    uint32_t messages = 0;
 
-    while (root_take_message(vmbusr->root, hv_context, vp, message))
+    for (; root_take_message(vmbusr->root, hv_context, vp, message); messages++)
         receive(vmbusr, hv_context, message);
-    vmbusr_channel_interrupt(vmbusr, hv_context, vp);
+    return messages + vmbusr_channel_interrupt(vmbusr, hv_context, vp);
 }
 
 /* The DPC of a bus. */

@@ -281,31 +281,38 @@ void vmbusr_channel_forget(void *host, struct vmbus_channel *channel)
     c->channel = NULL;
 }
 
-/* A flag stays set until the thread begins; nobody's is stale. */
-static void see_flag(struct vmbusr *vmbusr, struct hv_context *context,
+/* A flag stays set until the thread begins; one that is nobody's is stale.
+ * True if it has risen. */
+static bool see_flag(struct vmbusr *vmbusr, struct hv_context *context,
                      uint32_t root_vp, uint32_t flag)
 {
     struct vmbusr_channel *c = *owner_of(vmbusr, root_vp, flag);
 
     if (!c) {
         root_clear_event_flag(vmbusr->root, root_vp, flag);
-    } else if (!c->signalled) {
-        c->signalled = true;
-        root_queue_dpc(vmbusr->root, context, &c->dpc);
+        return true;
     }
+    if (c->signalled)
+        return false;
+    c->signalled = true;
+    root_queue_dpc(vmbusr->root, context, &c->dpc);
+    return true;
 }
 
-void vmbusr_channel_interrupt(struct vmbusr *vmbusr, struct hv_context *context,
-                              uint32_t root_vp)
+uint32_t vmbusr_channel_interrupt(struct vmbusr *vmbusr,
+                                  struct hv_context *context, uint32_t root_vp)
 {
-    for (uint32_t word = 0; word < ROOT_EVENT_WORDS; word++) {
-        uint64_t flags = root_event_flags(vmbusr->root, root_vp, word);
+    uint64_t flags[ROOT_EVENT_WORDS];
+    uint32_t risen = 0;
 
-        for (uint32_t bit = 0; flags != 0; bit++, flags >>= 1) {
-            if ((flags & 1) != 0)
-                see_flag(vmbusr, context, root_vp, word * 64 + bit);
+    root_read_event_flags(vmbusr->root, root_vp, flags);
+    for (uint32_t word = 0; word < ROOT_EVENT_WORDS; word++) {
+        for (uint32_t bit = 0; flags[word] != 0; bit++, flags[word] >>= 1) {
+            if ((flags[word] & 1) != 0)
+                risen += see_flag(vmbusr, context, root_vp, word * 64 + bit);
         }
     }
+    return risen;
 }
 
 bool vmbusr_channel_close_one(struct vmbusr_bus *bus,

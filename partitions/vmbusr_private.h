@@ -125,9 +125,10 @@ void vmbusr_channel_wake_at(void *host, struct vmbus_channel *channel,
                             cycles_t at);
 void vmbusr_channel_forget(void *host, struct vmbus_channel *channel);
 
-/** Looks at the event flags of a root VP, in its service routine. */
-void vmbusr_channel_interrupt(struct vmbusr *vmbusr, struct hv_context *context,
-                              uint32_t root_vp);
+/** Looks at the event flags of a root VP, in its service routine. Returns how
+ *  many have risen. */
+uint32_t vmbusr_channel_interrupt(struct vmbusr *vmbusr,
+                                  struct hv_context *context, uint32_t root_vp);
 
 /** Takes back the ports and connections of one channel; false if none has
  *  any. */
