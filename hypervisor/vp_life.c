@@ -129,21 +129,24 @@ static const struct vp_runner_ops engine_runner_ops = {
     .startup = vp_engine_startup,
 };
 
+/* All of a VP's buffer for translated code is touched sooner or later, so it
+ * should be no larger than its guest needs. In a guest that has room for a
+ * kernel there may be one: Debian's makes 40 MiB of it until it has booted, and
+ * what does not fit is all translated again. */
 #define TRANSLATION_BYTES_LEAST (UINT64_C(1) << 20)
-#define TRANSLATION_BYTES_MOST (UINT64_C(64) << 20)
-#define GUEST_BYTES_PER_TRANSLATION_BYTE 8
+#define TRANSLATION_BYTES_OF_KERNEL (UINT64_C(64) << 20)
+#define GUEST_BYTES_PER_TRANSLATION_BYTE 16
+#define KERNEL_GUEST_BYTES_MIN (UINT64_C(128) << 20)
 
-/* A guest's code grows with its memory: a kernel in 512 MiB makes 40 MiB of it
- * until it has booted, and whatever does not fit is all translated again; a
- * small program in 16 MiB needs little, and all of a buffer is touched. */
 static uint32_t vp_translation_bytes(const struct gpa_space *gpa)
 {
     uint64_t memory =
         gpa->pages_4k * PAGE_BYTES + gpa->pages_2m * (PAGE_BYTES * 512);
     uint64_t bytes = TRANSLATION_BYTES_LEAST;
 
-    while (bytes < TRANSLATION_BYTES_MOST &&
-           bytes * GUEST_BYTES_PER_TRANSLATION_BYTE < memory)
+    if (memory >= KERNEL_GUEST_BYTES_MIN)
+        return (uint32_t)TRANSLATION_BYTES_OF_KERNEL;
+    while (bytes * GUEST_BYTES_PER_TRANSLATION_BYTE < memory)
         bytes *= 2;
     return (uint32_t)bytes;
 }
