@@ -158,7 +158,7 @@ static bool lines_end_between(const uint8_t *page, enum code_mode mode,
             followed[at] = true;
             if (shape.ends_block)
                 break;
-            at += shape.length != 0 ? shape.length : PAGE_BYTES;
+            at += shape.length != 0 ? shape.length : (uint32_t)PAGE_BYTES;
         }
         if (at >= to)
             return false;
