@@ -70,6 +70,9 @@ struct vmms_listener {
      *  which live as long as the service. May be NULL. */
     void (*on_adapter)(void *context, uint32_t vm_number, uint32_t index,
                        const struct pc_nic *counters);
+    /** Likewise its disk with unit number `index`. May be NULL. */
+    void (*on_disk)(void *context, uint32_t vm_number, uint32_t index,
+                    const struct pc_disk *counters);
     /** The guest says that it failed, or the VM cannot go on. `text`: what
      *  the guest had to say besides, lines of printable ASCII; "" if nothing.
      */

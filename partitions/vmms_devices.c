@@ -109,6 +109,16 @@ static enum sim_status attach_disk(struct vm *vm, struct storvsp *storvsp,
     return no_memory(error);
 }
 
+static void report_disks(const struct vm *vm, const struct storvsp *storvsp)
+{
+    const struct vmms_listener *listener = &vm->vmms->listener;
+
+    for (uint32_t lun = 0; listener->on_disk && lun < vm->config.disk_count;
+         lun++)
+        listener->on_disk(listener->context, vm->number, lun,
+                          storvsp_counters(storvsp, lun));
+}
+
 /* A VM without disks has no controller either. */
 static enum sim_status offer_disks(struct vm *vm, struct sim_error *error)
 {
@@ -128,8 +138,10 @@ static enum sim_status offer_disks(struct vm *vm, struct sim_error *error)
             goto failed;
     }
     offer = storvsp_offer(storvsp);
-    if (vmbus_offer(vmbusr_vmbus(vm->bus), NULL, &offer))
+    if (vmbus_offer(vmbusr_vmbus(vm->bus), NULL, &offer)) {
+        report_disks(vm, storvsp);
         return SIM_OK;
+    }
     (void)no_memory(error);
 
 failed:

@@ -25,6 +25,7 @@
 #define LP_CELLS(from, to) CELLS(from, to, PC_LP_NONE)
 #define VP_CELLS(from, to) CELLS(from, to, PC_VP_NONE)
 #define NIC_CELLS(from, to) CELLS(from, to, PC_NIC_NONE)
+#define DISK_CELLS(from, to) CELLS(from, to, PC_DISK_NONE)
 #define NO_CELLS                                                               \
     {                                                                          \
         0, 0                                                                   \
@@ -76,12 +77,24 @@ static const struct pc_counter nic_counters[] = {
 #include "perfcounters/counters.def"
 };
 
+static const struct pc_counter disk_counters[] = {
+#define PC_DISK(id, name, raw, formula, unit, feeder, help)                    \
+    COUNTER(name, formula, PC_RAW_##raw, unit, help, feeder,                   \
+            DISK_CELLS(PC_DISK_##id, PC_DISK_##id), NO_CELLS)
+#define PC_DISK_SUM(name, formula, unit, help, first, last, per_first,         \
+                    per_last)                                                  \
+    COUNTER(name, formula, RAW_OF_##formula, unit, help, "derived",            \
+            DISK_CELLS(first, last), DISK_CELLS(per_first, per_last))
+#include "perfcounters/counters.def"
+};
+
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct pc_object objects[PC_OBJECT_COUNT] = {
 #define LP_TABLE lp_counters
 #define VP_TABLE vp_counters
 #define NIC_TABLE nic_counters
+#define DISK_TABLE disk_counters
 #define PC_OBJECT(id, set, name_, help_)                                       \
     [PC_OBJECT_##id] = {.name = (name_),                                       \
                         .help = (help_),                                       \

@@ -48,6 +48,15 @@ enum pc_nic_cell {
     PC_NIC_NONE = PC_NIC_CELL_COUNT, /* no cell: only in counters.def */
 };
 
+/** Cells of a disk. */
+enum pc_disk_cell {
+#define PC_DISK(id, name, raw, formula, unit, feeder, help) PC_DISK_##id,
+#define PC_DISK_CELL(id, raw, feeder, help) PC_DISK_##id,
+#include "perfcounters/counters.def"
+    PC_DISK_CELL_COUNT,
+    PC_DISK_NONE = PC_DISK_CELL_COUNT, /* no cell: only in counters.def */
+};
+
 struct pc_lp {
     uint64_t cell[PC_LP_CELL_COUNT]; /* private to perfcounters/ */
 };
@@ -58,6 +67,10 @@ struct pc_vp {
 
 struct pc_nic {
     uint64_t cell[PC_NIC_CELL_COUNT]; /* private to perfcounters/ */
+};
+
+struct pc_disk {
+    uint64_t cell[PC_DISK_CELL_COUNT]; /* private to perfcounters/ */
 };
 
 /** `n` more occurrences. */
@@ -77,6 +90,12 @@ static inline void pc_nic_add(struct pc_nic *nic, enum pc_nic_cell cell,
     nic->cell[cell] += n;
 }
 
+static inline void pc_disk_add(struct pc_disk *disk, enum pc_disk_cell cell,
+                               uint64_t n)
+{
+    disk->cell[cell] += n;
+}
+
 /** `time` more spent. */
 static inline void pc_lp_add_time(struct pc_lp *lp, enum pc_lp_cell cell,
                                   cycles_t time)
@@ -88,6 +107,12 @@ static inline void pc_vp_add_time(struct pc_vp *vp, enum pc_vp_cell cell,
                                   cycles_t time)
 {
     vp->cell[cell] += time.v;
+}
+
+static inline void pc_disk_add_time(struct pc_disk *disk,
+                                    enum pc_disk_cell cell, cycles_t time)
+{
+    disk->cell[cell] += time.v;
 }
 
 /** One intercept of `class`, for which the hypervisor took `time`. */

@@ -55,6 +55,7 @@ struct pc_report *pc_report_create(struct sim_clock clock,
     report->total_rule[PC_OBJECT_VP] = vp_total;
     report->total_rule[PC_OBJECT_ROOT_VP] = vp_total;
     report->total_rule[PC_OBJECT_NIC] = PC_TOTAL_MEAN;
+    report->total_rule[PC_OBJECT_DISK] = PC_TOTAL_SUM;
     for (int i = 0; i < PC_OBJECT_COUNT; i++)
         report->total_of[i] = -1;
     return report;
@@ -167,6 +168,13 @@ void pc_report_add_nic(struct pc_report *report, const char *vm_name,
                  cells->cell);
 }
 
+void pc_report_add_disk(struct pc_report *report, const char *vm_name,
+                        uint32_t index, const struct pc_disk *cells)
+{
+    add_instance(report, PC_OBJECT_DISK,
+                 format_name("%s_Hard Drive_%u", vm_name, index), cells->cell);
+}
+
 static struct instance *find_instance(struct pc_report *report,
                                       const uint64_t *cells)
 {
@@ -197,7 +205,7 @@ static uint64_t sum_of(struct pc_cells cells, const uint64_t *of)
     return sum;
 }
 
-/** By what a percentage of `instance` is divided, beside the time elapsed. */
+/** By what a percentage or a value of `instance` is divided besides. */
 static uint64_t shared_by(const struct pc_report *report,
                           const struct instance *instance)
 {
@@ -226,8 +234,9 @@ static double derive(const struct pc_report *report,
                            hz * sum_of(counter->base, instance->change));
     case PC_FORMULA_VALUE:
         if (counter->raw == PC_RAW_CYCLES)
-            return pc_quotient(held * NS_PER_S, hz * instance->members);
-        return pc_quotient(held, instance->members);
+            return pc_quotient(held * NS_PER_S,
+                               hz * shared_by(report, instance));
+        return pc_quotient(held, shared_by(report, instance));
     }
     return 0;
 }
@@ -439,7 +448,8 @@ enum sim_status pc_report_check(const struct pc_report *report, cycles_t now,
             status = check_lp(instance, now, error);
             lps.guest += cell[PC_LP_GUEST_TIME];
             lps.hypervisor += cell[PC_LP_HYPERVISOR_TIME];
-        } else if (instance->object != PC_OBJECT_NIC) {
+        } else if (instance->object == PC_OBJECT_VP ||
+                   instance->object == PC_OBJECT_ROOT_VP) {
             status = check_vp(instance, now, error);
             vps.guest += cell[PC_VP_GUEST_TIME];
             vps.hypervisor += cell[PC_VP_HYPERVISOR_TIME];

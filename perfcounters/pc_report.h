@@ -74,6 +74,8 @@ void pc_report_add_root_vp(struct pc_report *report, vp_index_t vp,
                            const struct pc_vp *cells);
 void pc_report_add_nic(struct pc_report *report, const char *vm_name,
                        uint32_t index, const struct pc_nic *cells);
+void pc_report_add_disk(struct pc_report *report, const char *vm_name,
+                        uint32_t index, const struct pc_disk *cells);
 
 /**
  * The processor that owns `cells` goes away: their last values are kept for

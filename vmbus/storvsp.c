@@ -43,7 +43,7 @@ enum state { BEGIN, VERSION, PROPERTIES, END, READY };
 
 struct lun {
     struct scsi_lun scsi; /* its disk is owned; NULL: there is none */
-    struct storvsp_counts counts;
+    struct pc_disk counters;
 };
 
 struct storvsp {
@@ -344,17 +344,23 @@ static uint32_t packet_status(uint8_t srb_status)
     }
 }
 
-static void count_request(struct storvsp_counts *counts,
+static void count_request(struct pc_disk *counters,
                           const struct scsi_result *result, cycles_t time)
 {
-    counts->errors += result->status != SCSI_GOOD;
-    counts->reads += result->work == SCSI_READ;
-    counts->writes += result->work == SCSI_WRITE;
-    counts->flushes += result->work == SCSI_FLUSH;
-    counts->unmaps += result->work == SCSI_UNMAP;
-    counts->read_bytes += result->work == SCSI_READ ? result->bytes : 0;
-    counts->written_bytes += result->work == SCSI_WRITE ? result->bytes : 0;
-    counts->time = cycles_add(counts->time, time);
+    if (result->status != SCSI_GOOD)
+        pc_disk_add(counters, PC_DISK_ERRORS, 1);
+    if (result->work == SCSI_FLUSH)
+        pc_disk_add(counters, PC_DISK_FLUSHES, 1);
+    if (result->work == SCSI_READ) {
+        pc_disk_add(counters, PC_DISK_READS, 1);
+        pc_disk_add(counters, PC_DISK_READ_BYTES, result->bytes);
+        pc_disk_add_time(counters, PC_DISK_TIME, time);
+    }
+    if (result->work == SCSI_WRITE) {
+        pc_disk_add(counters, PC_DISK_WRITES, 1);
+        pc_disk_add(counters, PC_DISK_WRITTEN_BYTES, result->bytes);
+        pc_disk_add_time(counters, PC_DISK_TIME, time);
+    }
 }
 
 static uint64_t medium_bytes(const struct scsi_result *result)
@@ -379,7 +385,7 @@ static cycles_t execute_srb(struct storvsp *storvsp, struct hv_context *context,
     if (result.work != SCSI_NO_MEDIUM)
         due = disk_serve(lun->scsi.disk, due, medium_bytes(&result));
     if (lun)
-        count_request(&lun->counts, &result, cycles_sub(due, context->now));
+        count_request(&lun->counters, &result, cycles_sub(due, context->now));
     reply->srb = *srb;
     reply->srb.scsi_status = (uint8_t)result.status;
     reply->srb.srb_status = srb_status(&result);
@@ -555,7 +561,7 @@ bool storvsp_attach(struct storvsp *storvsp, struct hv_context *context,
     if (lun >= STORVSP_LUNS_MAX || storvsp->luns[lun].scsi.disk)
         return false;
     at = &storvsp->luns[lun];
-    *at = (struct lun){.scsi.disk = disk};
+    at->scsi = (struct scsi_lun){.disk = disk};
     memcpy(at->scsi.identity, storvsp->instance_id.bytes,
            sizeof(at->scsi.identity));
     at->scsi.identity[15] = (uint8_t)lun;
@@ -576,12 +582,11 @@ bool storvsp_detach(struct storvsp *storvsp, struct hv_context *context,
     return true;
 }
 
-const struct storvsp_counts *storvsp_counts(const struct storvsp *storvsp,
-                                            uint32_t lun)
+const struct pc_disk *storvsp_counters(const struct storvsp *storvsp,
+                                       uint32_t lun)
 {
-    if (lun >= STORVSP_LUNS_MAX || !storvsp->luns[lun].scsi.disk)
-        return NULL;
-    return &storvsp->luns[lun].counts;
+    CHECK(lun < STORVSP_LUNS_MAX);
+    return &storvsp->luns[lun].counters;
 }
 
 const struct disk *storvsp_disk(const struct storvsp *storvsp, uint32_t lun)

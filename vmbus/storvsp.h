@@ -20,6 +20,7 @@
  * time passes afterwards. Not modelled: fibre channel, IDE, reservations.
  */
 
+#include "perfcounters/pc_feed.h"
 #include "vmbus/channel.h"
 #include "vmbus/disk.h"
 #include "vmbus/vmbus.h"
@@ -56,18 +57,10 @@ bool storvsp_attach(struct storvsp *storvsp, struct hv_context *context,
 bool storvsp_detach(struct storvsp *storvsp, struct hv_context *context,
                     uint32_t lun);
 
-/** What the guest has had done; `time` is from taking a request to answering
- *  it, added up. All grow for ever. */
-struct storvsp_counts {
-    uint64_t reads, writes, flushes, unmaps;
-    uint64_t read_bytes, written_bytes;
-    uint64_t errors; /* requests that did not end well */
-    cycles_t time;   /* of reads, writes, flushes and unmaps */
-};
-
-/** Of one disk; NULL if there is none. Borrowed until detached. */
-const struct storvsp_counts *storvsp_counts(const struct storvsp *storvsp,
-                                            uint32_t lun);
+/** What the guest has had done to the disks at that LUN, one after another;
+ *  lives as long as the controller. */
+const struct pc_disk *storvsp_counters(const struct storvsp *storvsp,
+                                       uint32_t lun);
 /** NULL if there is none. Borrowed until detached. */
 const struct disk *storvsp_disk(const struct storvsp *storvsp, uint32_t lun);
 

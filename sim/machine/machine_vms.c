@@ -440,6 +440,14 @@ static void on_adapter(void *context, uint32_t vm_number, uint32_t index,
     pc_report_add_nic(m->report, m->vms[vm_number].name, index, counters);
 }
 
+static void on_disk(void *context, uint32_t vm_number, uint32_t index,
+                    const struct pc_disk *counters)
+{
+    struct machine *m = context;
+
+    pc_report_add_disk(m->report, m->vms[vm_number].name, index, counters);
+}
+
 static void on_fail(void *context, uint32_t vm_number, const char *why,
                     const char *text)
 {
@@ -489,5 +497,6 @@ struct vmms_listener machine_vms_listener(struct machine *machine)
         .on_done = on_done,
         .on_fail = on_fail,
         .on_adapter = on_adapter,
+        .on_disk = on_disk,
     };
 }

@@ -4,6 +4,7 @@ results of a run and returns what is not so."""
 
 VP = "Hyper-V Hypervisor Virtual Processor"
 NIC = "Hyper-V Virtual Network Adapter"
+DISK = "Hyper-V Virtual Storage Device"
 
 
 def values(results, vm, name):
@@ -142,3 +143,14 @@ def disk_shows(results):
     for name in ("write", "read"):
         if len(values(results, "debian", name)) != 1:
             yield f"there is no result \"{name}\""
+    counters = dict(results.execute(
+        "SELECT counter, value FROM perf_total WHERE object = ?"
+        " AND instance = 'debian_Hard Drive_0'", (DISK,)))
+    sim_ns, = results.execute("SELECT sim_ns FROM run").fetchone()
+    for counter in ("Read Bytes/sec", "Write Bytes/sec"):
+        if counters[counter] * sim_ns / 1e9 < 15.9 * (1 << 20):
+            yield f"{counter} is too small: {counters[counter]}"
+    if counters["Flush Count"] < 1:
+        yield "nothing has been flushed"
+    if not 80e3 < counters["Latency"] < 1e6:
+        yield f"the mean latency is {counters['Latency']} ns"

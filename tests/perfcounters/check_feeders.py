@@ -20,9 +20,11 @@ LIST = "perfcounters/counters.def"
 
 # What names the cell in the code, by the shape of its entry.
 PREFIXES = {"PC_LP": "PC_LP_", "PC_VP": "PC_VP_", "PC_VP_CELL": "PC_VP_",
-            "PC_VP_PAIR": "PC_INTERCEPT_", "PC_NIC": "PC_NIC_"}
+            "PC_VP_PAIR": "PC_INTERCEPT_", "PC_NIC": "PC_NIC_",
+            "PC_DISK": "PC_DISK_", "PC_DISK_CELL": "PC_DISK_"}
 
-ENTRY = re.compile(r"^(PC_LP|PC_VP|PC_VP_CELL|PC_VP_PAIR|PC_NIC)\((\w+),"
+ENTRY = re.compile(r"^(PC_LP|PC_VP|PC_VP_CELL|PC_VP_PAIR|PC_NIC|PC_DISK"
+                   r"|PC_DISK_CELL)\((\w+),"
                    r"[^;]*?\"((?:cpu|hypervisor|vmbus|partitions|sim)/[^\"]+)\"",
                    re.M)
 
@@ -37,8 +39,8 @@ def check_tree(root):
             findings.append(f"{LIST}: {name}: there is no {feeder}")
         elif not re.search(rf"\b{name}\b", path.read_text(encoding="utf-8")):
             findings.append(f"{LIST}: {name}: {feeder} does not feed it")
-    listed = len(re.findall(r"^PC_(?:LP|VP|VP_CELL|VP_PAIR|NIC)\(", text,
-                            re.M))
+    listed = len(re.findall(
+        r"^PC_(?:LP|VP|VP_CELL|VP_PAIR|NIC|DISK|DISK_CELL)\(", text, re.M))
     if listed != len(ENTRY.findall(text)):
         findings.append(f"{LIST}: an entry does not say who feeds it")
     return findings

@@ -30,6 +30,8 @@ static void objects_are_spelled_as_windows_spells_them(void **state)
                         "Hyper-V Hypervisor Root Virtual Processor");
     assert_string_equal(pc_counters_object(PC_OBJECT_NIC)->name,
                         "Hyper-V Virtual Network Adapter");
+    assert_string_equal(pc_counters_object(PC_OBJECT_DISK)->name,
+                        "Hyper-V Virtual Storage Device");
 }
 
 static void root_vps_have_the_counters_of_vps(void **state)
@@ -77,7 +79,7 @@ static void formulas_fit_their_names(void **state)
 
         for (int i = 0; i < object->counter_count; i++) {
             const struct pc_counter *c = &object->counters[i];
-            bool rate = strstr(c->name, "/sec") != NULL;
+            bool rate = strcasestr(c->name, "/sec") != NULL;
 
             assert_int_equal(rate, c->formula == PC_FORMULA_RATE);
             assert_int_equal(c->name[0] == '%',

@@ -14,6 +14,7 @@
 #define VP PC_OBJECT_VP
 #define ROOT PC_OBJECT_ROOT_VP
 #define NIC PC_OBJECT_NIC
+#define DISK PC_OBJECT_DISK
 
 /* 1 GHz makes a cycle a nanosecond, so figures can be checked by eye. */
 static const struct sim_clock ghz = {.hz = UINT64_C(1000000000)};
@@ -149,6 +150,32 @@ static void adapters_add_up_and_are_no_processors(void **state)
     assert_true(value(s, NIC, "_Total", "Packets/sec") == 90.0);
     assert_int_equal(pc_report_check(report, cycles(200 * MS), &error),
                      SIM_OK); /* the laws are about time */
+    pc_report_free(report);
+}
+
+static void disks_add_up_and_latency_is_of_reads_and_writes(void **state)
+{
+    struct pc_report *report = pc_report_create(two_ghz, PC_TOTAL_MEAN);
+    struct pc_disk disk[2] = {0};
+    struct sim_error error;
+
+    (void)state;
+    pc_report_add_disk(report, "web", 0, &disk[0]);
+    pc_report_add_disk(report, "web", 63, &disk[1]);
+    pc_disk_add(&disk[0], PC_DISK_READS, 3);
+    pc_disk_add(&disk[0], PC_DISK_WRITES, 1);
+    pc_disk_add_time(&disk[0], PC_DISK_TIME, cycles(8000));
+    pc_disk_add(&disk[0], PC_DISK_ERRORS, 2);
+    pc_disk_add(&disk[1], PC_DISK_ERRORS, 5);
+    const struct pc_sample *s = pc_report_sample(report, cycles(200 * MS));
+
+    assert_true(value(s, DISK, "web_Hard Drive_0", "Read Operations/Sec") ==
+                30.0);
+    assert_true(value(s, DISK, "web_Hard Drive_0", "Latency") == 1000.0);
+    assert_true(value(s, DISK, "web_Hard Drive_63", "Latency") == 0.0);
+    assert_true(value(s, DISK, "_Total", "Error Count") == 7.0);
+    assert_int_equal(pc_report_check(report, cycles(200 * MS), &error),
+                     SIM_OK); /* the laws are about processors */
     pc_report_free(report);
 }
 
@@ -416,6 +443,7 @@ int main(void)
         cmocka_unit_test(total_of_vps_is_mean_or_sum_as_configured),
         cmocka_unit_test(rates_are_per_second_of_simulated_time),
         cmocka_unit_test(adapters_add_up_and_are_no_processors),
+        cmocka_unit_test(disks_add_up_and_latency_is_of_reads_and_writes),
         cmocka_unit_test(cost_is_mean_ns_of_the_interval_and_0_without_events),
         cmocka_unit_test(wait_per_dispatch_times_dispatches_is_time_waited),
         cmocka_unit_test(

@@ -169,9 +169,9 @@ EXCEPTIONS = {
 # What the devices on VMBus owe their drivers.
 DEVICES = {
     "storage: an answer is one that Linux takes": (
-        "test_storvsp/rule_37_an_answer_has_64_bytes",
-        "test_storvsp/rule_37_every_answer_completes_under_its_id",
-        "test_storvsp/rule_37_only_a_change_of_the_bus_has_no_id",
+        "test_rules_storvsp/rule_37_an_answer_has_64_bytes",
+        "test_rules_storvsp/rule_37_every_answer_completes_under_its_id",
+        "test_rules_storvsp/rule_37_only_a_change_of_the_bus_has_no_id",
     ),
     "integration services: requests and answers are packets": (
         "test_ic/rule_39_a_request_is_marked_as_one",

@@ -153,7 +153,6 @@ static void a_detached_disk_still_answers_what_it_was_asked(void **state)
     assert_int_equal(storage_answers(storage.channel), 1);
     assert_int_equal(storage.reply.srb.srb_status, STORVSP_SRB_SUCCESS);
     assert_null(storvsp_disk(storage.storvsp, 0));
-    assert_null(storvsp_counts(storage.storvsp, 0));
 }
 
 static void a_lun_holds_one_disk(void **state)
@@ -280,9 +279,26 @@ static void no_more_is_taken_than_can_be_owed(void **state)
 
 /* What it costs and counts. */
 
+static void counting_goes_on_with_the_next_disk(void **state)
+{
+    const struct pc_disk *counters = storvsp_counters(storage.storvsp, 0);
+
+    (void)state;
+    storage_negotiate(0x0602);
+    assert_true(
+        storage_execute(0, STORVSP_DATA_IN, DISK_SECTOR_BYTES, READ_ONE));
+    assert_true(storvsp_detach(storage.storvsp, &fake.context, 0));
+    assert_true(
+        storvsp_attach(storage.storvsp, &fake.context, 0, storage_make_disk()));
+    (void)storage_answers(storage.channel);
+    assert_true(
+        storage_execute(0, STORVSP_DATA_IN, DISK_SECTOR_BYTES, READ_ONE));
+    assert_int_equal(counters->cell[PC_DISK_READS], 2);
+}
+
 static void requests_are_billed_and_counted(void **state)
 {
-    const struct storvsp_counts *counts = storvsp_counts(storage.storvsp, 0);
+    const struct pc_disk *counters = storvsp_counters(storage.storvsp, 0);
 
     (void)state;
     storage_negotiate(0x0602);
@@ -297,14 +313,15 @@ static void requests_are_billed_and_counted(void **state)
     assert_true(storage_execute(0, STORVSP_DATA_NONE, 0, FLUSH));
     assert_false(storage_execute(0, STORVSP_DATA_IN, DISK_SECTOR_BYTES,
                                  CDB(0x28, [2] = 1, [8] = 1)));
-    assert_int_equal(counts->writes, 1);
-    assert_int_equal(counts->written_bytes, 16 * DISK_SECTOR_BYTES);
-    assert_int_equal(counts->reads, 1);
-    assert_int_equal(counts->read_bytes, DISK_SECTOR_BYTES);
-    assert_int_equal(counts->flushes, 1);
-    assert_int_equal(counts->errors, 1);
-    assert_int_equal(counts->time.v,
-                     3 * STORAGE_LATENCY + 17 * DISK_SECTOR_BYTES);
+    assert_int_equal(counters->cell[PC_DISK_WRITES], 1);
+    assert_int_equal(counters->cell[PC_DISK_WRITTEN_BYTES],
+                     16 * DISK_SECTOR_BYTES);
+    assert_int_equal(counters->cell[PC_DISK_READS], 1);
+    assert_int_equal(counters->cell[PC_DISK_READ_BYTES], DISK_SECTOR_BYTES);
+    assert_int_equal(counters->cell[PC_DISK_FLUSHES], 1);
+    assert_int_equal(counters->cell[PC_DISK_ERRORS], 1);
+    assert_int_equal(counters->cell[PC_DISK_TIME],
+                     2 * STORAGE_LATENCY + 17 * DISK_SECTOR_BYTES);
 }
 
 #define T(test)                                                                \
@@ -327,6 +344,7 @@ int main(void)
         T(a_full_ring_delays_answers_and_loses_none),
         T(nothing_is_tried_before_there_is_room),
         T(no_more_is_taken_than_can_be_owed),
+        T(counting_goes_on_with_the_next_disk),
         T(requests_are_billed_and_counted),
     };
 

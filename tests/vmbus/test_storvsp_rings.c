@@ -297,7 +297,8 @@ static void a_flood_is_answered_one_by_one(void **state)
     }
     expect_nothing(world, &world->channel);
     assert_true(most_owed > STORVSP_PENDING_MAX);
-    assert_int_equal(storvsp_counts(world->storvsp, 0)->reads, FLOOD);
+    assert_int_equal(storvsp_counters(world->storvsp, 0)->cell[PC_DISK_READS],
+                     FLOOD);
 }
 
 /* Asks for sub-channels, and opens the first of the two. */
