@@ -74,7 +74,7 @@ class LinuxCase:
     run: str = "true"
     enlightenments: dict = field(default_factory=dict)
     modules: tuple = ()         # to load
-    devices: str = ""           # more keys of the VM, in a line
+    devices: str = ""           # more keys of the VM, in YAML
     says: tuple = ON_HYPERV     # on the console
     never_says: tuple = BAD
     powers_off: bool = True     # not: runs for as long as it may
@@ -82,6 +82,29 @@ class LinuxCase:
     scenario: Optional[str] = None
     # What it promises: its results in, what is not so out.
     shows: Optional[Callable] = None
+
+
+# Drivers go and come again: channels are closed and opened anew. (hv_vmbus
+# stays: Linux takes its timers away with it.)
+RELOAD_LINE = (
+    "for i in 1 2 3; do until [ -b /dev/sda ]; do sleep 0.1; done; "
+    "ifconfig eth0 10.0.0.1 up; dd if=/dev/sda of=/dev/null bs=1M; "
+    "ifconfig eth0 down; rmmod hv_netvsc sd_mod hv_storvsc hv_utils; "
+    "for m in hv_utils hv_storvsc sd_mod hv_netvsc; do modprobe $m; done; "
+    "done; echo hvsim: result agreed "
+    "$(dmesg | grep -c '[H]eartbeat IC version') count")
+
+# The guest resets its VM, and finds what it has written before.
+REBOOT_LINE = (
+    "until [ -b /dev/sda ]; do sleep 0.1; done; "
+    "[ $(head -c 4 /dev/sda | tr '\\0' -) = back ] || "
+    "{ echo back | dd of=/dev/sda conv=fsync; reboot -f; }; echo was here")
+
+
+def reload_shows(results):
+    """Once at the beginning, and then each time."""
+    if values(results, "guest", "agreed") != [4]:
+        yield "the services have not come back each time"
 
 
 def services_show(results):
@@ -167,6 +190,13 @@ LINUX_CASES = {
         devices=f"disks: [{{file: {IMAGE}, size: 8MiB}}]",
         says=ON_HYPERV + (f"{md5(IMAGE_BYTES).hexdigest()}  -", "\n0\n",
                           "over it\n")),
+    "reload": LinuxCase(
+        vps=2, modules=SERVICES + STORAGE + ("hv_netvsc",), run=RELOAD_LINE,
+        devices="disks: [{size: 16MiB}]\n    nics: [{switch: lab}]",
+        shows=reload_shows),
+    "reboot": LinuxCase(
+        modules=STORAGE, run=REBOOT_LINE, says=ON_HYPERV + ("was here",),
+        devices="disks: [{size: 1MiB}]"),
     "scenario_disk": LinuxCase(scenario="linux-disk", says=(),
                                shows=disk_shows),
     "crash": LinuxCase(
