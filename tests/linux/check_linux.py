@@ -33,7 +33,9 @@ vms:
     guest:
       linux: {files}/vmlinuz
       initrd: {files}/initrd
-      cmdline: 'console=ttyS0 {cmdline} hvsim.modules={modules} hvsim.run="{run}"'
+      cmdline: >-
+        console=ttyS0 {cmdline} hvsim.modules={modules}
+        hvsim.run="{run}"
 counters: {{interval: 100ms}}
 """
 
@@ -57,13 +59,12 @@ def scenario_text(name, case, guests, scenarios):
         text = (Path(scenarios) / f"{case.scenario}.yaml").read_text()
         return text.replace("../build/linux/bookworm",
                             str(guests / case.release))
-    line = f"{SEEN}; {case.run}".replace("'", "''")
     return SCENARIO.format(
         name=name.replace("_", "-"), vps=case.vps, lps=max(4, case.vps),
         files=guests / case.release,
         enlightenments=json.dumps(case.enlightenments),
         cmdline=case.cmdline, modules=",".join(case.modules),
-        devices=case.devices, run=line)
+        devices=case.devices, run=f"{SEEN}; {case.run}")
 
 
 def run(hvsim, scenario, output):
