@@ -35,8 +35,8 @@
 struct storvsp;
 
 /** Controller `number` of the VM with that memory, from 0; it decides the
- *  instance GUID. A guest may have `sub_channels_max` besides the first
- * channel: Hyper-V allows one channel for each 16 VPs. NULL: no memory. */
+ *  instance GUID. A guest may have `sub_channels_max` channels besides the
+ *  first: Hyper-V allows one channel for each 16 VPs. NULL: no memory. */
 struct storvsp *storvsp_create(struct guest_memory memory, uint32_t number,
                                uint16_t sub_channels_max);
 /** For who did not offer it; else the bus does. */
