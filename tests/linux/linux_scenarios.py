@@ -129,7 +129,9 @@ def transfer_shows(results):
     sent = of_nic(results, "client", "Bytes Sent/sec")
     received = of_nic(results, "server", "Bytes Received/sec")
     sim_ns, = results.execute("SELECT sim_ns FROM run").fetchone()
-    if sent != received or len(sent) != 1 or sent[0] * sim_ns / 1e9 < 1e6:
+    # Who is off already does not get what is sent last.
+    if len(sent) != 1 or len(received) != 1 or sent[0] * sim_ns / 1e9 < 1e6 \
+            or not 0.999 * sent[0] < received[0] <= sent[0]:
         yield f"{sent} bytes a second were sent, and {received} received"
 
 
