@@ -250,13 +250,18 @@ static enum vm_phase_result connect_bus(struct vm *vm,
 #define OVERLAYS_OF_VP 3        /* SIMP, SIEFP, VP assist */
 #define PAGES_PER_OVERLAY 2     /* itself, and a table where it is */
 
+/* What VMBus takes when the guest asks for it: buffers of the port for its
+ * messages, and records of ports and connections of some sixty channels. */
+#define PAGES_OF_BUS 3
+
 /* The VM has what its guest will need of the hypervisor's memory: an MSR write
  * that fails for want of a page cannot ask for a deposit. */
 static enum vm_phase_result provide(struct vm *vm, struct hv_context *context)
 {
     uint64_t needed =
-        PAGES_PER_OVERLAY *
-        (OVERLAYS_OF_PARTITION + OVERLAYS_OF_VP * (uint64_t)vm->vps_created);
+        PAGES_PER_OVERLAY * (OVERLAYS_OF_PARTITION +
+                             OVERLAYS_OF_VP * (uint64_t)vm->vps_created) +
+        (vm->bus ? PAGES_OF_BUS : 0);
     uint64_t available;
     enum hv_status status = winhv_get_memory_balance(&vm->vmms->winhv, context,
                                                      vm->partition, &available);
