@@ -64,11 +64,18 @@ static void catch_signal(int signal_number, void (*handler)(int))
         sigaction(signal_number, &ours, NULL);
 }
 
+/* The user may hang up at any time. */
+static enum sim_status failure(struct sim_error *error)
+{
+    if (errno == EIO)
+        return SIM_OK;
+    return sim_fail(error, SIM_IO_ERROR, "the terminal: %s", strerror(errno));
+}
+
 enum sim_status terminal_make_raw(int fd, struct sim_error *error)
 {
     if (tcgetattr(fd, &terminal_state.before) < 0)
-        return sim_fail(error, SIM_IO_ERROR, "the terminal: %s",
-                        strerror(errno));
+        return failure(error);
     terminal_state.fd = fd;
     terminal_state.raw = terminal_state.before;
     cfmakeraw(&terminal_state.raw);
@@ -79,5 +86,5 @@ enum sim_status terminal_make_raw(int fd, struct sim_error *error)
     if (tcsetattr(fd, TCSANOW, &terminal_state.raw) == 0)
         return SIM_OK;
     terminal_state.is_raw = 0;
-    return sim_fail(error, SIM_IO_ERROR, "the terminal: %s", strerror(errno));
+    return failure(error);
 }

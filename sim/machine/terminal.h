@@ -12,7 +12,8 @@
 #include "sim/core/error.h"
 
 /** Makes the terminal `fd` raw, for output too: "\n" alone goes down, and not
- *  to the left. SIM_IO_ERROR. */
+ *  to the left. One whose user has hung up is left alone: its input is at its
+ *  end. SIM_IO_ERROR. */
 MUST_USE enum sim_status terminal_make_raw(int fd, struct sim_error *error);
 
 /** Gives it back; does nothing if it is not raw. */
