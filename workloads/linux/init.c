@@ -10,7 +10,7 @@
  *
  * Without a line to run it powers off at once, or only reports. By the name
  * "hvsim-job" it is the program `hvsim-job WORKERS ITEMS` (job.h); by the name
- * "poweroff", which the kernel calls when its host asks for that, it powers off.
+ * "poweroff", which the kernel calls when its host asks for it, it does that.
  */
 #include <errno.h>
 #include <fcntl.h>
