@@ -2,6 +2,7 @@
 #include "cpu/decode_mmio.h"
 
 #include "cpu/decode_private.h"
+#include "sim/core/check.h"
 
 #define REX_B 0x1u
 #define REX_X 0x2u
@@ -31,6 +32,7 @@ static uint64_t next_signed(struct cursor *cursor, uint32_t bytes)
 {
     uint64_t value = 0;
 
+    CHECK(bytes > 0);
     for (uint32_t i = 0; i < bytes; i++)
         value |= (uint64_t)next_byte(cursor) << (8 * i);
     if (bytes < 8 && (value >> (8 * bytes - 1) & 1))

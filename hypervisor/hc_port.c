@@ -61,7 +61,8 @@ connect_port(struct hv_context *context,
              const struct hv_input_connect_port_legacy *in,
              const struct hv_connection_place *place)
 {
-    struct hv_partition *sender, *receiver;
+    struct hv_partition *sender;
+    struct hv_partition *receiver;
     enum hv_status status = own_or_childs(context, in->connection_partition,
                                           PRIVILEGE_CONNECT_PORT, &sender);
 

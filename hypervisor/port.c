@@ -90,7 +90,7 @@ static bool info_valid(const struct hv_port_info *info)
     }
 }
 
-_Static_assert(SYNIC_QUEUE_MAX *SYNIC_MESSAGE_BYTES == PAGE_BYTES,
+_Static_assert((uint64_t)SYNIC_QUEUE_MAX *SYNIC_MESSAGE_BYTES == PAGE_BYTES,
                "a message port's buffers take a page");
 
 static bool takes_page(const struct hv_port *port)

@@ -95,7 +95,8 @@ static void look_at_group(struct hv_context *context,
     spa_t at = spa_add(monitor->port->page,
                        offsetof(struct hv_monitor_page, groups[group].pending));
     uint32_t turn = take_turns(monitor, group, context->now, next);
-    uint32_t pending, taken;
+    uint32_t pending;
+    uint32_t taken;
 
     arena_read(arena, at, &pending, sizeof(pending));
     taken = pending & turn;

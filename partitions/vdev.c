@@ -74,6 +74,7 @@ static uint32_t piece_bytes(const struct vdev *vdev, uint64_t address,
 {
     uint32_t bytes = vdev ? vdev->ops->width : 1;
 
+    CHECK(left > 0);
     while (bytes > left || address % bytes != 0)
         bytes /= 2;
     return bytes;

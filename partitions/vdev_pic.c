@@ -113,7 +113,8 @@ static void acknowledge(struct chip *chip, unsigned input)
 
 static void write_icw1(struct chip *chip, uint8_t value)
 {
-    uint8_t lines = chip->lines, elcr = chip->elcr;
+    uint8_t lines = chip->lines;
+    uint8_t elcr = chip->elcr;
 
     *chip = (struct chip){
         .lines = lines,

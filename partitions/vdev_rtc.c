@@ -132,7 +132,9 @@ static void rtc_store_time(struct vdev_rtc *rtc, int64_t now)
 {
     int64_t of_day = now % SECONDS_PER_DAY;
     int64_t days = now / SECONDS_PER_DAY;
-    int64_t year, month, day;
+    int64_t year;
+    int64_t month;
+    int64_t day;
 
     date_of(days, &year, &month, &day);
     rtc->bytes[RTC_SECONDS] = to_register(rtc, of_day % 60);

@@ -280,7 +280,8 @@ static enum root_step vmwp_serve(void *context, struct hv_context *hv_context)
 void vmwp_receive(struct vmwp *vmwp, struct hv_context *context,
                   const uint8_t message[VMWP_MESSAGE_BYTES])
 {
-    uint32_t index, type;
+    uint32_t index;
+    uint32_t type;
 
     memcpy(&index, message + VMWP_VP_INDEX, sizeof(index));
     if (index >= vmwp->vp_count)

@@ -108,7 +108,8 @@ static bool access_two(struct vmwp_vp *vp, struct hv_context *context)
 {
     const struct decode_mmio *insn = &vp->mmio.insn;
     bool moves = insn->op == MMIO_MOVS;
-    struct vmwp_operand from, to;
+    struct vmwp_operand from;
+    struct vmwp_operand to;
     uint64_t value = 0;
 
     if (!find_source(vp, context, false, &from) ||
