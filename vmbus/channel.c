@@ -86,6 +86,7 @@ bool vmbus_channel_open(struct vmbus_channel *channel,
     channel->corrupt = false;
     channel->masked = false;
     channel->held = false;
+    channel->rings_turn = false;
     channel->room_wanted = 0;
     channel->wake_at = CYCLES_NEVER;
     vmbus_channel_set_state(channel, context, VMBUS_CHANNEL_OPEN);

@@ -149,9 +149,10 @@ enum vmbus_more {
 };
 
 /**
- * Does one thing: calls expire() if its time has come, or room() if there is,
- * or takes one packet. Called from the channel's thread after the guest
- * signalled the channel, host_ops.serve(), or the time of host_ops.wake_at().
+ * Does one thing: calls expire() if its time has come, and by turns with that
+ * room() if there is, or takes one packet. Called from the channel's thread
+ * after the guest signalled the channel, host_ops.serve(), or the time of
+ * host_ops.wake_at().
  */
 enum vmbus_more vmbus_channel_step(struct vmbus_channel *channel,
                                    struct hv_context *context);

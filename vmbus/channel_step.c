@@ -130,24 +130,41 @@ static enum vmbus_more take_packet(struct vmbus_channel *channel,
     return break_channel(channel, context);
 }
 
-enum vmbus_more vmbus_channel_step(struct vmbus_channel *channel,
+static enum vmbus_more serve_rings(struct vmbus_channel *channel,
                                    struct hv_context *context)
 {
-    const struct vmbus_device_ops *device = channel->offer.ops;
-
-    if (channel->state != VMBUS_CHANNEL_OPEN)
-        return VMBUS_DONE;
-    if (channel->corrupt)
-        return break_channel(channel, context);
-    if (!cycles_before(context->now, channel->wake_at)) {
-        channel->wake_at = CYCLES_NEVER;
-        if (device->expire)
-            device->expire(channel->offer.device, channel, context);
-        return VMBUS_AGAIN;
-    }
     if (channel->room_wanted)
         return look_for_room(channel, context);
     if (channel->held)
         return VMBUS_DONE;
     return take_packet(channel, context);
+}
+
+static void expire(struct vmbus_channel *channel, struct hv_context *context)
+{
+    const struct vmbus_device_ops *device = channel->offer.ops;
+
+    channel->wake_at = CYCLES_NEVER;
+    if (device->expire)
+        device->expire(channel->offer.device, channel, context);
+}
+
+/* By turns: a stream to the guest keeps none of its own packets waiting. */
+enum vmbus_more vmbus_channel_step(struct vmbus_channel *channel,
+                                   struct hv_context *context)
+{
+    bool due = !cycles_before(context->now, channel->wake_at);
+
+    if (channel->state != VMBUS_CHANNEL_OPEN)
+        return VMBUS_DONE;
+    if (channel->corrupt)
+        return break_channel(channel, context);
+    if (due && !channel->rings_turn) {
+        channel->rings_turn = true;
+        expire(channel, context);
+        return VMBUS_AGAIN;
+    }
+    channel->rings_turn = false;
+    enum vmbus_more more = serve_rings(channel, context);
+    return due ? VMBUS_AGAIN : more;
 }

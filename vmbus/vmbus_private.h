@@ -36,6 +36,7 @@ struct vmbus_channel {
     bool corrupt;         /* to be broken by the next step */
     bool masked;          /* the guest was told not to signal */
     bool held;            /* by the device */
+    bool rings_turn;      /* before what is due by time */
     uint64_t room_wanted; /* packet size of a refused send; 0: none was */
     cycles_t wake_at;
     uint8_t *buffer; /* owns: the packet taken last, without descriptor */

@@ -393,6 +393,23 @@ static void a_device_is_called_at_its_time(void **state)
     assert_int_equal(world->device.expired, 1);
 }
 
+static void what_is_due_takes_turns_with_packets(void **state)
+{
+    struct world *world = *state;
+
+    fake_guest_run(&world->guest);
+    send(world, 0, 1, "one");
+    send(world, 0, 2, "two");
+    for (unsigned i = 0; i < 4; i++) {
+        vmbus_channel_wake_at(the_channel(world), cycles(0));
+        assert_int_equal(
+            vmbus_channel_step(the_channel(world), &world->guest.context),
+            VMBUS_AGAIN);
+    }
+    assert_int_equal(world->device.expired, 2);
+    assert_int_equal(world->device.packets, 2);
+}
+
 static void closing_cancels_the_time(void **state)
 {
     struct world *world = *state;
@@ -511,6 +528,7 @@ int main(void)
         TEST(a_refused_send_stops_the_packets_and_is_made_up_for),
         TEST(a_device_that_has_enough_to_do_holds_the_packets),
         TEST(a_device_is_called_at_its_time),
+        TEST(what_is_due_takes_turns_with_packets),
         TEST(closing_cancels_the_time),
         TEST(transfer_pages_name_ranges_of_a_buffer),
         TEST(a_buffer_is_its_channel_s_alone),
