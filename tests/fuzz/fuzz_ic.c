@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "sim/core/check.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "tests/vmbus/fake_channel.h"
 #include "vmbus/ic.h"
 #include "vmbus/ic_abi.h"
@@ -33,27 +34,14 @@ enum action {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-struct input {
-    const uint8_t *data;
-    size_t bytes;
-};
-
 struct run {
-    struct input input;
+    struct fuzz_input input;
     struct ic *ic;
     struct vmbus_channel *channel;
     bool can_shut_down;
     uint8_t asked[FAKE_PAYLOAD_MAX];
     uint32_t asked_bytes;
 };
-
-static uint8_t take(struct input *input)
-{
-    if (input->bytes == 0)
-        return 0;
-    input->bytes--;
-    return *input->data++;
-}
 
 static reftime_t vm_time(void *owner, cycles_t now)
 {
@@ -91,7 +79,7 @@ static void send_any(struct run *run, uint8_t argument)
     uint32_t bytes = argument % sizeof(packet);
 
     for (uint32_t i = 0; i < bytes; i++)
-        packet[i] = take(&run->input);
+        packet[i] = fuzz_input_byte(&run->input);
     send(run, packet, bytes);
 }
 
@@ -104,14 +92,15 @@ static void send_answer(struct run *run, uint8_t argument)
         return;
     run->asked[8 + offsetof(struct ic_header, flags)] = IC_FLAG_RESPONSE;
     for (uint32_t i = 0; i < own; i++)
-        run->asked[HEADERS + i] = take(&run->input);
+        run->asked[HEADERS + i] = fuzz_input_byte(&run->input);
     send(run, run->asked, run->asked_bytes);
 }
 
 static void act(struct run *run)
 {
-    enum action action = (enum action)(take(&run->input) % ACTION_COUNT);
-    uint8_t argument = take(&run->input);
+    enum action action =
+        (enum action)(fuzz_input_byte(&run->input) % ACTION_COUNT);
+    uint8_t argument = fuzz_input_byte(&run->input);
     struct vmbus_channel *channel = run->channel;
 
     switch (action) {
@@ -173,7 +162,7 @@ static struct ic *create(uint8_t which)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     struct run run = {.input = {data, bytes}};
-    uint8_t which = take(&run.input);
+    uint8_t which = fuzz_input_byte(&run.input);
     struct vmbus_offer offer;
 
     fake_reset();

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "sim/core/check.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "tests/vmbus/net_guest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -18,35 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 #define SECOND_GUEST 0x80u
 #define STEPS_MAX 400
 
-struct input {
-    const uint8_t *data;
-    size_t bytes;
-};
-
 /* What a guest has received and not yet given back. */
 struct held {
     uint32_t count;
     struct guest_sent packets[GUEST_SECTIONS];
 };
-
-static uint32_t take(struct input *input, void *to, uint32_t bytes)
-{
-    uint32_t taken = input->bytes < bytes ? (uint32_t)input->bytes : bytes;
-
-    memset(to, 0, bytes);
-    memcpy(to, input->data, taken);
-    input->data += taken;
-    input->bytes -= taken;
-    return taken;
-}
-
-static uint8_t take_byte(struct input *input)
-{
-    uint8_t byte;
-
-    take(input, &byte, 1);
-    return byte;
-}
 
 static void reopen(struct net_guest *guest, struct held *held)
 {
@@ -86,13 +63,13 @@ static void receive(struct net_guest *guest, struct held *held)
 }
 
 static void send_message(struct net_guest *guest, struct held *held,
-                         struct input *input)
+                         struct fuzz_input *input)
 {
     uint32_t words[10] = {0};
-    uint8_t how = take_byte(input);
+    uint8_t how = fuzz_input_byte(input);
     uint32_t bytes = how % (sizeof(words) + 1);
 
-    take(input, words, bytes);
+    fuzz_input_take(input, words, bytes);
     words[0] &= 0xff; /* there are no others */
     if (words[0] == NETVSP_REVOKE_RECEIVE_BUFFER)
         held->count = 0;
@@ -101,14 +78,18 @@ static void send_message(struct net_guest *guest, struct held *held,
 }
 
 static void send_pages(struct net_guest *guest, struct held *held,
-                       struct input *input)
+                       struct fuzz_input *input)
 {
+    uint8_t of[5];
+
+    fuzz_input_take(input, of, sizeof(of));
+
     struct {
         struct vmbus_range range;
         uint64_t pages[3];
-    } list = {{take_byte(input) * 32u, take_byte(input)}, {0, 1, 2}};
-    const uint32_t words[] = {NETVSP_SEND_RNDIS_PACKET, take_byte(input) & 1,
-                              take_byte(input) - 1u, take_byte(input)};
+    } list = {{of[0] * 32u, of[1]}, {0, 1, 2}};
+    const uint32_t words[] = {NETVSP_SEND_RNDIS_PACKET, of[2] & 1, of[3] - 1u,
+                              of[4]};
     uint32_t pages = (list.range.bytes + list.range.offset + 4095) / 4096;
     struct vmbus_ranges *ranges = vmbus_ranges_parse(
         &list, sizeof(list.range) + pages * sizeof(uint64_t), 1);
@@ -120,16 +101,16 @@ static void send_pages(struct net_guest *guest, struct held *held,
 }
 
 static void complete(struct net_guest *guest, struct held *held,
-                     struct input *input)
+                     struct fuzz_input *input)
 {
-    uint8_t which = take_byte(input);
+    uint8_t which = fuzz_input_byte(input);
     struct guest_sent *packet = &held->packets[which % GUEST_SECTIONS];
     uint64_t id;
 
     if (guest->wants_room)
         return;
     if (which % GUEST_SECTIONS >= held->count) {
-        take(input, &id, sizeof(id));
+        fuzz_input_take(input, &id, sizeof(id));
         for (uint32_t i = 0; i < held->count; i++)
             if (id == held->packets[i].id)
                 return; /* by name, below */
@@ -159,10 +140,10 @@ static void connect(struct net_guest *guest, struct held *held)
 }
 
 static void set_filter(struct net_guest *guest, struct held *held,
-                       struct input *input)
+                       struct fuzz_input *input)
 {
     const uint32_t set[] = {RNDIS_SET, 32, 2, 0x0001010e,
-                            4,         20, 0, take_byte(input)};
+                            4,         20, 0, fuzz_input_byte(input)};
     const uint32_t words[] = {NETVSP_SEND_RNDIS_PACKET, NETVSP_CHANNEL_CONTROL,
                               0, sizeof(set)};
 
@@ -172,9 +153,10 @@ static void set_filter(struct net_guest *guest, struct held *held,
 }
 
 static void send_frames(struct net_guest *guest, struct held *held,
-                        const struct vswitch_address to[], struct input *input)
+                        const struct vswitch_address to[],
+                        struct fuzz_input *input)
 {
-    uint8_t how = take_byte(input);
+    uint8_t how = fuzz_input_byte(input);
     uint32_t bytes = 0;
 
     for (unsigned i = 0; i <= how % 8u; i++)
@@ -188,17 +170,18 @@ static void send_frames(struct net_guest *guest, struct held *held,
          NULL);
 }
 
-static void change_memory(struct net_guest *guest, struct input *input)
+static void change_memory(struct net_guest *guest, struct fuzz_input *input)
 {
-    uint8_t where = take_byte(input);
-    uint8_t bytes = take_byte(input);
+    uint8_t where = fuzz_input_byte(input);
+    uint8_t bytes = fuzz_input_byte(input);
 
-    take(input, where & 1 ? guest->send + where : guest->pages + where, bytes);
+    fuzz_input_take(
+        input, where & 1 ? guest->send + where : guest->pages + where, bytes);
 }
 
 static void step(struct net_guest *guest, struct held *held,
                  const struct vswitch_address to[], uint8_t what,
-                 struct input *input)
+                 struct fuzz_input *input)
 {
     switch (what % 10) {
     case 0:
@@ -229,7 +212,7 @@ static void step(struct net_guest *guest, struct held *held,
         change_memory(guest, input);
         break;
     case 9:
-        guest_run(guest, cycles(guest->context.now.v + take_byte(input)));
+        guest_run(guest, cycles(guest->context.now.v + fuzz_input_byte(input)));
         break;
     }
     receive(guest, held);
@@ -237,7 +220,7 @@ static void step(struct net_guest *guest, struct held *held,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    struct input input = {data, bytes};
+    struct fuzz_input input = {data, bytes};
     struct held held[2] = {0};
     struct net_guest *guests[2];
     const struct vswitch_address to[] = {
@@ -247,7 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     guests[0] = alice;
     guests[1] = bob;
     for (unsigned i = 0; i < STEPS_MAX && input.bytes > 0; i++) {
-        uint8_t what = take_byte(&input);
+        uint8_t what = fuzz_input_byte(&input);
         unsigned who = what & SECOND_GUEST ? 1 : 0;
 
         step(guests[who], &held[who], to, what & 0xf, &input);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "sim/core/check.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "tests/vmbus/fake_channel.h"
 #include "vmbus/storvsp.h"
 #include "vmbus/storvsp_abi.h"
@@ -33,24 +34,11 @@ enum action {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-struct input {
-    const uint8_t *data;
-    size_t bytes;
-};
-
 struct run {
-    struct input input;
+    struct fuzz_input input;
     struct storvsp *storvsp;
     unsigned owed[CHANNELS]; /* accepted, and not answered yet */
 };
-
-static uint8_t take(struct input *input)
-{
-    if (input->bytes == 0)
-        return 0;
-    input->bytes--;
-    return *input->data++;
-}
 
 static void take_answers(struct run *run, unsigned index)
 {
@@ -91,9 +79,10 @@ static void send(struct run *run, unsigned index, const void *packet,
                  uint32_t bytes, bool about_memory)
 {
     struct vmbus_channel *channel = &fake.channels[index];
-    uint64_t gpa = about_memory ? (uint64_t)take(&run->input) << 8 : 0;
+    uint64_t gpa =
+        about_memory ? (uint64_t)fuzz_input_byte(&run->input) << 8 : 0;
     uint32_t data_bytes =
-        about_memory ? 1 + (uint32_t)take(&run->input) * 512 : 0;
+        about_memory ? 1 + (uint32_t)fuzz_input_byte(&run->input) * 512 : 0;
 
     if (!channel->open || channel->held || channel->waiting)
         return;
@@ -113,7 +102,7 @@ static void send_bytes(struct run *run, uint8_t argument, bool about_memory)
     uint32_t bytes = argument % sizeof(packet);
 
     for (uint32_t i = 0; i < bytes; i++)
-        packet[i] = take(&run->input);
+        packet[i] = fuzz_input_byte(&run->input);
     send(run, argument % fake.channel_count, packet, bytes, about_memory);
 }
 
@@ -164,8 +153,9 @@ static void reset(struct run *run)
 
 static void act(struct run *run)
 {
-    enum action action = (enum action)(take(&run->input) % ACTION_COUNT);
-    uint8_t argument = take(&run->input);
+    enum action action =
+        (enum action)(fuzz_input_byte(&run->input) % ACTION_COUNT);
+    uint8_t argument = fuzz_input_byte(&run->input);
     unsigned index = argument % fake.channel_count;
     struct vmbus_channel *channel = &fake.channels[index];
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "sim/core/check.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "tests/vmbus/fake_guest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -20,11 +21,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 #define DEVICES 6
 #define PAGES 16 /* those that are written to: control pages and data */
 
-struct input {
-    const uint8_t *data;
-    size_t bytes;
-};
-
 struct device {
     bool present, open, stuck;
     struct vmbus_channel *channel; /* of the last call */
@@ -33,26 +29,8 @@ struct device {
 struct world {
     struct fake_guest guest;
     struct device devices[DEVICES];
-    struct input input;
+    struct fuzz_input input;
 };
-
-static void take(struct input *input, void *to, size_t bytes)
-{
-    size_t taken = input->bytes < bytes ? input->bytes : bytes;
-
-    memset(to, 0, bytes);
-    memcpy(to, input->data, taken);
-    input->data += taken;
-    input->bytes -= taken;
-}
-
-static uint8_t take_byte(struct input *input)
-{
-    uint8_t byte;
-
-    take(input, &byte, 1);
-    return byte;
-}
 
 /* The device: reads what it is told of, and completes what wants it. */
 
@@ -140,9 +118,9 @@ static void raw_message(struct world *world)
 {
     uint8_t message[256] = {0};
 
-    message[0] = take_byte(&world->input);
-    uint8_t bytes = take_byte(&world->input);
-    take(&world->input, message + 8, bytes % 64);
+    message[0] = fuzz_input_byte(&world->input);
+    uint8_t bytes = fuzz_input_byte(&world->input);
+    fuzz_input_take(&world->input, message + 8, bytes % 64);
     fake_guest_send(&world->guest, message, bytes);
 }
 
@@ -153,8 +131,9 @@ static void contact(struct world *world)
                                         VMBUS_VERSION_6_0};
     struct vmbus_header request = {.type = VMBUS_REQUEST_OFFERS};
 
-    fake_guest_contact(&world->guest, versions[take_byte(&world->input) % 5],
-                       take_byte(&world->input));
+    uint32_t version = versions[fuzz_input_byte(&world->input) % 5];
+
+    fake_guest_contact(&world->guest, version, fuzz_input_byte(&world->input));
     fake_guest_send(&world->guest, &request, sizeof(request));
 }
 
@@ -162,10 +141,10 @@ static void contact(struct world *world)
 static void lend(struct world *world)
 {
     uint64_t words[65] = {0};
-    uint32_t relid = take_byte(&world->input) % 8u;
-    uint32_t id = take_byte(&world->input) % 8u;
-    uint32_t count = take_byte(&world->input) % 64u;
-    uint8_t first = take_byte(&world->input);
+    uint32_t relid = fuzz_input_byte(&world->input) % 8u;
+    uint32_t id = fuzz_input_byte(&world->input) % 8u;
+    uint32_t count = fuzz_input_byte(&world->input) % 64u;
+    uint8_t first = fuzz_input_byte(&world->input);
 
     words[0] = count * PAGE_BYTES;
     for (uint32_t i = 0; i < count; i++)
@@ -175,28 +154,33 @@ static void lend(struct world *world)
 
 static void open_channel(struct world *world)
 {
+    uint8_t of[4];
+
+    fuzz_input_take(&world->input, of, sizeof(of));
+
     struct fake_channel channel = {
-        .relid = take_byte(&world->input) % 8u,
-        .gpadl_id = take_byte(&world->input) % 8u,
-        .pages = {take_byte(&world->input) % 16u},
+        .relid = of[0] % 8u,
+        .gpadl_id = of[1] % 8u,
+        .pages = {of[2] % 16u},
     };
 
-    fake_guest_send_open(&world->guest, &channel, take_byte(&world->input) % 4u,
-                         7);
+    fake_guest_send_open(&world->guest, &channel, of[3] % 4u, 7);
 }
 
 static void write_memory(struct world *world)
 {
-    uint32_t page = take_byte(&world->input) % PAGES;
-    uint32_t offset = take_byte(&world->input) * 8u;
+    uint32_t page = fuzz_input_byte(&world->input) % PAGES;
+    uint32_t offset = fuzz_input_byte(&world->input) * 8u;
 
-    take(&world->input, world->guest.memory + page * PAGE_BYTES + offset,
-         take_byte(&world->input) % 128u);
+    uint32_t bytes = fuzz_input_byte(&world->input) % 128u;
+
+    fuzz_input_take(&world->input,
+                    world->guest.memory + page * PAGE_BYTES + offset, bytes);
 }
 
 static void serve(struct world *world)
 {
-    uint32_t relid = take_byte(&world->input) % 8u;
+    uint32_t relid = fuzz_input_byte(&world->input) % 8u;
     struct fake_service *service = &world->guest.services[relid];
 
     for (unsigned i = 0; i < SERVED_MAX && service->channel; i++) {
@@ -208,8 +192,8 @@ static void serve(struct world *world)
 
 static void offer(struct world *world)
 {
-    uint8_t which = take_byte(&world->input) % DEVICES;
-    uint16_t sub_channel = take_byte(&world->input) % 3u;
+    uint8_t which = fuzz_input_byte(&world->input) % DEVICES;
+    uint16_t sub_channel = fuzz_input_byte(&world->input) % 3u;
     struct device *device = &world->devices[which];
     struct vmbus_offer what = {
         .instance_id.bytes = {which},
@@ -227,8 +211,8 @@ static void offer(struct world *world)
 
 static void rescind(struct world *world)
 {
-    struct vmbus_channel *channel =
-        vmbus_find_channel(world->guest.bus, take_byte(&world->input) % 8u);
+    struct vmbus_channel *channel = vmbus_find_channel(
+        world->guest.bus, fuzz_input_byte(&world->input) % 8u);
 
     if (channel)
         vmbus_rescind(channel, &world->guest.context);
@@ -237,9 +221,9 @@ static void rescind(struct world *world)
 static void touch_buffer(struct world *world, struct vmbus_channel *channel)
 {
     uint8_t bytes[100] = {0};
-    uint64_t offset = (uint64_t)take_byte(&world->input) * 64;
+    uint64_t offset = (uint64_t)fuzz_input_byte(&world->input) * 64;
     struct vmbus_gpadl *gpadl =
-        vmbus_channel_gpadl(channel, take_byte(&world->input) % 8u);
+        vmbus_channel_gpadl(channel, fuzz_input_byte(&world->input) % 8u);
 
     if (!gpadl)
         return;
@@ -256,8 +240,9 @@ static void device_act(struct world *world)
 {
     static const uint8_t zeros[256];
     static const struct vmbus_transfer_range ranges[4];
-    struct device *device = &world->devices[take_byte(&world->input) % DEVICES];
-    uint8_t how = take_byte(&world->input);
+    struct device *device =
+        &world->devices[fuzz_input_byte(&world->input) % DEVICES];
+    uint8_t how = fuzz_input_byte(&world->input);
     struct vmbus_channel *channel = device->channel;
     struct hv_context *context = &world->guest.context;
 
@@ -305,8 +290,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
     fake_guest_setup(&world.guest);
     for (unsigned i = 0; i < STEPS_MAX && world.input.bytes > 0; i++) {
-        steps[take_byte(&world.input) % (sizeof(steps) / sizeof(steps[0]))](
-            &world);
+        steps[fuzz_input_byte(&world.input) %
+              (sizeof(steps) / sizeof(steps[0]))](&world);
         check_agreement(&world);
         world.guest.post_count = world.guest.posts_read = 0;
     }
