@@ -49,6 +49,12 @@ void script_repeat(struct script *script, unsigned first)
     script_add(script, SCRIPT_JUMP, first - script->count, 0, 0);
 }
 
+void script_sleep(struct script *script)
+{
+    script_add(script, SCRIPT_HLT, 0, 0, 0);
+    script_repeat(script, script->count - 1);
+}
+
 void script_print(struct script *script, const char *text)
 {
     for (; *text; text++)

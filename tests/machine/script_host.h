@@ -30,6 +30,9 @@ void script_begin(struct script *script, uint32_t vp, uint32_t vp_count);
 /** Starts over at operation `first`. */
 void script_repeat(struct script *script, unsigned first);
 
+/** HLT, for ever. */
+void script_sleep(struct script *script);
+
 /** OUT of each character to COM1. */
 void script_print(struct script *script, const char *text);
 

@@ -62,8 +62,7 @@ static struct script *one_vm(struct script_config *config)
 static void end(struct script *script)
 {
     script_add(script, SCRIPT_CPUID, 0x40000000, 0, 0);
-    script_add(script, SCRIPT_HLT, 0, 0, 0);
-    script_repeat(script, script->count - 1);
+    script_sleep(script);
 }
 
 static void a_halted_vp_is_woken_by_its_timer(void **state)

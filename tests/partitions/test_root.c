@@ -519,8 +519,7 @@ static void messages_of_many_vps_are_all_served(void **state)
             script_begin(&vm->script[vp], vp, vm->vps);
             for (unsigned n = 0; n < BYTES; n++)
                 script_print(&vm->script[vp], "\n");
-            script_add(&vm->script[vp], SCRIPT_HLT, 0, 0, 0);
-            script_repeat(&vm->script[vp], vm->script[vp].count - 1);
+            script_sleep(&vm->script[vp]);
         }
     }
     root_host_create(&host, &config);

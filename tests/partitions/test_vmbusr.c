@@ -37,18 +37,12 @@ static int destroy(void **state)
     return 0;
 }
 
-static void sleep_for_ever(struct script *script)
-{
-    script_add(script, SCRIPT_HLT, 0, 0, 0);
-    script_repeat(script, script->count - 1);
-}
-
 static void add_sleeper(void)
 {
     struct script *script = &host.scripts[0].script[0];
 
     script_begin(script, 0, 1);
-    sleep_for_ever(script);
+    script_sleep(script);
     vm_host_add(&host, 1, 4 * MIB);
 }
 
@@ -106,7 +100,7 @@ static void add_caller(bool listens, uint32_t times)
         script_add(script, SCRIPT_CALL_MEMORY, HVCALL_POST_MESSAGE, 0, 0);
         script_repeat(script, call);
     }
-    sleep_for_ever(script);
+    script_sleep(script);
 
     uint32_t at = put_bytes(script, &post, sizeof(post));
 

@@ -36,12 +36,6 @@ static int destroy(void **state)
     return 0;
 }
 
-static void sleep_for_ever(struct script *script)
-{
-    script_add(script, SCRIPT_HLT, 0, 0, 0);
-    script_repeat(script, script->count - 1);
-}
-
 /* A VM of one VP that prints a text. */
 static void add_printer(uint32_t number, const char *text)
 {
@@ -49,7 +43,7 @@ static void add_printer(uint32_t number, const char *text)
 
     script_begin(script, 0, 1);
     script_print(script, text);
-    sleep_for_ever(script);
+    script_sleep(script);
     vm_host_add(&host, 1, 4 * MIB);
 }
 
@@ -119,7 +113,7 @@ static void a_vm_that_powers_off_is_off(void **state)
     script_print(script, "bye");
     script_add(script, SCRIPT_OUT, 0x404, 5 << 10 | 0x2000, 2);
     script_print(script, "never");
-    sleep_for_ever(script);
+    script_sleep(script);
     vm_host_add(&host, 1, 4 * MIB);
     vm_host_order(&host, 1, 0, true);
     vm_host_run(&host);
@@ -141,7 +135,7 @@ static void a_vm_that_resets_starts_again(void **state)
     script_begin(script, 0, 1);
     script_print(script, "again ");
     script_add(script, SCRIPT_OUT, 0xcf9, 0x06, 1);
-    sleep_for_ever(script);
+    script_sleep(script);
     vm_host_add(&host, 1, 4 * MIB);
     vm_host_order(&host, 1, 0, true);
     vm_host_order(&host, 20 * MS, 0, false);
@@ -282,7 +276,7 @@ a_guest_has_pages_for_all_that_it_may_lay_over_its_memory(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(vps) / sizeof(vps[0]); i++) {
         build(1, 1, 100 * MS);
-        sleep_for_ever(&host.scripts[0].script[0]);
+        script_sleep(&host.scripts[0].script[0]);
         vm_host_add(&host, vps[i], 4 * MIB);
         vm_host_order(&host, 1, 0, true);
         vm_host_run(&host);
@@ -298,7 +292,7 @@ static void a_vm_of_many_vps_gets_more_deposited(void **state)
     (void)state;
     build(1, 1, 100 * MS);
     add_printer(0, "x");
-    sleep_for_ever(&host.scripts[1].script[0]);
+    script_sleep(&host.scripts[1].script[0]);
     vm_host_add(&host, 64, 4 * MIB);
     vm_host_order(&host, 1, 1, true);
     vm_host_order(&host, 80 * MS, 1, false);
@@ -334,7 +328,7 @@ static void a_vm_whose_vps_find_no_memory_fails(void **state)
     for (uint64_t pages = 0; pages < needed + 2;
          pages += pages < needed - 30 ? 29 : 1) {
         build(1, 1, 60 * MS);
-        sleep_for_ever(&host.scripts[0].script[0]);
+        script_sleep(&host.scripts[0].script[0]);
         vm_host_add(&host, 64, 4 * MIB);
         leave_only(2, pages);
         vm_host_order(&host, 1, 0, true);
@@ -477,7 +471,7 @@ static void each_node_of_a_vm_is_on_a_node_of_the_host(void **state)
     host.numa_nodes = 2;
     for (uint32_t vp = 0; vp < 2; vp++) {
         script_begin(&host.scripts[0].script[vp], vp, 2);
-        sleep_for_ever(&host.scripts[0].script[vp]);
+        script_sleep(&host.scripts[0].script[vp]);
     }
     vm_host_add(&host, 2, 16 * MIB);
     for (uint32_t node = 0; node < 2; node++)
