@@ -28,27 +28,45 @@ static uint32_t port_filter(uint32_t ndis)
     return filter;
 }
 
-static uint32_t take_control(struct netvsp *netvsp, const uint8_t *data,
-                             uint32_t bytes)
+static void add_answer(struct netvsp *netvsp,
+                       const struct netvsp_answer *answer)
 {
     uint32_t place =
         (netvsp->first_answer + netvsp->answer_count) % NETVSP_ANSWERS_MAX;
-    struct netvsp_answer *answer = &netvsp->answers[place];
+
+    netvsp->answers[place] = *answer;
+    netvsp->answer_count++;
+}
+
+/* A guest that brings its interface up is told of the link. */
+static void change_filter(struct netvsp *netvsp, uint32_t before)
+{
+    uint32_t filter = netvsp->rndis.filter;
+
+    vswitch_set_filter(netvsp->port, port_filter(filter));
+    if (before == 0)
+        netvsp->tell_link = true;
+    else if (filter == 0)
+        netvsp->tell_link = false;
+}
+
+static uint32_t take_control(struct netvsp *netvsp, const uint8_t *data,
+                             uint32_t bytes)
+{
     struct vswitch_counts counts = vswitch_counts(netvsp->port);
     uint32_t before = netvsp->rndis.filter;
+    struct netvsp_answer answer;
 
-    if (netvsp->answer_count == NETVSP_ANSWERS_MAX)
+    if (netvsp->answer_count == NETVSP_ANSWERS_MAX &&
+        rndis_has_answer(data, bytes))
         return NETVSP_STATUS_BUSY;
-    if (!rndis_control(&netvsp->rndis, &counts, data, bytes, answer->data,
-                       &answer->bytes))
+    if (!rndis_control(&netvsp->rndis, &counts, data, bytes, answer.data,
+                       &answer.bytes))
         return NETVSP_STATUS_INVALID_PACKET;
-    if (answer->bytes > 0)
-        netvsp->answer_count++;
-    if (netvsp->rndis.filter != before) {
-        vswitch_set_filter(netvsp->port, port_filter(netvsp->rndis.filter));
-        /* The guest brings its interface up, and is told of the link. */
-        netvsp->tell_link = before == 0;
-    }
+    if (answer.bytes > 0)
+        add_answer(netvsp, &answer);
+    if (netvsp->rndis.filter != before)
+        change_filter(netvsp, before);
     return NETVSP_STATUS_SUCCESS;
 }
 
@@ -74,9 +92,12 @@ static uint32_t take_packets(struct netvsp *netvsp, struct hv_context *context,
 
         cost_note(context->bill, COST_NETVSP_RNDIS, 1);
         if (i == RNDIS_PACKETS_PER_MESSAGE ||
-            !rndis_parse_packet(data, bytes, &packet) || packet.offloads ||
-            !frame_fits(&packet))
+            !rndis_parse_packet(data, bytes, &packet))
             return NETVSP_STATUS_INVALID_PACKET;
+        if (packet.offloads || !frame_fits(&packet)) {
+            vswitch_refuse(netvsp->port);
+            return NETVSP_STATUS_INVALID_PACKET;
+        }
         /* A false source is the switch's to count, and nobody's to know. */
         vswitch_send(netvsp->port, context, packet.frame, packet.frame_bytes,
                      packet.tagged, packet.tag);

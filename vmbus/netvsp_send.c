@@ -109,15 +109,17 @@ static uint32_t find_slot(const struct netvsp *netvsp)
     return slot;
 }
 
-/**
- * Puts an RNDIS message of two parts into a section and tells the guest.
- * False: there is no room, and it has to be tried again. What the guest's
- * buffer does not take, because it is gone, is lost.
- */
-static bool send_rndis(struct netvsp *netvsp, struct hv_context *context,
-                       uint32_t channel_type, const void *head,
-                       uint32_t head_bytes, const void *rest,
-                       uint32_t rest_bytes)
+enum sent {
+    SENT,
+    SENT_NOWHERE, /* the guest's buffer is gone: lost */
+    SENT_LATER,   /* there is no room: to be tried again */
+};
+
+/** Puts an RNDIS message of two parts into a section and tells the guest. */
+static enum sent send_rndis(struct netvsp *netvsp, struct hv_context *context,
+                            uint32_t channel_type, const void *head,
+                            uint32_t head_bytes, const void *rest,
+                            uint32_t rest_bytes)
 {
     const struct vmbus_gpadl *gpadl =
         vmbus_channel_gpadl(netvsp->channel, netvsp->receive.gpadl_id);
@@ -138,25 +140,25 @@ static bool send_rndis(struct netvsp *netvsp, struct hv_context *context,
         !vmbus_gpadl_write(gpadl, context, range.offset, head, head_bytes) ||
         !vmbus_gpadl_write(gpadl, context, range.offset + head_bytes, rest,
                            rest_bytes))
-        return true;
+        return SENT_NOWHERE;
     netvsp->refused = !vmbus_channel_send_transfer_pages(
         netvsp->channel, context, netvsp->receive.id, &range, 1,
         (uint64_t)netvsp->buffer_number << 32 | slot, &message,
         message_bytes(netvsp));
     if (netvsp->refused)
-        return false;
+        return SENT_LATER;
     netvsp->busy[slot / 64] |= UINT64_C(1) << slot % 64;
     netvsp->busy_count++;
     netvsp->next_slot = (slot + 1) % netvsp->receive.sections;
-    return true;
+    return SENT;
 }
 
 static void send_answer(struct netvsp *netvsp, struct hv_context *context)
 {
     const struct netvsp_answer *answer = &netvsp->answers[netvsp->first_answer];
 
-    if (!send_rndis(netvsp, context, NETVSP_CHANNEL_CONTROL, answer->data,
-                    answer->bytes, NULL, 0))
+    if (send_rndis(netvsp, context, NETVSP_CHANNEL_CONTROL, answer->data,
+                   answer->bytes, NULL, 0) == SENT_LATER)
         return;
     netvsp->first_answer = (netvsp->first_answer + 1) % NETVSP_ANSWERS_MAX;
     netvsp->answer_count--;
@@ -168,7 +170,7 @@ static void send_link(struct netvsp *netvsp, struct hv_context *context)
     uint32_t bytes = rndis_indicate(RNDIS_STATUS_CONNECT, data);
 
     if (send_rndis(netvsp, context, NETVSP_CHANNEL_CONTROL, data, bytes, NULL,
-                   0))
+                   0) != SENT_LATER)
         netvsp->tell_link = false;
 }
 
@@ -183,9 +185,17 @@ static void send_frame(struct netvsp *netvsp, struct hv_context *context)
         return;
     head_bytes =
         rndis_build_packet(frame->bytes, frame->tagged, frame->tag, head);
-    if (send_rndis(netvsp, context, NETVSP_CHANNEL_DATA, head, head_bytes,
-                   frame->data, frame->bytes))
+    switch (send_rndis(netvsp, context, NETVSP_CHANNEL_DATA, head, head_bytes,
+                       frame->data, frame->bytes)) {
+    case SENT:
         vswitch_take(netvsp->port);
+        break;
+    case SENT_NOWHERE:
+        vswitch_lose(netvsp->port);
+        break;
+    case SENT_LATER:
+        break;
+    }
 }
 
 void netvsp_send_next(struct netvsp *netvsp, struct hv_context *context)

@@ -248,6 +248,14 @@ bool rndis_control(struct rndis *rndis, const struct vswitch_counts *counts,
     return false;
 }
 
+bool rndis_has_answer(const uint8_t *message, uint32_t bytes)
+{
+    struct rndis_header header;
+
+    return !get(message, bytes, &header, sizeof(header)) ||
+           header.type != RNDIS_HALT;
+}
+
 uint32_t rndis_indicate(uint32_t status, uint8_t *out)
 {
     struct indication indication = {.status = status};

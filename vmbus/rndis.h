@@ -81,6 +81,10 @@ bool rndis_control(struct rndis *rndis, const struct vswitch_counts *counts,
                    const uint8_t *message, uint32_t bytes, uint8_t *reply,
                    uint32_t *reply_bytes);
 
+/** Whether a control message has an answer, unless it is malformed: all have,
+ *  but HALT. */
+bool rndis_has_answer(const uint8_t *message, uint32_t bytes);
+
 /** Writes an indication without data, such as RNDIS_STATUS_CONNECT, to `out`
  *  (RNDIS_REPLY_BYTES_MAX) and returns its size. */
 uint32_t rndis_indicate(uint32_t status, uint8_t *out);

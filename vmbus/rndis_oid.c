@@ -38,7 +38,9 @@ struct link_state {
 };
 
 /* NDIS_OFFLOAD by revision; all of it but the header is 0: not supported. */
-static const uint16_t offload_bytes[] = {[1] = 112, [2] = 144, [3] = 156};
+#define OFFLOAD_BYTES_MAX 156
+static const uint16_t offload_bytes[] = {
+    [1] = 112, [2] = 144, [3] = OFFLOAD_BYTES_MAX};
 
 /* NDIS_OFFLOAD_PARAMETERS, behind its header: one byte for each kind of
  * offload, 0 as it is, 1 off; but four of them are flags. */
@@ -246,6 +248,7 @@ static const struct oid_def oids[] = {
 #define OID_COUNT (sizeof(oids) / sizeof(oids[0]))
 
 static_assert(sizeof(uint32_t) * OID_COUNT <= RNDIS_RESULT_BYTES_MAX &&
+                  OFFLOAD_BYTES_MAX <= RNDIS_RESULT_BYTES_MAX &&
                   RNDIS_GROUPS_MAX * VSWITCH_ADDRESS_BYTES <=
                       RNDIS_RESULT_BYTES_MAX,
               "the longest results fit");

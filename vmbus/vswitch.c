@@ -217,6 +217,12 @@ static void count_frame(struct vswitch_port *port, enum pc_nic_cell directed,
     pc_nic_add(&port->counters, cell, 1);
 }
 
+static void count_drop(struct vswitch_port *port)
+{
+    port->counts.drops++;
+    pc_nic_add(&port->counters, PC_NIC_DROPPED_INCOMING, 1);
+}
+
 static void lose_queue(struct vswitch_port *port)
 {
     for (uint32_t i = 0; i < port->count; i++)
@@ -288,8 +294,7 @@ static void enqueue(struct vswitch_port *port, struct vswitch_frame *frame,
     uint32_t place = port->count;
 
     if (port->count == VSWITCH_QUEUE_FRAMES) {
-        port->counts.drops++;
-        pc_nic_add(&port->counters, PC_NIC_DROPPED_INCOMING, 1);
+        count_drop(port);
         return;
     }
     while (place > 0) {
@@ -352,10 +357,15 @@ static struct vswitch_frame *copy_frame(const uint8_t *data, uint32_t bytes,
     return frame;
 }
 
-static bool refuse(struct vswitch_port *port)
+void vswitch_refuse(struct vswitch_port *port)
 {
     port->counts.sends_refused++;
     pc_nic_add(&port->counters, PC_NIC_DROPPED_OUTGOING, 1);
+}
+
+static bool refuse(struct vswitch_port *port)
+{
+    vswitch_refuse(port);
     return false;
 }
 
@@ -401,9 +411,16 @@ const struct vswitch_frame *vswitch_peek(const struct vswitch_port *port,
                                                             : NULL;
 }
 
+static void remove_first(struct vswitch_port *port)
+{
+    release(port->queue[port->first].frame);
+    port->first = (port->first + 1) % VSWITCH_QUEUE_FRAMES;
+    port->count--;
+}
+
 void vswitch_take(struct vswitch_port *port)
 {
-    struct vswitch_frame *frame;
+    const struct vswitch_frame *frame;
 
     CHECK(port->count > 0);
     frame = port->queue[port->first].frame;
@@ -412,9 +429,14 @@ void vswitch_take(struct vswitch_port *port)
     count_frame(port, PC_NIC_DIRECTED_RECEIVED, PC_NIC_BROADCAST_RECEIVED,
                 PC_NIC_MULTICAST_RECEIVED, address_number(frame->data));
     pc_nic_add(&port->counters, PC_NIC_BYTES_RECEIVED, frame->bytes);
-    port->first = (port->first + 1) % VSWITCH_QUEUE_FRAMES;
-    port->count--;
-    release(frame);
+    remove_first(port);
+}
+
+void vswitch_lose(struct vswitch_port *port)
+{
+    CHECK(port->count > 0);
+    count_drop(port);
+    remove_first(port);
 }
 
 cycles_t vswitch_next(const struct vswitch_port *port)

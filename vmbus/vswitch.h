@@ -59,8 +59,10 @@ struct vswitch_frame {
 struct vswitch_counts {
     uint64_t frames_sent, bytes_sent; /* by the port's owner into the switch */
     uint64_t frames_received, bytes_received; /* taken by the owner */
-    uint64_t sends_refused; /* too short, too long, a false source */
-    uint64_t drops;         /* for this port, whose queue was full */
+    uint64_t sends_refused; /* too short, too long, a false source; and those
+                               that the owner refused */
+    uint64_t drops;         /* for this port: its queue was full, or its owner
+                               could not receive them */
 };
 
 struct vswitch;
@@ -107,8 +109,12 @@ bool vswitch_send(struct vswitch_port *port, struct hv_context *context,
  *  valid until vswitch_take() or anything that loses it. */
 const struct vswitch_frame *vswitch_peek(const struct vswitch_port *port,
                                          cycles_t now);
-/** The frame that vswitch_peek() returned is received. */
+/** The owner does not let a frame into the switch; counted as refused. */
+void vswitch_refuse(struct vswitch_port *port);
+
+/** The frame that vswitch_peek() returned is received, or lost. */
 void vswitch_take(struct vswitch_port *port);
+void vswitch_lose(struct vswitch_port *port);
 
 /** When the first frame that waits has arrived; CYCLES_NEVER: none waits. */
 cycles_t vswitch_next(const struct vswitch_port *port);

@@ -75,14 +75,14 @@ static void every_version_is_agreed_to_and_no_other(void **state)
 
 static void messages_are_longer_from_6_1_on(void **state)
 {
-    const uint32_t revoke[] = {NETVSP_SUB_CHANNEL, 1, 3};
+    const uint32_t wanted[] = {NETVSP_SUB_CHANNEL, 1, 3};
 
     (void)state;
     guest_connect(alice, NETVSP_VERSION_6);
-    assert_true(guest_message(alice, revoke, 3));
+    assert_true(guest_message(alice, wanted, 3));
     assert_int_equal(guest_take(alice)->bytes, 0x1c);
     guest_connect(bob, NETVSP_VERSION_61);
-    assert_true(guest_message(bob, revoke, 3));
+    assert_true(guest_message(bob, wanted, 3));
     assert_int_equal(guest_take(bob)->bytes, 0x28);
 }
 
@@ -215,13 +215,32 @@ static void what_is_not_there_is_answered_all_the_same(void **state)
 static void a_message_that_is_too_short_breaks_the_protocol(void **state)
 {
     const uint32_t init[] = {NETVSP_INIT, NETVSP_VERSION_61, NETVSP_VERSION_61};
-    const uint32_t rndis[] = {NETVSP_SEND_RNDIS_PACKET, 0, 0};
+    static const struct {
+        uint32_t type, words; /* behind the type, that have to be there */
+    } messages[] = {
+        {NETVSP_SEND_NDIS_VERSION, 2},
+        {NETVSP_SEND_RECEIVE_BUFFER, 2},
+        {NETVSP_REVOKE_RECEIVE_BUFFER, 1},
+        {NETVSP_SEND_SEND_BUFFER, 2},
+        {NETVSP_REVOKE_SEND_BUFFER, 1},
+        {NETVSP_SEND_RNDIS_PACKET, 3},
+        {NETVSP_SEND_NDIS_CONFIG, 4},
+        {NETVSP_SWITCH_DATA_PATH, 1},
+        {NETVSP_OID_QUERY, 2},
+        {NETVSP_SUB_CHANNEL, 2},
+    };
 
     (void)state;
     assert_false(guest_message(alice, init, 0));
     assert_false(guest_message(alice, init, 2));
-    guest_connect(alice, NETVSP_VERSION_61);
-    assert_false(guest_message(alice, rndis, 3));
+    for (unsigned i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+        const uint32_t words[8] = {messages[i].type};
+
+        guest_connect(alice, NETVSP_VERSION_61);
+        assert_false(guest_message(alice, words, messages[i].words));
+        guest_close(alice);
+        guest_open(alice);
+    }
 }
 
 /* Life. */
@@ -251,6 +270,43 @@ static void bringing_the_interface_up_tells_of_the_link(void **state)
     guest_run(alice, cycles(1));
     guest_take(alice);
     assert_false(guest_has(alice)); /* it was up */
+}
+
+static void another_filter_does_not_keep_the_link_a_secret(void **state)
+{
+    struct guest_sent packet;
+    uint32_t words[5];
+    uint32_t bytes;
+
+    (void)state;
+    guest_bring_up(alice, NETVSP_VERSION_61);
+    set_filter(alice, 0);
+    guest_run(alice, cycles(1));
+    guest_take(alice);
+    set_filter(alice, RNDIS_FILTER_DIRECTED);
+    set_filter(alice, RNDIS_FILTER_PROMISCUOUS);
+    guest_run(alice, cycles(1));
+    guest_take(alice); /* both answers */
+    guest_take(alice);
+    memcpy(words, guest_receive(alice, &bytes, &packet), sizeof(words));
+    assert_int_equal(words[0], RNDIS_INDICATE);
+    assert_false(guest_has(alice));
+}
+
+static void a_halt_needs_no_place_for_an_answer(void **state)
+{
+    const uint32_t halt[] = {RNDIS_HALT, 12, 9};
+    uint32_t status = NETVSP_STATUS_SUCCESS;
+
+    (void)state;
+    guest_bring_up(alice, NETVSP_VERSION_61);
+    for (unsigned i = 0; i < 100 && status == NETVSP_STATUS_SUCCESS; i++)
+        status = set_filter(alice, RNDIS_FILTER_DIRECTED);
+    assert_int_equal(status, NETVSP_STATUS_BUSY);
+    assert_int_equal(
+        guest_send_rndis(alice, NETVSP_CHANNEL_CONTROL, halt, sizeof(halt)),
+        NETVSP_STATUS_SUCCESS);
+    assert_int_equal(guest_send_mark(alice, bob, 1), NETVSP_STATUS_FAILURE);
 }
 
 /* Each bit lets through what it names, and nothing else. */
@@ -461,6 +517,8 @@ int main(void)
         TEST(what_is_not_there_is_answered_all_the_same),
         TEST(a_message_that_is_too_short_breaks_the_protocol),
         TEST(bringing_the_interface_up_tells_of_the_link),
+        TEST(another_filter_does_not_keep_the_link_a_secret),
+        TEST(a_halt_needs_no_place_for_an_answer),
         TEST(the_filter_is_the_ports),
         TEST(an_adapter_tells_its_address_and_speed),
         TEST(a_guest_that_is_down_receives_nothing),

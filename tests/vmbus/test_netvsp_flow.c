@@ -235,6 +235,7 @@ static void jumbo_frames_are_refused(void **state)
     bytes = guest_frame(data, bob->address, alice->address, 13, 1);
     assert_int_equal(guest_send_rndis(alice, NETVSP_CHANNEL_DATA, data, bytes),
                      NETVSP_STATUS_INVALID_PACKET);
+    assert_int_equal(netvsp_counts(alice->offer.device).sends_refused, 2);
 }
 
 static void a_guest_cannot_speak_for_another(void **state)
@@ -550,6 +551,8 @@ static void a_send_buffer_taken_back_is_not_read_any_more(void **state)
 
 static void buffers_that_vanish_lose_frames_and_no_more(void **state)
 {
+    struct guest_sent packet;
+
     (void)state;
     guest_bring_up(alice, NETVSP_VERSION_61);
     guest_bring_up(bob, NETVSP_VERSION_61);
@@ -557,12 +560,16 @@ static void buffers_that_vanish_lose_frames_and_no_more(void **state)
     bob->buffers_gone = true;
     guest_run(bob, cycles(5));
     assert_false(guest_has(bob));
+    assert_int_equal(netvsp_counts(bob->offer.device).frames_received, 0);
+    assert_int_equal(netvsp_counts(bob->offer.device).drops, 1);
     assert_int_equal(guest_send_mark(bob, alice, 1),
                      NETVSP_STATUS_INVALID_PACKET);
     bob->buffers_gone = false;
     assert_int_equal(guest_send_mark(alice, bob, 2), NETVSP_STATUS_SUCCESS);
     guest_run(bob, cycles(6));
-    assert_true(guest_has(bob));
+    assert_int_equal(guest_receive_mark(bob, &packet), 2);
+    assert_false(guest_has(bob));
+    assert_int_equal(netvsp_counts(bob->offer.device).frames_received, 1);
 }
 
 int main(void)

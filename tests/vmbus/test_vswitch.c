@@ -408,6 +408,18 @@ static void what_passes_is_counted_by_kind_and_direction(void **state)
     assert_int_equal(receiver->cell[PC_NIC_DROPPED_OUTGOING], 0);
 }
 
+static uint32_t copies_of(uint32_t frame_bytes)
+{
+    uint8_t frame[VSWITCH_FRAME_BYTES_MAX] = {0};
+    struct vswitch_address source = own(0);
+
+    memcpy(frame + sizeof(source), source.byte, sizeof(source));
+    bill = (struct cost_bill){0};
+    assert_true(
+        vswitch_send(station[0].port, &context, frame, frame_bytes, false, 0));
+    return cost_count(&bill, COST_VSWITCH_COPY);
+}
+
 static void work_is_billed_by_frame_port_and_byte(void **state)
 {
     (void)state;
@@ -415,6 +427,8 @@ static void work_is_billed_by_frame_port_and_byte(void **state)
     assert_int_equal(cost_count(&bill, COST_VSWITCH_FRAME), 1);
     assert_int_equal(cost_count(&bill, COST_VSWITCH_DELIVERY), 2);
     assert_int_equal(cost_count(&bill, COST_VSWITCH_COPY), 1);
+    assert_int_equal(copies_of(65), 2);
+    assert_int_equal(copies_of(1500), 24);
 }
 
 int main(void)
