@@ -49,6 +49,9 @@ static void on_shutdown(void *owner, struct hv_context *context,
 void vmms_ask_shutdown(struct vm *vm, struct hv_context *context)
 {
     cost_note(context->bill, COST_VMMS_OPERATION, 1);
+    if (vm->shutdown &&
+        ic_shutdown_outcome(vm->shutdown, NULL) == IC_SHUTDOWN_ASKED)
+        return; /* once is enough: it has time to answer */
     if (!vm->shutdown ||
         !ic_shutdown_request(vm->shutdown, context, IC_SHUTDOWN_POWER_OFF,
                              false, SHUTDOWN_TIMEOUT_SECONDS))

@@ -44,9 +44,13 @@ static bool send_message(struct ic *ic, struct hv_context *context,
 
     CHECK(bytes <= sizeof(message.body));
     memcpy(message.body, body, bytes);
-    if (!vmbus_channel_send(
-            ic->channel, context, VMBUS_PACKET_IN_BAND, 0, 0, &message,
-            (uint32_t)(sizeof(message.pipe) + sizeof(message.header)) + bytes))
+    /* Else the room that is waited for would bring a second question. */
+    if (ic->refused)
+        return false;
+    ic->refused = !vmbus_channel_send(
+        ic->channel, context, VMBUS_PACKET_IN_BAND, 0, 0, &message,
+        (uint32_t)(sizeof(message.pipe) + sizeof(message.header)) + bytes);
+    if (ic->refused)
         return false;
     cost_note(context->bill, COST_IC_MESSAGE, 1);
     ic->transaction_id++;
@@ -125,6 +129,7 @@ static void forget_channel(struct ic *ic, struct hv_context *context)
 {
     ic->channel = NULL;
     ic->state = IC_CLOSED;
+    ic->refused = false;
     ic->asked = false;
     ic->framework_version = IC_VERSION(0, 0);
     ic->message_version = IC_VERSION(0, 0);
@@ -213,6 +218,7 @@ static void on_room(void *device, struct vmbus_channel *channel,
     struct ic *ic = device;
 
     (void)channel;
+    ic->refused = false;
     if (ic->state == IC_READY)
         ic->service->act(ic, context);
     else

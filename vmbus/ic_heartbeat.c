@@ -14,8 +14,9 @@ struct ic_heartbeat {
     struct ic ic;
     uint64_t sequence; /* of the one sent last */
     bool waiting;      /* for its answer, or for that of one before */
-    unsigned missed;   /* in a row */
-    bool contact;      /* there has been an answer */
+    cycles_t period_end;
+    unsigned missed; /* in a row */
+    bool contact;    /* there has been an answer */
     uint32_t application_state;
 };
 
@@ -36,13 +37,18 @@ static void beat(struct ic *ic, struct hv_context *context)
     struct ic_heartbeat *heartbeat = from_ic(ic);
     struct heartbeat_body body = {.sequence = heartbeat->sequence + 1};
 
-    if (heartbeat->waiting && heartbeat->missed < IC_HEARTBEATS_LOST)
+    /* Once a period, though it may be there is room for it in between. */
+    if (heartbeat->waiting &&
+        !cycles_before(context->now, heartbeat->period_end) &&
+        heartbeat->missed < IC_HEARTBEATS_LOST)
         heartbeat->missed++;
     if (ic_ask(ic, context, &body, sizeof(body))) {
         heartbeat->sequence++;
         heartbeat->waiting = true;
     }
-    ic_wake_in(ic, context, IC_HEARTBEAT_NS);
+    heartbeat->period_end =
+        cycles_add(context->now, clock_from_ns(ic->clock, IC_HEARTBEAT_NS));
+    vmbus_channel_wake_at(ic->channel, heartbeat->period_end);
 }
 
 /* The guest counts, to show that it is it who answers. */

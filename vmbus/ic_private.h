@@ -37,7 +37,8 @@ struct ic {
     struct vmbus_channel *channel; /* borrowed; NULL: not open */
     enum ic_state state;
     struct ic_wire_version framework_version, message_version;
-    bool asked; /* and not answered yet */
+    bool refused; /* there was no room for a question: there will be */
+    bool asked;   /* and not answered yet */
     uint8_t transaction_id;
     struct ic_counts counts;
 };

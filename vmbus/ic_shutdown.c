@@ -26,6 +26,7 @@ struct ic_shutdown {
     uint32_t status;
     uint32_t flags, timeout_s; /* of the request */
     bool sent;                 /* and not only wanted: there was room */
+    cycles_t deadline;         /* for its answer */
 };
 
 static struct ic_shutdown *from_ic(struct ic *ic)
@@ -42,7 +43,7 @@ static void end(struct ic_shutdown *shutdown, struct hv_context *context,
         shutdown->done(shutdown->owner, context, outcome, status);
 }
 
-/* Sends what is wanted; what was sent before has not been answered in time. */
+/* Sends what is wanted, unless it is too late for that or for an answer. */
 static void act(struct ic *ic, struct hv_context *context)
 {
     struct ic_shutdown *shutdown = from_ic(ic);
@@ -52,13 +53,13 @@ static void act(struct ic *ic, struct hv_context *context)
 
     if (shutdown->outcome != IC_SHUTDOWN_ASKED)
         return;
-    if (shutdown->sent) {
+    if (!cycles_before(context->now, shutdown->deadline)) {
         ic->asked = false;
         end(shutdown, context, IC_SHUTDOWN_NO_ANSWER, 0);
         return;
     }
-    shutdown->sent = ic_ask(ic, context, &body, sizeof(body));
-    ic_wake_in(ic, context, IC_ANSWER_NS);
+    if (!shutdown->sent)
+        shutdown->sent = ic_ask(ic, context, &body, sizeof(body));
 }
 
 static void take_answer(struct ic *ic, struct hv_context *context,
@@ -126,6 +127,9 @@ bool ic_shutdown_request(struct ic *ic, struct hv_context *context,
     shutdown->flags = flags[kind] | (force ? FLAG_FORCE : 0);
     shutdown->timeout_s = timeout_s;
     shutdown->sent = false;
+    shutdown->deadline =
+        cycles_add(context->now, clock_from_ns(ic->clock, IC_ANSWER_NS));
+    vmbus_channel_wake_at(ic->channel, shutdown->deadline);
     act(ic, context);
     return true;
 }

@@ -474,6 +474,42 @@ static void no_answer_is_one_after_a_time(void **state)
                                     false, 0));
 }
 
+static void a_question_that_finds_no_room_has_an_outcome_too(void **state)
+{
+    (void)state;
+    begin(ic_shutdown_create(clock_1ghz, on_done, &done), 3, 2);
+    channel->room = 0;
+    assert_true(ic_shutdown_request(ic, &fake.context, IC_SHUTDOWN_POWER_OFF,
+                                    false, 0));
+    wait_ns(IC_ANSWER_NS - 1);
+    assert_int_equal(done.count, 0);
+    wait_ns(1);
+    assert_int_equal(done.count, 1);
+    assert_int_equal(done.outcome, IC_SHUTDOWN_NO_ANSWER);
+    fake_make_room(channel, 5);
+    assert_int_equal(questions(), 0); /* nobody wants it any more */
+    assert_true(ic_shutdown_request(ic, &fake.context, IC_SHUTDOWN_POWER_OFF,
+                                    false, 0));
+    assert_int_equal(questions(), 1);
+}
+
+/* The ring has emptied, and room() is still to be called. */
+static void room_that_is_waited_for_brings_one_question(void **state)
+{
+    (void)state;
+    begin(ic_heartbeat_create(clock_1ghz), 3, 0);
+    assert_int_equal(questions(), 1);
+    answer_heartbeat();
+    channel->room = 0;
+    wait_ns(IC_HEARTBEAT_NS);
+    assert_int_equal(questions(), 0);
+    channel->room = 5;
+    wait_ns(IC_HEARTBEAT_NS);
+    assert_int_equal(questions(), 0);
+    fake_make_room(channel, 1);
+    assert_int_equal(questions(), 1);
+}
+
 static void a_channel_that_closes_does_not_answer(void **state)
 {
     (void)state;
@@ -592,6 +628,8 @@ int main(void)
         T(what_is_asked_for_is_in_the_flags),
         T(a_refusal_is_told),
         T(no_answer_is_one_after_a_time),
+        T(a_question_that_finds_no_room_has_an_outcome_too),
+        T(room_that_is_waited_for_brings_one_question),
         T(a_channel_that_closes_does_not_answer),
         T(switching_off_is_no_answer_to_tell),
         T(one_request_at_a_time_and_only_when_ready),
