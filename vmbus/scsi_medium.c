@@ -143,7 +143,7 @@ static int unmap_list(struct scsi_command *command, uint8_t *list)
         scsi_fail(command, SCSI_LIST_LENGTH_ERROR);
         return -1;
     }
-    command->result.bytes = size;
+    command->result.bytes = copied;
     return (int)descriptors;
 }
 
