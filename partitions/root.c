@@ -340,6 +340,13 @@ static bool work_ask_for(struct root_work *work)
     return true;
 }
 
+struct hv_context root_event_context(const struct root *root, cycles_t now)
+{
+    const struct hypervisor *hv = root->hv;
+
+    return hv->current ? *hv->current : vp_event_context(hv->root->vps[0], now);
+}
+
 void root_queue_dpc(struct root *root, struct hv_context *context,
                     struct root_work *dpc)
 {

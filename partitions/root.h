@@ -110,6 +110,10 @@ void root_read_event_flags(struct root *root, uint32_t vp,
                            uint64_t flags[ROOT_EVENT_WORDS]);
 void root_clear_event_flag(struct root *root, uint32_t vp, uint32_t flag);
 
+/** Where an event at `now` has its effect: in the work that is under way, if
+ *  there is any; else at the first root VP, and no LP executes it. */
+struct hv_context root_event_context(const struct root *root, cycles_t now);
+
 /** Queues a DPC on the root VP of the context (or the first, if none). It comes
  *  before any thread, also one that is in the middle of its work there. */
 void root_queue_dpc(struct root *root, struct hv_context *context,

@@ -6,7 +6,6 @@
 
 #include "hypervisor/gpa_space.h"
 #include "hypervisor/partition.h"
-#include "hypervisor/vp.h"
 #include "partitions/vmbusr_private.h"
 #include "sim/core/check.h"
 
@@ -185,9 +184,7 @@ static bool send_first(struct vmbusr_bus *bus, struct hv_context *context)
 static void on_retry(void *context, cycles_t now)
 {
     struct vmbusr_bus *bus = context;
-    struct hypervisor *hv = bus->vmbusr->root->hv;
-    struct hv_context event =
-        hv->current ? *hv->current : vp_event_context(hv->root->vps[0], now);
+    struct hv_context event = root_event_context(bus->vmbusr->root, now);
 
     root_wake_thread(bus->vmbusr->root, &event, &bus->thread);
 }

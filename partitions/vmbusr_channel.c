@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "hypervisor/partition.h"
-#include "hypervisor/vp.h"
 #include "partitions/vmbusr_private.h"
 #include "sim/core/check.h"
 
@@ -45,9 +44,7 @@ static enum root_step serve(void *context, struct hv_context *hv_context)
 
 static void wake(struct vmbusr_channel *c, cycles_t now)
 {
-    struct hypervisor *hv = c->bus->vmbusr->root->hv;
-    struct hv_context context =
-        hv->current ? *hv->current : vp_event_context(hv->root->vps[0], now);
+    struct hv_context context = root_event_context(c->bus->vmbusr->root, now);
 
     root_wake_thread(c->bus->vmbusr->root, &context, &c->thread);
 }

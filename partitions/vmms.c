@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "hypervisor/partition.h"
-#include "hypervisor/vp.h"
 #include "partitions/vm_private.h"
 #include "sim/core/check.h"
 
@@ -264,9 +263,7 @@ static struct vm *vmms_vm(const struct vmms *vmms, uint32_t vm_number)
 /* Gives the VM's thread something to do. */
 static void vm_begin(struct vm *vm, cycles_t now, enum vm_state state)
 {
-    struct hypervisor *hv = vm->vmms->root->hv;
-    struct hv_context context =
-        hv->current ? *hv->current : vp_event_context(hv->root->vps[0], now);
+    struct hv_context context = root_event_context(vm->vmms->root, now);
 
     vm_set_state(vm, &context, state);
     root_wake_thread(vm->vmms->root, &context, &vm->thread);
@@ -297,9 +294,7 @@ void vmms_report(struct vm *vm, const char *why)
 void vmms_shutdown(struct vmms *vmms, uint32_t vm_number, cycles_t now)
 {
     struct vm *vm = vmms_vm(vmms, vm_number);
-    struct hypervisor *hv = vmms->root->hv;
-    struct hv_context context =
-        hv->current ? *hv->current : vp_event_context(hv->root->vps[0], now);
+    struct hv_context context = root_event_context(vmms->root, now);
 
     if (vm->state != VM_RUNNING) {
         vmms_report(vm, "it cannot be asked to shut down: it does not run");

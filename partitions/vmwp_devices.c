@@ -8,8 +8,6 @@
  * access, else the devices' thread, which also calls devices whose time has
  * come.
  */
-#include "hypervisor/partition.h"
-#include "hypervisor/vp.h"
 #include "partitions/platform.h"
 #include "partitions/vdev_i8042.h"
 #include "partitions/vdev_ioapic.h"
@@ -181,9 +179,7 @@ static enum root_step run_devices(void *context, struct hv_context *hv_context)
 
 void vmwp_devices_wake(struct vmwp *vmwp, cycles_t now)
 {
-    struct hypervisor *hv = vmwp->root->hv;
-    struct hv_context context =
-        hv->current ? *hv->current : vp_event_context(hv->root->vps[0], now);
+    struct hv_context context = root_event_context(vmwp->root, now);
 
     root_wake_thread(vmwp->root, &context, &vmwp->devices);
 }
