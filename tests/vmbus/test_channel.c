@@ -103,6 +103,7 @@ static void many_packets_go_around_the_rings(void **state)
 {
     struct world *world = *state;
     struct vmbus_packet_descriptor descriptor;
+    unsigned completed = 0;
     char text[32];
     char body[64];
 
@@ -113,13 +114,14 @@ static void many_packets_go_around_the_rings(void **state)
             fake_guest_run(&world->guest);
         while (fake_guest_get(&world->guest, &world->channel, &descriptor, body,
                               sizeof(body))) {
-            snprintf(text, sizeof(text), "number %u",
-                     (unsigned)descriptor.transaction_id);
+            snprintf(text, sizeof(text), "number %u", completed);
+            assert_int_equal(descriptor.transaction_id, completed);
             assert_string_equal(body, text);
+            completed++;
         }
     }
-    fake_guest_run(&world->guest);
     assert_int_equal(world->device.packets, 1000);
+    assert_int_equal(completed, 1000);
 }
 
 static void one_step_takes_one_packet(void **state)

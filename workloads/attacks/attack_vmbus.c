@@ -13,6 +13,9 @@
 
 #define OFFERS_MAX 16
 #define RING_PAGES 4
+/* Buffers that a host has to take, and more than it should. */
+#define LENT_MIN 1000
+#define LENT_MAX 20000
 
 static struct vmbus_offer offers[OFFERS_MAX];
 static size_t offer_count;
@@ -79,10 +82,12 @@ static void lending(void)
     uint32_t gpadl = 1;
 
     connect();
-    for (; gpadl < 20000; gpadl++) {
+    for (; gpadl < LENT_MAX; gpadl++) {
         if (vmbus_lend(&offers[gpadl % offer_count], page, 1, gpadl) != 0)
             break;
     }
+    if (gpadl < LENT_MIN || gpadl == LENT_MAX)
+        report_fail("the host takes %u buffers", gpadl);
     for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         const uint32_t open[37] = {
             VMBUS_OPEN_CHANNEL, 0, offers[0].relid, 1, ++gpadl, 0, 2};

@@ -55,12 +55,10 @@ static struct slot *slots;
 static uint64_t *event_flags;
 static struct post *post;
 static uint32_t connection;
-static volatile unsigned interrupts;
 
 static void handle(struct trap_frame *frame)
 {
     (void)frame;
-    interrupts++;
     apic_eoi();
 }
 
@@ -74,7 +72,6 @@ void vmbus_init(void)
 
 void vmbus_enable(void)
 {
-    interrupts = 0;
     x86_wrmsr(MSR_SIMP, (uintptr_t)slots | HV_PAGE_ENABLE);
     x86_wrmsr(MSR_SIEFP, (uintptr_t)event_flags | HV_PAGE_ENABLE);
     x86_wrmsr(MSR_SINT, VMBUS_VECTOR);
@@ -87,11 +84,6 @@ void vmbus_disable(void)
     x86_wrmsr(MSR_SCONTROL, 0);
     x86_wrmsr(MSR_SIEFP, 0);
     x86_wrmsr(MSR_SIMP, 0);
-}
-
-unsigned vmbus_interrupts(void)
-{
-    return interrupts;
 }
 
 /* While the host has not taken what was sent before, there may be no room. */

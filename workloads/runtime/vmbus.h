@@ -64,9 +64,6 @@ bool vmbus_receive(struct vmbus_message *message, uint64_t ns);
 /** The same for one of that type; others are dropped. */
 bool vmbus_receive_type(struct vmbus_message *message, uint32_t type);
 
-/** How often the vector came since vmbus_enable(). */
-unsigned vmbus_interrupts(void);
-
 /** InitiateContact by the connection that the version calls for, with the
  *  host's messages to go to VP `vp`. Returns the call's status. */
 uint16_t vmbus_initiate_contact(uint32_t version, uint32_t vp);
