@@ -178,12 +178,11 @@ enum hv_status hc_vp_clear_interrupt(struct hv_context *context,
     return HV_STATUS_SUCCESS;
 }
 
-/* A hint for schedulers; round robin has no use for it, so the call is only
- * counted (by the table in hypercall.c). */
+/* A hint for the scheduler, which may take it or not. */
 enum hv_status hc_vp_notify_long_spin_wait(struct hv_context *context,
                                            struct hc_call *call)
 {
-    (void)context;
     (void)call;
+    sched_spin(&context->hv->sched, context->vp, context->now);
     return HV_STATUS_SUCCESS;
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "hypervisor/cpu_group.h"
 #include "hypervisor/lp.h"
 #include "hypervisor/memory.h"
 #include "hypervisor/partition.h"
@@ -19,8 +20,13 @@ static enum sim_status create_lps(struct hypervisor *hv,
     if (count == 0)
         return sim_fail(error, SIM_BAD_SCENARIO,
                         "a host needs a logical processor");
+    if (count > LP_COUNT_MAX)
+        return sim_fail(error, SIM_BAD_SCENARIO,
+                        "%u logical processors: there can be %u", count,
+                        LP_COUNT_MAX);
     hv->lps = calloc(count, sizeof(*hv->lps));
-    if (!hv->lps)
+    hv->node_lps = calloc(config->node_count, sizeof(*hv->node_lps));
+    if (!hv->lps || !hv->node_lps)
         return sim_fail(error, SIM_NO_MEMORY,
                         "no memory for %u logical processors", count);
 
@@ -30,6 +36,8 @@ static enum sim_status create_lps(struct hypervisor *hv,
 
             lp->id = (lp_id_t){hv->lp_count++};
             lp->node = node;
+            lp->core = lp->id.v / hv->threads_per_core;
+            lp_set_add(&hv->node_lps[node], lp->id.v);
         }
     }
     return SIM_OK;
@@ -69,6 +77,8 @@ enum sim_status hypervisor_create(struct hypervisor **out,
     hv->events = events;
     hv->trace = trace;
     hv->node_count = config->node_count;
+    hv->threads_per_core =
+        config->threads_per_core ? config->threads_per_core : 1;
     if (create_parts(hv, config, error) != SIM_OK) {
         hypervisor_free(hv);
         return error->status;
@@ -107,9 +117,11 @@ void hypervisor_free(struct hypervisor *hv)
         partition_free(hv->partitions[hv->partition_count - 1]);
     free(hv->partitions);
     sched_fini(&hv->sched);
+    cpu_group_free_all(hv);
     engine_pool_free(hv->engines);
     memory_free(hv->memory);
     arena_free(hv->arena);
+    free(hv->node_lps);
     free(hv->lps);
     free(hv);
 }

@@ -20,6 +20,7 @@
 #include "sim/core/trace.h"
 #include "sim/core/types.h"
 
+struct cpu_group;
 struct hv_lp;
 struct hypercall;
 struct hv_memory;
@@ -46,13 +47,16 @@ struct hv_host {
     bool (*stop_wanted)(void *context);
     /** An LP that idled has a VP on its run list from time `at` on. */
     void (*lp_ready)(void *context, struct hv_lp *lp, cycles_t at);
+    /** A VP's wait has ended: it is dispatched. May be NULL. */
+    void (*vp_waited)(void *context, const struct sched_waited *waited);
     /** The VP has come to be, the root's included: its counters count from
      *  now on. */
     void (*vp_added)(void *context, struct hv_vp *vp);
     /** The VP is about to be freed: its counters have their last values. */
     void (*vp_gone)(void *context, struct hv_vp *vp);
-    /** The VP that runs has changed what is due when (by an access to its
-     *  APIC page, which is no intercept): its limit may have to come down. */
+    /** What is due when has changed for a VP that runs (by an access to its
+     *  APIC page, which is no intercept, or by its LP being called): its limit
+     *  may have to come down. */
     void (*limit_changed)(void *context, struct hv_vp *vp);
 };
 
@@ -65,6 +69,7 @@ struct hv_config {
     struct sim_clock clock;
     const struct hv_node_config *nodes; /* borrowed during creation */
     uint32_t node_count;
+    uint32_t threads_per_core; /* LPs of a core, by number; 0: as 1 */
     const struct hv_sched_ops *sched_ops;
     struct hv_sched_params sched_params;
 };
@@ -79,7 +84,10 @@ struct hypervisor {
     struct hv_memory *memory;    /* owns */
     struct hv_lp *lps;           /* owns, lp_count */
     uint32_t lp_count;
+    uint32_t threads_per_core;
     uint32_t node_count;
+    struct lp_set *node_lps;  /* owns, node_count */
+    struct cpu_group *groups; /* owns */
     struct hv_sched sched;
     struct hv_partition **partitions; /* owns; by creation order */
     uint32_t partition_count;

@@ -315,8 +315,8 @@ static struct hv_vp *receiver_here(const struct hv_vp *vp)
     for (uint32_t i = 0; vp->sched.lp && i < PARTITION_VP_COUNT_MAX; i++) {
         struct hv_vp *of_parent = parent->vps[i];
 
-        if (of_parent &&
-            of_parent->sched.pinned_lp == (int32_t)vp->sched.lp->id.v)
+        if (of_parent && of_parent->sched.ideal_lp == vp->sched.lp->id.v &&
+            sched_allows(of_parent, vp->sched.lp))
             return of_parent;
     }
     return NULL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hypervisor/lp.h"
 
+#include "hypervisor/cpu_group.h"
+#include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
@@ -8,11 +10,16 @@ bool lp_dispatch(struct hv_context *context)
 {
     struct hv_lp *lp = context->lp;
     struct hypervisor *hv = context->hv;
+    struct sched_choice choice;
 
     CHECK(!lp->vp);
-    lp->vp = sched_pick(&hv->sched, lp, lp->now, &lp->slice_end);
-    if (!lp->vp)
+    choice = sched_pick(&hv->sched, lp, lp->now);
+    if (!choice.vp)
         return false;
+    lp->vp = choice.vp;
+    lp->slice_end = choice.slice_end;
+    lp->not_before = choice.not_before;
+    lp->called = false;
 
     cost_note(context->bill, COST_SCHEDULE, 1);
     cost_note(context->bill, COST_VMENTRY, 1);
@@ -24,13 +31,26 @@ bool lp_dispatch(struct hv_context *context)
         cost_note(context->bill, COST_LP_WAKE, 1);
     if (lp->vp->sched.lp && lp->vp->sched.lp != lp)
         cost_note(context->bill, COST_LP_MIGRATION, 1);
+    sched_price_dispatch(&hv->sched, lp, lp->vp, context->bill);
     context->vp = lp->vp;
     return true;
 }
 
+cycles_t lp_starts_at(const struct hv_lp *lp)
+{
+    return cycles_max(lp->vp->sched.ready_since, lp->not_before);
+}
+
+cycles_t lp_uncharged(const struct hv_lp *lp)
+{
+    return cycles_before(lp->charged_at, lp->now)
+               ? cycles_sub(lp->now, lp->charged_at)
+               : cycles(0);
+}
+
 /* A ready VP waits for an LP in use by another, and then for the LP to wake
  * and switch: the two parts have counters of their own. */
-static void lp_account_wait(struct hv_lp *lp, struct hv_vp *vp)
+static void lp_account_wait(const struct hv_lp *lp, struct hv_vp *vp)
 {
     cycles_t ready = vp->sched.ready_since;
     cycles_t wait = cycles_sub(lp->now, ready);
@@ -43,6 +63,54 @@ static void lp_account_wait(struct hv_lp *lp, struct hv_vp *vp)
                    cycles_sub(wait, contention));
 }
 
+static enum sched_rule longest(const cycles_t *by_rule)
+{
+    unsigned longest = 0;
+
+    for (unsigned i = 1; i < SCHED_RULE_COUNT; i++) {
+        if (cycles_before(by_rule[longest], by_rule[i]))
+            longest = i;
+    }
+    return (enum sched_rule)longest;
+}
+
+/* Who had the LP, unless somebody else kept the VP out. */
+static void name_holder(const struct hv_lp *lp, const struct vp_wait *wait,
+                        struct sched_waited *waited)
+{
+    if (wait->holder_partition != 0) {
+        waited->holder_partition = wait->holder_partition;
+        waited->holder_vp = wait->holder_vp;
+    } else if (waited->rule != SCHED_RULE_WAKE &&
+               waited->rule != SCHED_RULE_CAP &&
+               waited->rule != SCHED_RULE_GROUP) {
+        waited->holder_partition = lp->last_partition;
+        waited->holder_vp = lp->last_index;
+    }
+}
+
+/* The LP was free from `free_since` on: what comes after that is its waking
+ * and switching. */
+static void lp_report_wait(const struct hv_context *context)
+{
+    struct hypervisor *hv = context->hv;
+    const struct hv_lp *lp = context->lp;
+    struct hv_vp *vp = lp->vp;
+    struct sched_waited waited = {
+        .vp = vp,
+        .lp = lp,
+        .ready = vp->sched.ready_since,
+        .dispatched = lp->now,
+    };
+
+    if (!hv->host.vp_waited)
+        return;
+    sched_wait_end(vp, lp->free_since, lp->now, waited.by_rule);
+    waited.rule = longest(waited.by_rule);
+    name_holder(lp, &vp->sched.wait, &waited);
+    hv->host.vp_waited(hv->host.context, &waited);
+}
+
 void lp_start(struct hv_context *context)
 {
     struct hv_lp *lp = context->lp;
@@ -50,6 +118,7 @@ void lp_start(struct hv_context *context)
 
     CHECK(vp && !cycles_before(lp->now, vp->sched.ready_since));
     lp_account_wait(lp, vp);
+    lp_report_wait(context);
     pc_vp_add(&vp->counters, PC_VP_DISPATCHES, 1);
     if (vp->sched.lp && vp->sched.lp != lp)
         pc_vp_add(&vp->counters, PC_VP_MIGRATIONS, 1);
@@ -60,45 +129,63 @@ void lp_start(struct hv_context *context)
                      cycles_sub(lp->now, vp->sched.ready_since).v);
     vp->sched.lp = lp;
     lp->last_vp = vp->number + 1;
+    lp->last_partition = vp->partition->id.v;
+    lp->last_index = vp->index.v;
     lp->dispatched_at = lp->now;
+    lp->charged_at = lp->now;
     vp_set_state(context, vp, VP_RUNNING);
+    if (vp->partition->sched.group)
+        vp->partition->sched.group->running++;
+}
+
+static void lp_charge(struct hv_lp *lp, struct hv_vp *vp)
+{
+    cycles_t ran = lp_uncharged(lp);
+
+    lp->charged_at = lp->now;
+    sched_charge(&vp->hv->sched, vp, ran, lp->now);
 }
 
 void lp_undispatch(struct hv_context *context)
 {
     struct hv_lp *lp = context->lp;
     struct hv_vp *vp = lp->vp;
-    cycles_t ran = cycles_sub(lp->now, lp->dispatched_at);
 
     CHECK(vp && vp->state == VP_RUNNING);
     context->now = lp->now;
-    hypervisor_trace(context, TRACE_UNDISPATCH, ran.v);
-    sched_account(&context->hv->sched, vp, ran);
+    hypervisor_trace(context, TRACE_UNDISPATCH,
+                     cycles_sub(lp->now, lp->dispatched_at).v);
+    lp_charge(lp, vp);
+    if (vp->partition->sched.group)
+        vp->partition->sched.group->running--;
     lp->vp = NULL;
     lp->free_since = lp->now;
 
     if (vp_runnable(vp)) {
         vp_set_state(context, vp, VP_READY);
-
-        struct hv_lp *to = sched_enqueue(&context->hv->sched, vp, lp->now);
-
-        if (to && to != lp) {
-            struct hypervisor *hv = context->hv;
-
-            hv->host.lp_ready(hv->host.context, to, lp->now);
-        }
-        return;
+        sched_enqueue(&context->hv->sched, vp, lp->now);
+    } else {
+        vp_rest(context, vp);
     }
-    vp_rest(context, vp);
+    vp->sched.yields = false;
 }
 
 bool lp_end_slice(struct hv_context *context)
 {
     struct hv_lp *lp = context->lp;
+    struct hv_vp *vp = lp->vp;
+    bool yields;
 
-    cost_note(context->bill, COST_TIMER_EXPIRY, 1);
+    cost_note(context->bill, lp->called ? COST_PHYSICAL_IPI : COST_TIMER_EXPIRY,
+              1);
     cost_note(context->bill, COST_SCHEDULE, 1);
-    pc_lp_add(&lp->counters, PC_LP_TIMER_INTERRUPTS, 1);
-    return sched_must_yield(&context->hv->sched, lp, lp->vp, lp->now,
-                            &lp->slice_end);
+    if (!lp->called)
+        pc_lp_add(&lp->counters, PC_LP_TIMER_INTERRUPTS, 1);
+    lp->called = false;
+    lp_charge(lp, vp);
+    yields =
+        sched_must_yield(&context->hv->sched, lp, vp, lp->now, &lp->slice_end);
+    if (!yields)
+        vp->sched.yields = false;
+    return yields;
 }

@@ -14,13 +14,19 @@
 struct hv_lp {
     lp_id_t id;
     uint32_t node;
+    uint32_t core;      /* LPs of one core are siblings (SMT) */
     cycles_t now;       /* local clock; while idle: when it went idle */
     struct hv_vp *vp;   /* running here; NULL while idle */
     cycles_t slice_end; /* of the running VP */
+    bool called;        /* to choose again: slice_end is when */
     cycles_t dispatched_at;
-    cycles_t free_since; /* when the VP before left */
-    uint32_t last_vp;    /* 1 + number of the VP that ran here before, which
-                            may be gone; 0: none */
+    cycles_t charged_at;     /* up to when the VP has been charged */
+    cycles_t free_since;     /* when the VP before left */
+    uint32_t last_vp;        /* 1 + number of the VP that ran here before, which
+                                may be gone; 0: none */
+    uint64_t last_partition; /* and whose it is, */
+    uint32_t last_index;     /* which of its VPs */
+    cycles_t not_before;     /* of the dispatch under way */
     struct pc_lp counters;
 };
 
@@ -28,9 +34,16 @@ struct hv_lp {
  * Asks the scheduler for a VP and puts it on the idle LP of the context.
  * Notes the switch on the bill. False if there is none: the LP idles. When
  * the VP became ready only after lp->now (clocks differ by up to the
- * synchronisation quantum), the caller lets the LP idle until then.
+ * synchronisation quantum), or may run only from a later time on
+ * (lp_starts_at()), the caller lets the LP idle until then.
  */
 bool lp_dispatch(struct hv_context *context);
+
+/** When the VP that lp_dispatch() has put on `lp` may begin. */
+cycles_t lp_starts_at(const struct hv_lp *lp);
+
+/** What the VP that runs on `lp` has used and not been charged for. */
+cycles_t lp_uncharged(const struct hv_lp *lp);
 
 /** The switch has been paid for: from now on the VP runs. Accounts the wait. */
 void lp_start(struct hv_context *context);
@@ -42,9 +55,9 @@ void lp_start(struct hv_context *context);
 void lp_undispatch(struct hv_context *context);
 
 /**
- * The slice of the running VP has ended: notes the timer interrupt and asks
- * the scheduler. True if the VP must make room (lp_undispatch()); else it has
- * a new slice.
+ * The slice of the running VP has ended, or its LP was called: notes the
+ * interrupt and asks the scheduler. True if the VP must make room
+ * (lp_undispatch()); else it has a new slice.
  */
 bool lp_end_slice(struct hv_context *context);
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "hypervisor/cpu_group.h"
 #include "hypervisor/intercept.h"
 #include "hypervisor/lp.h"
 #include "hypervisor/memory.h"
@@ -70,6 +71,7 @@ static struct hv_partition *allocate(struct hypervisor *hv,
     partition->sched = (struct partition_sched){
         .cap = PARTITION_CPU_SHARE_MAX,
         .weight = PARTITION_CPU_WEIGHT_DEFAULT,
+        .affinity = lp_set_first_of(hv->lp_count),
     };
     hv->partitions[hv->partition_count++] = partition;
     return partition;
@@ -81,6 +83,7 @@ static void forget(struct hv_partition *partition)
     struct hypervisor *hv = partition->hv;
     uint32_t i = 0;
 
+    cpu_group_leave(partition);
     while (hv->partitions[i] != partition)
         i++;
     for (hv->partition_count--; i < hv->partition_count; i++)
@@ -398,30 +401,9 @@ static uint64_t get_reserve(const struct hv_partition *partition)
     return partition->sched.reserve;
 }
 
-static enum hv_status set_reserve(struct hv_context *context,
-                                  struct hv_partition *partition,
-                                  uint64_t value)
-{
-    (void)context;
-    if (value > partition->sched.cap)
-        return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
-    partition->sched.reserve = value;
-    return HV_STATUS_SUCCESS;
-}
-
 static uint64_t get_cap(const struct hv_partition *partition)
 {
     return partition->sched.cap;
-}
-
-static enum hv_status set_cap(struct hv_context *context,
-                              struct hv_partition *partition, uint64_t value)
-{
-    (void)context;
-    if (value < partition->sched.reserve)
-        return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
-    partition->sched.cap = value;
-    return HV_STATUS_SUCCESS;
 }
 
 static uint64_t get_weight(const struct hv_partition *partition)
@@ -429,12 +411,11 @@ static uint64_t get_weight(const struct hv_partition *partition)
     return partition->sched.weight;
 }
 
-static enum hv_status set_weight(struct hv_context *context,
-                                 struct hv_partition *partition, uint64_t value)
+static uint64_t get_group(const struct hv_partition *partition)
 {
-    (void)context;
-    partition->sched.weight = value;
-    return HV_STATUS_SUCCESS;
+    const struct cpu_group *group = partition->sched.group;
+
+    return group ? group->id : CPU_GROUP_NONE;
 }
 
 static const struct property properties[] = {
@@ -444,10 +425,13 @@ static const struct property properties[] = {
      set_features},
     {PARTITION_PROPERTY_SUSPEND, 0, 1, get_suspend, set_suspend},
     {PARTITION_PROPERTY_CPU_RESERVE, 0, PARTITION_CPU_SHARE_MAX, get_reserve,
-     set_reserve},
-    {PARTITION_PROPERTY_CPU_CAP, 0, PARTITION_CPU_SHARE_MAX, get_cap, set_cap},
+     partition_set_reserve},
+    {PARTITION_PROPERTY_CPU_CAP, 0, PARTITION_CPU_SHARE_MAX, get_cap,
+     partition_set_cap},
     {PARTITION_PROPERTY_CPU_WEIGHT, 1, PARTITION_CPU_WEIGHT_MAX, get_weight,
-     set_weight},
+     partition_set_weight},
+    {PARTITION_PROPERTY_CPU_GROUP_ID, 0, UINT64_MAX, get_group,
+     partition_set_group},
 };
 
 #define PROPERTY_COUNT (sizeof(properties) / sizeof(properties[0]))

@@ -102,6 +102,7 @@ enum partition_state {
 #define PARTITION_PROPERTY_CPU_RESERVE 0x00020001u
 #define PARTITION_PROPERTY_CPU_CAP 0x00020002u
 #define PARTITION_PROPERTY_CPU_WEIGHT 0x00020003u
+#define PARTITION_PROPERTY_CPU_GROUP_ID 0x00020004u
 
 #define PARTITION_CPU_SHARE_MAX 0x10000u /* one LP: of reserve and cap */
 #define PARTITION_CPU_WEIGHT_MAX 10000u
@@ -112,6 +113,8 @@ struct partition_sched {
     uint64_t reserve; /* 1/65536 of an LP per VP */
     uint64_t cap;     /* likewise */
     uint64_t weight;  /* 1..10000 */
+    struct lp_set affinity;
+    struct cpu_group *group; /* borrowed from the hypervisor; NULL: none */
 };
 
 struct partition_intercept {
@@ -180,6 +183,30 @@ enum hv_status partition_get_property(struct hv_partition *partition,
 enum hv_status partition_set_property(struct hv_context *context,
                                       struct hv_partition *partition,
                                       uint32_t code, uint64_t value);
+
+/* partition_sched.c: the scheduling controls, as properties. They may change
+ * while the VPs run. OPERATION_DENIED for one that the policy does not heed,
+ * but not for its default. */
+enum hv_status partition_set_reserve(struct hv_context *context,
+                                     struct hv_partition *partition,
+                                     uint64_t value);
+enum hv_status partition_set_cap(struct hv_context *context,
+                                 struct hv_partition *partition,
+                                 uint64_t value);
+enum hv_status partition_set_weight(struct hv_context *context,
+                                    struct hv_partition *partition,
+                                    uint64_t value);
+enum hv_status partition_set_group(struct hv_context *context,
+                                   struct hv_partition *partition,
+                                   uint64_t value);
+/** LPs that its VPs may run on. INVALID_PARAMETER if one could run nowhere. */
+enum hv_status partition_set_affinity(struct hv_context *context,
+                                      struct hv_partition *partition,
+                                      const struct lp_set *lps);
+/** True if every VP could run on some LP with these two. */
+bool partition_could_run(const struct hv_partition *partition,
+                         const struct lp_set *affinity,
+                         const struct lp_set *group_lps);
 
 /** Creates and deletes a VP, which takes a page of the pool. The state of the
  *  VP to delete is INVALID_VP_STATE until it has left its LP; asking has told

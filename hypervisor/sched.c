@@ -3,13 +3,42 @@
 
 #include <string.h>
 
+#include "hypervisor/cpu_group.h"
+#include "hypervisor/lp.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/sched_period.h"
 #include "hypervisor/sched_policies.h"
+#include "hypervisor/vp.h"
+#include "sim/core/check.h"
 
 static const struct hv_sched_ops *const sched_policies[] = {
     &sched_round_robin,
 };
 
 #define POLICY_COUNT (sizeof(sched_policies) / sizeof(sched_policies[0]))
+
+static const struct {
+    const char *name, *help;
+} rules[SCHED_RULE_COUNT] = {
+#define SCHED_RULE(id, name, help) [SCHED_RULE_##id] = {name, help},
+#include "hypervisor/sched_rules.def"
+#undef SCHED_RULE
+};
+
+const char *sched_rule_name(enum sched_rule rule)
+{
+    return rules[rule].name;
+}
+
+const char *sched_rule_help(enum sched_rule rule)
+{
+    return rules[rule].help;
+}
+
+const struct hv_sched_ops *sched_by_index(unsigned index)
+{
+    return index < POLICY_COUNT ? sched_policies[index] : NULL;
+}
 
 const struct hv_sched_ops *sched_find(const char *name)
 {
@@ -20,22 +49,151 @@ const struct hv_sched_ops *sched_find(const char *name)
     return NULL;
 }
 
+static void fire_expiry(void *context, cycles_t now)
+{
+    struct hv_sched *sched = context;
+
+    sched->ops->expire(sched, now);
+}
+
 bool sched_init(struct hv_sched *sched, const struct hv_sched_ops *ops,
                 struct hv_sched_params params, struct hypervisor *hv)
 {
-    *sched = (struct hv_sched){.ops = ops, .params = params, .hv = hv};
-    return ops->init(sched);
+    CHECK(params.slice.v > 0 && params.period.v > 0);
+    *sched = (struct hv_sched){
+        .ops = ops,
+        .params = params,
+        .hv = hv,
+        .idle = lp_set_first_of(hv->lp_count),
+        .expiry =
+            {
+                .kind = EVENT_TIMER,
+                .name = "sched-expiry",
+                .fire = fire_expiry,
+                .context = sched,
+            },
+    };
+    return sched_period_init(sched) && ops->init(sched);
 }
 
 void sched_fini(struct hv_sched *sched)
 {
-    if (sched->ops)
-        sched->ops->fini(sched);
+    if (!sched->ops)
+        return;
+    event_cancel(sched->hv->events, &sched->expiry);
+    sched->ops->fini(sched);
+    sched_period_fini(sched);
     sched->ops = NULL;
+}
+
+/* The interrupt that calls an LP: from the LP under way, if there is one. A
+ * timer's event comes to each LP by its own timer. */
+static void note_call(const struct hypervisor *hv, struct hv_lp *lp)
+{
+    const struct hv_context *context = hv->current;
+
+    if (!context || !context->lp || context->lp == lp)
+        return;
+    cost_note(context->bill, COST_PHYSICAL_IPI, 1);
+    pc_lp_add(&context->lp->counters, PC_LP_IPIS_SENT, 1);
+    pc_lp_add(&lp->counters, PC_LP_IPIS_RECEIVED, 1);
+    pc_lp_add(&lp->counters, PC_LP_SCHEDULER_INTERRUPTS, 1);
+}
+
+void sched_poke(struct hv_sched *sched, struct hv_lp *lp, cycles_t now)
+{
+    struct hypervisor *hv = sched->hv;
+
+    lp_set_remove(&sched->idle, lp->id.v);
+    if (!lp->vp) {
+        note_call(hv, lp);
+        hv->host.lp_ready(hv->host.context, lp, now);
+        return;
+    }
+    if (!cycles_before(now, lp->slice_end))
+        return;
+    note_call(hv, lp);
+    lp->slice_end = now;
+    lp->called = true;
+    hv->host.limit_changed(hv->host.context, lp->vp);
+}
+
+static void close_wait(struct vp_wait *wait, cycles_t now)
+{
+    if (!cycles_before(wait->since, now))
+        return;
+    wait->by_rule[wait->rule] =
+        cycles_add(wait->by_rule[wait->rule], cycles_sub(now, wait->since));
+    wait->since = now;
+}
+
+void sched_wait(struct hv_vp *vp, enum sched_rule rule,
+                const struct hv_vp *holder, cycles_t now)
+{
+    struct vp_wait *wait = &vp->sched.wait;
+
+    close_wait(wait, now);
+    wait->rule = rule;
+    wait->holder_partition = holder ? holder->partition->id.v : 0;
+    wait->holder_vp = holder ? holder->index.v : 0;
+}
+
+void sched_wait_end(struct hv_vp *vp, cycles_t free_since, cycles_t now,
+                    cycles_t *by_rule)
+{
+    struct vp_wait *wait = &vp->sched.wait;
+
+    close_wait(wait, cycles_min(free_since, now));
+    wait->rule = SCHED_RULE_WAKE;
+    close_wait(wait, now);
+    for (unsigned i = 0; i < SCHED_RULE_COUNT; i++)
+        by_rule[i] = wait->by_rule[i];
+}
+
+void sched_expire_at(struct hv_sched *sched, cycles_t at)
+{
+    if (!event_is_scheduled(&sched->expiry) ||
+        cycles_before(at, sched->expiry.due))
+        event_schedule(sched->hv->events, &sched->expiry, at);
+}
+
+bool sched_allows(const struct hv_vp *vp, const struct hv_lp *lp)
+{
+    return lp_set_has(&vp->sched.allowed, lp->id.v);
+}
+
+struct hv_lp *sched_idle_lp(const struct hv_sched *sched,
+                            const struct hv_vp *vp)
+{
+    const struct hypervisor *hv = sched->hv;
+    struct lp_set idle = lp_set_and(&sched->idle, &vp->sched.allowed);
+    int lp;
+
+    if (vp->sched.lp && lp_set_has(&idle, vp->sched.lp->id.v))
+        return vp->sched.lp;
+    if (lp_set_has(&idle, vp->sched.ideal_lp))
+        return &hv->lps[vp->sched.ideal_lp];
+    lp = lp_set_first_in_both(&idle, &hv->node_lps[vp->node]);
+    if (lp < 0)
+        lp = lp_set_next(&idle, 0);
+    return lp < 0 ? NULL : &hv->lps[lp];
+}
+
+/* Where the VP may run by its own affinity, its partition's and its group's. */
+static void set_allowed(struct hv_vp *vp)
+{
+    const struct partition_sched *controls = &vp->partition->sched;
+
+    vp->sched.allowed = lp_set_and(&vp->sched.affinity, &controls->affinity);
+    if (controls->group)
+        vp->sched.allowed =
+            lp_set_and(&vp->sched.allowed, &controls->group->lps);
+    CHECK(!lp_set_is_empty(&vp->sched.allowed));
 }
 
 bool sched_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 {
+    set_allowed(vp);
     return !sched->ops->vp_add || sched->ops->vp_add(sched, vp);
 }
 
@@ -45,31 +203,111 @@ void sched_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
         sched->ops->vp_remove(sched, vp);
 }
 
-struct hv_lp *sched_enqueue(struct hv_sched *sched, struct hv_vp *vp,
-                            cycles_t now)
+void sched_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
-    return sched->ops->enqueue(sched, vp, now);
+    if (sched_period_left(sched, vp, now).v == 0)
+        sched_period_park(sched, vp, now);
+    else
+        sched->ops->enqueue(sched, vp, now);
 }
 
 void sched_dequeue(struct hv_sched *sched, struct hv_vp *vp)
 {
-    sched->ops->dequeue(sched, vp);
+    if (vp->sched.parked)
+        sched_period_unpark(sched, vp);
+    else
+        sched->ops->dequeue(sched, vp);
 }
 
-struct hv_vp *sched_pick(struct hv_sched *sched, struct hv_lp *lp, cycles_t now,
-                         cycles_t *slice_end)
+/* A slice ends where a limit does. */
+static cycles_t bound_slice(struct hv_sched *sched, struct hv_vp *vp,
+                            cycles_t now, cycles_t slice_end)
 {
-    return sched->ops->pick(sched, lp, now, slice_end);
+    cycles_t left = sched_period_left(sched, vp, now);
+
+    if (left.v == CYCLES_NEVER.v)
+        return slice_end;
+    return cycles_min(slice_end, cycles_add(now, left));
+}
+
+struct sched_choice sched_pick(struct hv_sched *sched, struct hv_lp *lp,
+                               cycles_t now)
+{
+    struct sched_choice choice = sched->ops->pick(sched, lp, now);
+
+    if (!choice.vp) {
+        lp_set_add(&sched->idle, lp->id.v);
+        return choice;
+    }
+    CHECK(choice.vp->state == VP_READY && sched_allows(choice.vp, lp));
+    lp_set_remove(&sched->idle, lp->id.v);
+
+    /* Others of its group may have used up what there was when it came. */
+    cycles_t start = cycles_max(now, choice.not_before);
+
+    choice.slice_end = bound_slice(sched, choice.vp, start, choice.slice_end);
+    return choice;
 }
 
 bool sched_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                       struct hv_vp *vp, cycles_t now, cycles_t *slice_end)
 {
-    return sched->ops->must_yield(sched, lp, vp, now, slice_end);
+    if (sched_period_left(sched, vp, now).v == 0)
+        return true;
+    /* It may have been told to leave this LP. */
+    if (!sched_allows(vp, lp))
+        return true;
+    if (sched->ops->must_yield(sched, lp, vp, now, slice_end))
+        return true;
+    *slice_end = bound_slice(sched, vp, now, *slice_end);
+    return false;
 }
 
-void sched_account(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran)
+void sched_charge(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
+                  cycles_t now)
 {
-    if (sched->ops->account)
-        sched->ops->account(sched, vp, ran);
+    sched_period_charge(sched, vp, ran, now);
+    if (sched->ops->charge)
+        sched->ops->charge(sched, vp, ran, now);
+}
+
+void sched_price_dispatch(struct hv_sched *sched, const struct hv_lp *lp,
+                          const struct hv_vp *vp, struct cost_bill *bill)
+{
+    if (sched->ops->price_dispatch)
+        sched->ops->price_dispatch(sched, lp, vp, bill);
+}
+
+void sched_spin(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
+{
+    if (!sched->params.spin_yields || vp->state != VP_RUNNING)
+        return;
+    vp->sched.yields = true;
+    sched_poke(sched, vp->sched.lp, now);
+}
+
+static void vp_controls_changed(struct hv_sched *sched, struct hv_vp *vp,
+                                cycles_t now)
+{
+    bool queued = vp->state == VP_READY;
+
+    now = cycles_max(now, vp->state_since);
+    if (queued)
+        sched_dequeue(sched, vp);
+    set_allowed(vp);
+    vp->sched.account = (struct sched_account){0};
+    if (queued)
+        sched_enqueue(sched, vp, now);
+    else if (vp->state == VP_RUNNING)
+        sched_poke(sched, vp->sched.lp, now);
+}
+
+void sched_controls_changed(struct hv_partition *partition, cycles_t now)
+{
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+        struct hv_vp *vp = partition->vps[i];
+
+        if (vp)
+            vp_controls_changed(&partition->hv->sched, vp, now);
+    }
 }

@@ -5,79 +5,167 @@
 /**
  * The plug-in point for scheduling policies: which VP runs on which LP, and
  * until when. A policy is one file with one const struct hv_sched_ops, listed
- * in sched_policies[] (sched.c). States of VPs, dispatch, wait and migration
- * accounting are kept by lp.c and vp.c for every policy alike.
+ * in sched_policies[] (sched.c).
+ *
+ * What is alike for every policy is not a policy's business: states of VPs,
+ * dispatch, wait and migration accounting (lp.c, vp.c), and limits and CPU
+ * groups' caps (sched_period.c): a VP that has used its limit up is taken away
+ * from the policy until its next period, and slices end where a limit does.
  *
  * Ordering: all decisions depend on simulated time, VP creation order and LP
- * numbers, never on addresses.
+ * numbers, never on addresses. LPs' clocks differ by up to the synchronisation
+ * quantum, so `now` may be before a time that the policy has seen already.
  */
 
+#include "hypervisor/lp_set.h"
+#include "sim/core/event_queue.h"
 #include "sim/core/types.h"
 
+struct cost_bill;
 struct hv_lp;
+struct hv_partition;
 struct hv_vp;
 struct hypervisor;
 
+/** What keeps a ready VP from running. */
+enum sched_rule {
+#define SCHED_RULE(id, name, help) SCHED_RULE_##id,
+#include "hypervisor/sched_rules.def"
+#undef SCHED_RULE
+    SCHED_RULE_COUNT,
+};
+
+const char *sched_rule_name(enum sched_rule rule); /* "slice" */
+const char *sched_rule_help(enum sched_rule rule);
+
 /** What Microsoft has not published is a parameter with a stated default. */
 struct hv_sched_params {
-    cycles_t slice; /* the longest uninterrupted run while others wait */
+    cycles_t slice;         /* the longest run while others wait */
+    cycles_t preempt_after; /* a VP that wakes interrupts another only when
+                               that has run for so long */
+    cycles_t wake_boost;    /* so much time ahead is a VP that wakes */
+    cycles_t migrate_after; /* a VP leaves an LP that is not idle for another
+                               if it gains more than this */
+    cycles_t node_patience; /* so long does a VP wait for an LP of its own
+                               NUMA node while one of another is idle */
+    cycles_t period;        /* over which limits and reserves are kept */
+    bool spin_yields; /* a VP that says that it spins gives up its slice */
+};
+
+/** Where a VP's wait is booked; see sched_wait(). */
+struct vp_wait {
+    enum sched_rule rule;
+    cycles_t since;                     /* of that rule */
+    cycles_t by_rule[SCHED_RULE_COUNT]; /* without what runs since then */
+    uint64_t holder_partition;          /* who keeps it out; 0: unknown */
+    uint32_t holder_vp;
+};
+
+/** A wait that has ended: what hv_host.vp_waited() learns. */
+struct sched_waited {
+    const struct hv_vp *vp;
+    const struct hv_lp *lp;             /* on which it is dispatched */
+    cycles_t ready, dispatched;         /* ready <= dispatched */
+    cycles_t by_rule[SCHED_RULE_COUNT]; /* their sum is the wait */
+    enum sched_rule rule;      /* the one that kept it out longest; the first
+                                  in the order of the list, of equals */
+    uint64_t holder_partition; /* who had the LP, or else kept it out; */
+    uint32_t holder_vp;        /* partition 0: nobody */
+};
+
+/** What a policy has chosen. */
+struct sched_choice {
+    struct hv_vp *vp;    /* NULL: the LP idles */
+    cycles_t not_before; /* it may run from then on; 0: at once */
+    cycles_t slice_end;  /* until when at most */
 };
 
 struct hv_sched;
 
+/** Controls that a policy heeds beside limits and groups; the others are
+ *  refused (HV_STATUS_OPERATION_DENIED). Affinity is heeded by all. */
+#define SCHED_WEIGHTS (1u << 0)
+#define SCHED_RESERVES (1u << 1)
+#define SCHED_LIMITS (1u << 2) /* limits and groups' caps; see above */
+/** What it promises: no LP idles while a ready VP may run on it (for longer
+ *  than node_patience). */
+#define SCHED_WORK_CONSERVING (1u << 3)
+
 struct hv_sched_ops {
     const char *name; /* as written in a scenario: "round-robin" */
+    const char *help; /* one sentence */
+    unsigned flags;   /* SCHED_* */
 
     /** Makes the policy's own state. False if out of memory. Mandatory. */
     bool (*init)(struct hv_sched *sched);
     /** Frees what init() and vp_add() made. Mandatory. */
     void (*fini)(struct hv_sched *sched);
 
-    /** A VP exists from now on. It is on no run list. Optional. */
+    /** A VP exists from now on. It is on no run list. False if out of memory.
+     *  Optional. */
     bool (*vp_add)(struct hv_sched *sched, struct hv_vp *vp);
     /** A VP goes away; it is neither running nor queued. Optional. */
     void (*vp_remove)(struct hv_sched *sched, struct hv_vp *vp);
 
     /**
      * A VP became runnable at `now`, or was switched out and still is. It is
-     * on no run list; the policy puts it on one. Returns the LP that should
-     * look at its run list because of this, or NULL if none needs to (every LP
-     * that may run it is busy and the policy does not pre-empt). Mandatory.
+     * on no run list; the policy puts it on one, calls an LP for it
+     * (sched_poke()) if one should choose again because of it, and says what
+     * it waits for else (sched_wait()). Mandatory.
      */
-    struct hv_lp *(*enqueue)(struct hv_sched *sched, struct hv_vp *vp,
-                             cycles_t now);
+    void (*enqueue)(struct hv_sched *sched, struct hv_vp *vp, cycles_t now);
 
     /** A queued VP is no longer runnable. Mandatory. */
     void (*dequeue)(struct hv_sched *sched, struct hv_vp *vp);
 
     /**
-     * Chooses what `lp` runs next and until when at most (*slice_end). NULL to
-     * idle. The VP returned is on no run list any more. Mandatory.
+     * Chooses what `lp`, which runs nothing, runs next. The VP chosen is on no
+     * run list any more. Mandatory.
      */
-    struct hv_vp *(*pick)(struct hv_sched *sched, struct hv_lp *lp,
-                          cycles_t now, cycles_t *slice_end);
+    struct sched_choice (*pick)(struct hv_sched *sched, struct hv_lp *lp,
+                                cycles_t now);
 
     /**
-     * The slice of `vp` on `lp` has ended: whether another VP waits for this
-     * LP. If not, the VP goes on with a new slice (*slice_end). Mandatory.
+     * The slice of `vp` on `lp` has ended, or the LP has been called: true if
+     * the VP must make room, and is switched out and enqueued again. Else it
+     * goes on until *slice_end, which the policy sets. vp->sched.yields says
+     * that the VP asked to make room. Mandatory.
      */
     bool (*must_yield)(struct hv_sched *sched, struct hv_lp *lp,
                        struct hv_vp *vp, cycles_t now, cycles_t *slice_end);
 
-    /** `vp` ran for `ran` cycles and was switched out. Optional: a policy that
+    /** `vp`, running, has used `ran` cycles more of an LP; called before
+     *  must_yield() and before the VP is switched out. Optional: a policy that
      *  keeps no accounts leaves it NULL. */
-    void (*account)(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran);
+    void (*charge)(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
+                   cycles_t now);
+
+    /** The time of sched_expire_at() has come. Optional. */
+    void (*expire)(struct hv_sched *sched, cycles_t now);
+
+    /** Notes what dispatching `vp` on `lp` costs besides the hypervisor's own
+     *  decision and switch; a root that schedules pays by guest kinds, on the
+     *  bill of the root VP of that LP. Optional. */
+    void (*price_dispatch)(struct hv_sched *sched, const struct hv_lp *lp,
+                           const struct hv_vp *vp, struct cost_bill *bill);
 };
 
 struct hv_sched {
     const struct hv_sched_ops *ops; /* shared, read-only */
     struct hv_sched_params params;
     struct hypervisor *hv; /* borrowed */
-    void *policy;          /* owned by the policy */
+    /** LPs that have found nothing to run and have not been called since. Kept
+     *  by sched.c and lp.c, read by policies. */
+    struct lp_set idle;
+    struct event expiry;
+    struct sched_period *period; /* owned by sched_period.c */
+    void *policy;                /* owned by the policy */
 };
 
 /** The policy of that name, or NULL. */
 const struct hv_sched_ops *sched_find(const char *name);
+/** All of them, one after another; NULL after the last. */
+const struct hv_sched_ops *sched_by_index(unsigned index);
 
 /** Makes `sched` a scheduler by that policy, for the LPs that `hv` has. False
  *  if out of memory. */
@@ -85,16 +173,59 @@ bool sched_init(struct hv_sched *sched, const struct hv_sched_ops *ops,
                 struct hv_sched_params params, struct hypervisor *hv);
 void sched_fini(struct hv_sched *sched);
 
-/* One wrapper per op; the only place that knows which may be NULL. */
+/* For policies. */
+
+/**
+ * Has `lp` choose again at `now` or as soon after as its clock allows: it
+ * wakes if it is idle; a VP that runs there is interrupted, and must_yield()
+ * is asked. Who is called by another LP costs both an inter-processor
+ * interrupt.
+ */
+void sched_poke(struct hv_sched *sched, struct hv_lp *lp, cycles_t now);
+
+/** From `now` on it is `rule` that keeps `vp`, which is ready, from running,
+ *  and `holder` who has what it waits for (NULL: whoever has the LP on which
+ *  it will be dispatched). Before, it was SCHED_RULE_WAKE. */
+void sched_wait(struct hv_vp *vp, enum sched_rule rule,
+                const struct hv_vp *holder, cycles_t now);
+
+/** For lp.c: the wait is over; `by_rule` gets its parts. The LP was free from
+ *  `free_since` on, and what came after that is SCHED_RULE_WAKE. */
+void sched_wait_end(struct hv_vp *vp, cycles_t free_since, cycles_t now,
+                    cycles_t *by_rule);
+
+/** expire() is called at that time, or at the earlier one that has been asked
+ *  for and has not come. */
+void sched_expire_at(struct hv_sched *sched, cycles_t at);
+
+/** True if `vp` may run on `lp`. */
+bool sched_allows(const struct hv_vp *vp, const struct hv_lp *lp);
+
+/** The idle LP that suits `vp` best: where it ran last, else its ideal one,
+ *  else one of its node, else any, the lowest of equals; NULL if there is none
+ *  that it may run on. */
+struct hv_lp *sched_idle_lp(const struct hv_sched *sched,
+                            const struct hv_vp *vp);
+
+/* For lp.c, vp.c and whoever changes controls. */
 bool sched_vp_add(struct hv_sched *sched, struct hv_vp *vp);
 void sched_vp_remove(struct hv_sched *sched, struct hv_vp *vp);
-struct hv_lp *sched_enqueue(struct hv_sched *sched, struct hv_vp *vp,
-                            cycles_t now);
+void sched_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now);
 void sched_dequeue(struct hv_sched *sched, struct hv_vp *vp);
-struct hv_vp *sched_pick(struct hv_sched *sched, struct hv_lp *lp, cycles_t now,
-                         cycles_t *slice_end);
+struct sched_choice sched_pick(struct hv_sched *sched, struct hv_lp *lp,
+                               cycles_t now);
 bool sched_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                       struct hv_vp *vp, cycles_t now, cycles_t *slice_end);
-void sched_account(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran);
+void sched_charge(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
+                  cycles_t now);
+void sched_price_dispatch(struct hv_sched *sched, const struct hv_lp *lp,
+                          const struct hv_vp *vp, struct cost_bill *bill);
+/** `vp`, running, says that it spins for something that another VP has. */
+void sched_spin(struct hv_sched *sched, struct hv_vp *vp, cycles_t now);
+
+/** Weight, reserve, limit, affinity or group of the partition's VPs have
+ *  changed: they are queued again by the new ones, and one that runs where it
+ *  may not any more leaves. */
+void sched_controls_changed(struct hv_partition *partition, cycles_t now);
 
 #endif

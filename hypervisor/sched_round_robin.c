@@ -23,43 +23,20 @@
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
-struct round_robin_lp {
-    uint32_t pinned_waiting; /* on the list, and may run here alone */
-    bool claimed;            /* idle, but called for a VP on the list */
-};
-
 struct round_robin {
     struct hv_vp *head, *tail; /* linked by vp->sched.next and .previous */
-    uint32_t movable_waiting;  /* on the list, and may run anywhere */
-    uint32_t lp_count;
-    struct round_robin_lp lps[];
 };
 
 static bool round_robin_init(struct hv_sched *sched)
 {
-    uint32_t lp_count = sched->hv->lp_count;
-    struct round_robin *rr =
-        calloc(1, sizeof(*rr) + lp_count * sizeof(rr->lps[0]));
-
-    if (!rr)
-        return false;
-    rr->lp_count = lp_count;
-    sched->policy = rr;
-    return true;
+    sched->policy = calloc(1, sizeof(struct round_robin));
+    return sched->policy != NULL;
 }
 
 static void round_robin_fini(struct hv_sched *sched)
 {
     free(sched->policy);
     sched->policy = NULL;
-}
-
-/* The count in which a waiting VP is. */
-static uint32_t *waiting_of(struct round_robin *rr, const struct hv_vp *vp)
-{
-    if (vp->sched.pinned_lp < 0)
-        return &rr->movable_waiting;
-    return &rr->lps[vp->sched.pinned_lp].pinned_waiting;
 }
 
 static void list_append(struct round_robin *rr, struct hv_vp *vp)
@@ -72,7 +49,6 @@ static void list_append(struct round_robin *rr, struct hv_vp *vp)
         rr->head = vp;
     rr->tail = vp;
     vp->sched.queued = true;
-    (*waiting_of(rr, vp))++;
 }
 
 static void list_remove(struct round_robin *rr, struct hv_vp *vp)
@@ -90,56 +66,32 @@ static void list_remove(struct round_robin *rr, struct hv_vp *vp)
         rr->tail = links->previous;
     links->next = links->previous = NULL;
     links->queued = false;
-    (*waiting_of(rr, vp))--;
 }
 
-static bool may_run_on(const struct hv_vp *vp, const struct hv_lp *lp)
+/* The first on the list that may run on `lp`, or NULL. */
+static struct hv_vp *first_for(const struct round_robin *rr,
+                               const struct hv_lp *lp)
 {
-    return vp->sched.pinned_lp < 0 || vp->sched.pinned_lp == (int32_t)lp->id.v;
+    struct hv_vp *vp = rr->head;
+
+    while (vp && !sched_allows(vp, lp))
+        vp = vp->sched.next;
+    return vp;
 }
 
-/* An LP that has just been left is not free if a VP waits that may run here
- * alone: it is that one's, and whoever claimed it would wait beside an idle
- * LP. */
-static bool is_free(const struct round_robin *rr, const struct hv_lp *lp)
+static void round_robin_enqueue(struct hv_sched *sched, struct hv_vp *vp,
+                                cycles_t now)
 {
-    const struct round_robin_lp *own = &rr->lps[lp->id.v];
+    struct hv_lp *lp = sched_idle_lp(sched, vp);
 
-    return !lp->vp && !own->claimed && own->pinned_waiting == 0;
-}
-
-/* The idle LP that suits the VP best, or NULL. */
-static struct hv_lp *choose_free_lp(struct hv_sched *sched, struct hv_vp *vp)
-{
-    struct round_robin *rr = sched->policy;
-    struct hv_lp *lps = sched->hv->lps;
-    struct hv_lp *best = NULL;
-
-    if (vp->sched.lp && may_run_on(vp, vp->sched.lp) &&
-        is_free(rr, vp->sched.lp))
-        return vp->sched.lp;
-    for (uint32_t i = 0; i < rr->lp_count; i++) {
-        if (!may_run_on(vp, &lps[i]) || !is_free(rr, &lps[i]))
-            continue;
-        if (lps[i].node == vp->node)
-            return &lps[i];
-        if (!best)
-            best = &lps[i];
-    }
-    return best;
-}
-
-static struct hv_lp *round_robin_enqueue(struct hv_sched *sched,
-                                         struct hv_vp *vp, cycles_t now)
-{
-    struct round_robin *rr = sched->policy;
-    struct hv_lp *lp = choose_free_lp(sched, vp);
-
-    (void)now;
-    list_append(rr, vp);
+    list_append(sched->policy, vp);
     if (lp)
-        rr->lps[lp->id.v].claimed = true;
-    return lp;
+        sched_poke(sched, lp, now);
+    else
+        sched_wait(vp,
+                   lp_set_is_empty(&sched->idle) ? SCHED_RULE_SLICE
+                                                 : SCHED_RULE_AFFINITY,
+                   NULL, now);
 }
 
 static void round_robin_dequeue(struct hv_sched *sched, struct hv_vp *vp)
@@ -147,30 +99,26 @@ static void round_robin_dequeue(struct hv_sched *sched, struct hv_vp *vp)
     list_remove(sched->policy, vp);
 }
 
-static struct hv_vp *round_robin_pick(struct hv_sched *sched, struct hv_lp *lp,
-                                      cycles_t now, cycles_t *slice_end)
+static struct sched_choice round_robin_pick(struct hv_sched *sched,
+                                            struct hv_lp *lp, cycles_t now)
 {
-    struct round_robin *rr = sched->policy;
-    struct hv_vp *vp = rr->head;
+    struct hv_vp *vp = first_for(sched->policy, lp);
 
-    rr->lps[lp->id.v].claimed = false;
-    while (vp && !may_run_on(vp, lp))
-        vp = vp->sched.next;
     if (!vp)
-        return NULL;
-    list_remove(rr, vp);
-    *slice_end = cycles_add(now, sched->params.slice);
-    return vp;
+        return (struct sched_choice){0};
+    list_remove(sched->policy, vp);
+    return (struct sched_choice){
+        .vp = vp,
+        .slice_end = cycles_add(now, sched->params.slice),
+    };
 }
 
 static bool round_robin_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                                    struct hv_vp *vp, cycles_t now,
                                    cycles_t *slice_end)
 {
-    const struct round_robin *rr = sched->policy;
-
     (void)vp;
-    if (rr->movable_waiting > 0 || rr->lps[lp->id.v].pinned_waiting > 0)
+    if (first_for(sched->policy, lp))
         return true;
     *slice_end = cycles_add(now, sched->params.slice);
     return false;
@@ -178,6 +126,8 @@ static bool round_robin_must_yield(struct hv_sched *sched, struct hv_lp *lp,
 
 const struct hv_sched_ops sched_round_robin = {
     .name = "round-robin",
+    .help = "every VP in turn, for a slice each; no weights",
+    .flags = SCHED_LIMITS | SCHED_WORK_CONSERVING,
     .init = round_robin_init,
     .fini = round_robin_fini,
     .enqueue = round_robin_enqueue,

@@ -73,8 +73,11 @@ void vp_set_state(struct hv_context *context, struct hv_vp *vp,
     vp->state = to;
     vp->state_since = when;
     vp->idle_counted = when;
-    if (to == VP_READY)
+    if (to == VP_READY) {
         vp->sched.ready_since = when;
+        vp->sched.wait =
+            (struct vp_wait){.rule = SCHED_RULE_WAKE, .since = when};
+    }
 
     struct hv_context of_vp = *context;
 
@@ -131,21 +134,8 @@ void vp_rest(struct hv_context *context, struct hv_vp *vp)
 
 static void vp_make_ready(struct hv_context *context, struct hv_vp *vp)
 {
-    struct hypervisor *hv = vp->hv;
-
     vp_set_state(context, vp, VP_READY);
-
-    struct hv_lp *lp = sched_enqueue(&hv->sched, vp, vp->sched.ready_since);
-
-    if (!lp)
-        return;
-    if (context->lp && context->lp != lp) {
-        cost_note(context->bill, COST_PHYSICAL_IPI, 1);
-        pc_lp_add(&context->lp->counters, PC_LP_IPIS_SENT, 1);
-        pc_lp_add(&lp->counters, PC_LP_IPIS_RECEIVED, 1);
-        pc_lp_add(&lp->counters, PC_LP_SCHEDULER_INTERRUPTS, 1);
-    }
-    hv->host.lp_ready(hv->host.context, lp, vp->sched.ready_since);
+    sched_enqueue(&vp->hv->sched, vp, vp->sched.ready_since);
 }
 
 void vp_reconsider(struct hv_context *context, struct hv_vp *vp)

@@ -22,6 +22,7 @@
 #include "hypervisor/intercept.h"
 #include "hypervisor/lapic.h"
 #include "hypervisor/msr.h"
+#include "hypervisor/sched_period.h"
 #include "hypervisor/stimer.h"
 #include "hypervisor/synic.h"
 #include "perfcounters/pc_feed.h"
@@ -69,13 +70,18 @@ struct vp_runner {
 /** The scheduler's fields of a VP; written by lp.c and the policies. */
 struct vp_sched {
     struct hv_lp *lp;   /* runs there, or ran there last; NULL: never */
-    bool queued;        /* on a run list */
-    struct hv_vp *next; /* on that run list */
+    bool queued;        /* on a run list of the policy */
+    bool parked;        /* on the list of sched_period.c */
+    struct hv_vp *next; /* on either list */
     struct hv_vp *previous;
-    int32_t pinned_lp;    /* must run there; -1: anywhere */
-    uint32_t ideal_lp;    /* where a policy should try first */
-    cycles_t ready_since; /* valid while VP_READY */
-    void *policy;         /* owned by the policy */
+    struct lp_set affinity; /* its own: a root VP's single LP */
+    struct lp_set allowed;  /* with its partition's and its group's */
+    uint32_t ideal_lp;      /* where a policy should try first */
+    cycles_t ready_since;   /* valid while VP_READY */
+    bool yields;            /* it has said that it spins, and runs */
+    struct vp_wait wait;    /* valid while VP_READY */
+    struct sched_account account;
+    void *policy; /* owned by the policy */
 };
 
 struct hv_vp {

@@ -152,6 +152,20 @@ static uint32_t vp_translation_bytes(const struct gpa_space *gpa)
 }
 
 /* Everything of a new VP but what it executes. */
+/* VPs' ideal processors go round their node's LPs. */
+static uint32_t ideal_lp(const struct hypervisor *hv, uint32_t node,
+                         vp_index_t index)
+{
+    const struct lp_set *lps = &hv->node_lps[node];
+    uint32_t count = lp_set_count(lps);
+    uint32_t skip = count ? (hv->next_vp_number + index.v) % count : 0;
+    int lp = lp_set_next(lps, 0);
+
+    while (skip-- > 0)
+        lp = lp_set_next(lps, (uint32_t)lp + 1);
+    return lp < 0 ? 0 : (uint32_t)lp;
+}
+
 static struct hv_vp *vp_allocate(struct hv_partition *partition,
                                  vp_index_t index, uint32_t node)
 {
@@ -166,7 +180,8 @@ static struct hv_vp *vp_allocate(struct hv_partition *partition,
     vp->apic_id = index.v;
     vp->node = node;
     vp->number = hv->next_vp_number++;
-    vp->sched.pinned_lp = -1;
+    vp->sched.affinity = lp_set_first_of(hv->lp_count);
+    vp->sched.ideal_lp = ideal_lp(hv, node, index);
     vp->state = VP_SUSPENDED;
     lapic_init(&vp->lapic, vp);
     for (uint8_t i = 0; i < STIMER_COUNT; i++)
@@ -261,7 +276,8 @@ struct hv_vp *vp_create_model(struct hypervisor *hv,
     if (!vp)
         return NULL;
     vp->runner = runner;
-    vp->sched.pinned_lp = (int32_t)pinned.v;
+    vp->sched.affinity = (struct lp_set){0};
+    lp_set_add(&vp->sched.affinity, pinned.v);
     vp->sched.ideal_lp = pinned.v;
     vp->halted = true;
     vp->state = VP_IDLE;

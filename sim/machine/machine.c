@@ -50,6 +50,7 @@ static enum sim_status create_hypervisor(struct machine *m,
             {
                 .slice =
                     clock_from_ns(m->clock, scenario->hypervisor.timeslice_ns),
+                .period = clock_from_ns(m->clock, UINT64_C(10000000)),
             },
     };
 

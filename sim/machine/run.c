@@ -257,7 +257,7 @@ static bool step_dispatch(struct machine *m, struct hv_context *context)
         hypervisor_trace(context, TRACE_LP_IDLE, 0);
         return false;
     }
-    wake_lp(m, lp, lp->vp->sched.ready_since);
+    wake_lp(m, lp, lp_starts_at(lp));
     settle_switch(m, lp);
     lp_start(context);
     return true;

@@ -103,7 +103,7 @@ void small_host_create(struct small_host *host)
         .nodes = &node,
         .node_count = 1,
         .sched_ops = sched_find("round-robin"),
-        .sched_params = {.slice = cycles(1000000)},
+        .sched_params = {.slice = cycles(1000000), .period = cycles(10000000)},
     };
     struct hv_host callbacks = {
         .context = host,

@@ -22,7 +22,7 @@ static enum sim_status create(const struct hv_node_config *nodes,
         .nodes = nodes,
         .node_count = node_count,
         .sched_ops = sched_find("round-robin"),
-        .sched_params = {.slice = cycles(1000)},
+        .sched_params = {.slice = cycles(1000), .period = cycles(1000)},
     };
 
     *out = NULL;

@@ -18,7 +18,8 @@ static uint32_t run_and_halt(struct small_host *host,
     struct hv_context context = host->context;
     struct cost_bill bill = {0};
 
-    vp->sched.pinned_lp = 1;
+    vp->sched.allowed = (struct lp_set){0};
+    lp_set_add(&vp->sched.allowed, 1);
     vp->explicit_suspend = false;
     vp->halted = false;
     vp_reconsider(&host->context, vp);

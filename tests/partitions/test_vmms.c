@@ -203,12 +203,12 @@ static void a_vm_is_turned_off_in_the_middle_of_its_intercepts(void **state)
 {
     (void)state;
     for (uint64_t off = 5 * MS; off < 5 * MS + 40000; off += 777) {
-        build(6, 2, 20 * MS);
+        build(6, 2, 60 * MS);
         add_chatter(0, 4);
         add_printer(1, "another one is not disturbed");
         vm_host_order(&host, 1, 0, true);
         vm_host_order(&host, off, 0, false);
-        vm_host_order(&host, off + 10 * MS, 0, true);
+        vm_host_order(&host, off + 40 * MS, 0, true);
         vm_host_order(&host, off - 100000, 1, true);
         vm_host_run(&host);
         assert_int_equal(host.failures, 0);
