@@ -41,6 +41,17 @@ cycles_t lp_starts_at(const struct hv_lp *lp)
     return cycles_max(lp->vp->sched.ready_since, lp->not_before);
 }
 
+bool lp_sibling_is_busy(const struct hypervisor *hv, const struct hv_lp *lp)
+{
+    uint32_t first = lp->core * hv->threads_per_core;
+
+    for (uint32_t i = first; i < first + hv->threads_per_core; i++) {
+        if (i != lp->id.v && hv->lps[i].vp)
+            return true;
+    }
+    return false;
+}
+
 cycles_t lp_uncharged(const struct hv_lp *lp)
 {
     return cycles_before(lp->charged_at, lp->now)

@@ -27,6 +27,7 @@ struct hv_lp {
     uint64_t last_partition; /* and whose it is, */
     uint32_t last_index;     /* which of its VPs */
     cycles_t not_before;     /* of the dispatch under way */
+    uint64_t work_left;      /* by run.c: see slowed() */
     struct pc_lp counters;
 };
 
@@ -41,6 +42,9 @@ bool lp_dispatch(struct hv_context *context);
 
 /** When the VP that lp_dispatch() has put on `lp` may begin. */
 cycles_t lp_starts_at(const struct hv_lp *lp);
+
+/** True if another LP of the core runs a VP. */
+bool lp_sibling_is_busy(const struct hypervisor *hv, const struct hv_lp *lp);
 
 /** What the VP that runs on `lp` has used and not been charged for. */
 cycles_t lp_uncharged(const struct hv_lp *lp);

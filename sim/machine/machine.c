@@ -45,6 +45,7 @@ static enum sim_status create_hypervisor(struct machine *m,
         .clock = m->clock,
         .nodes = nodes,
         .node_count = (uint32_t)count,
+        .threads_per_core = scenario->host.smt,
         .sched_ops = sched_find(scenario->hypervisor.scheduler),
         .sched_params =
             {

@@ -19,12 +19,66 @@
 #include "sim/core/check.h"
 #include "sim/machine/machine_private.h"
 
+/*
+ * At what speed code runs on `lp`, of SCENARIO_FRACTION_ONE. Two LPs of a core
+ * share what it has; memory of another node is further away. Looked at when a
+ * step is settled: the others' steps are a quantum apart at most. The
+ * hypervisor's own paths are priced alike everywhere.
+ */
+static uint64_t code_speed(const struct machine *m, const struct hv_lp *lp,
+                           const struct hv_vp *vp)
+{
+    const struct scenario_host *host = &m->scenario->host;
+    uint64_t speed = SCENARIO_FRACTION_ONE;
+
+    if (lp_sibling_is_busy(m->hv, lp))
+        speed = speed * host->smt_speed / SCENARIO_FRACTION_ONE;
+    if (lp->node != vp->node)
+        speed = speed * host->remote_speed / SCENARIO_FRACTION_ONE;
+    return speed ? speed : 1;
+}
+
+/* How long code takes that would take `spent` at full speed. What is less than
+ * a cycle is not lost. */
+static cycles_t slowed(const struct machine *m, struct hv_lp *lp,
+                       const struct hv_vp *vp, cycles_t spent)
+{
+    uint64_t speed = code_speed(m, lp, vp);
+    uint64_t work;
+
+    if (speed == SCENARIO_FRACTION_ONE)
+        return spent;
+    work = spent.v * SCENARIO_FRACTION_ONE + lp->work_left;
+    lp->work_left = work % speed;
+    return cycles(work / speed);
+}
+
+/* How far code may get on `lp` before its clock reaches `limit`. */
+static cycles_t code_limit(const struct machine *m, const struct hv_lp *lp,
+                           cycles_t limit)
+{
+    uint64_t speed = code_speed(m, lp, lp->vp);
+
+    if (speed == SCENARIO_FRACTION_ONE || limit.v == CYCLES_NEVER.v ||
+        !cycles_before(lp->now, limit))
+        return limit;
+
+    uint64_t room = cycles_sub(limit, lp->now).v;
+    uint64_t work =
+        room / SCENARIO_FRACTION_ONE * speed +
+        room % SCENARIO_FRACTION_ONE * speed / SCENARIO_FRACTION_ONE;
+
+    return cycles_add(lp->now, cycles(work ? work : 1));
+}
+
 /* Moves the LP's clock by what `party` spent on `vp`, and books it. */
 static void spend(struct machine *m, struct hv_lp *lp, struct hv_vp *vp,
                   enum cost_party party, cycles_t spent)
 {
     cycles_t none = cycles(0);
 
+    if (party == COST_PARTY_GUEST)
+        spent = slowed(m, lp, vp, spent);
     if (spent.v == 0)
         return;
     run_sample_count(m, lp, vp, party, lp->now, spent);
@@ -70,14 +124,13 @@ static cycles_t settle(struct machine *m, struct hv_lp *lp, struct hv_vp *vp)
  * beside its blocks. */
 static void settle_guest(struct machine *m, struct hv_lp *lp, struct hv_vp *vp)
 {
-    spend(m, lp, vp, COST_PARTY_GUEST,
-          vp->runner.ops->take_elapsed(vp->runner.context));
+    cycles_t before = lp->now;
+    cycles_t elapsed = vp->runner.ops->take_elapsed(vp->runner.context);
 
-    cycles_t after_code = lp->now;
-
+    spend(m, lp, vp, COST_PARTY_GUEST, elapsed);
     settle(m, lp, vp);
     vp->runner.ops->advance(vp->runner.context,
-                            cycles_sub(lp->now, after_code));
+                            cycles_sub(cycles_sub(lp->now, before), elapsed));
 }
 
 /* How far the LP under way may go: not past what has been scheduled, nor past
@@ -131,7 +184,7 @@ static enum engine_verdict run_on_exit(void *host, struct hv_vp *vp,
     pc_vp_add_intercept(&vp->counters, intercept_class(exit->kind), spent);
     vp->runner.ops->advance(vp->runner.context, spent);
     context->now = lp->now;
-    engine_set_limit(vp->engine, run_limit(m));
+    engine_set_limit(vp->engine, code_limit(m, lp, run_limit(m)));
     engine_set_clock_limit(vp->engine, run_clock_limit(m, vp));
     return verdict;
 }
@@ -226,7 +279,8 @@ static void run_limit_changed(void *host, struct hv_vp *vp)
     struct machine *m = host;
 
     if (m->stepping && m->stepping->vp == vp)
-        vp->runner.ops->set_limit(vp->runner.context, run_limit(m));
+        vp->runner.ops->set_limit(vp->runner.context,
+                                  code_limit(m, m->stepping, run_limit(m)));
 }
 
 struct hv_host run_host(struct machine *machine)
@@ -308,15 +362,13 @@ static bool step_slice(struct machine *m, struct hv_context *context)
  * others' goes on. */
 static void spend_stuck(struct machine *m, struct hv_lp *lp, struct hv_vp *vp)
 {
-    cycles_t limit = run_limit(m);
+    cycles_t before = lp->now;
+    cycles_t limit = code_limit(m, lp, run_limit(m));
 
-    if (!cycles_before(lp->now, limit))
+    if (!cycles_before(before, limit))
         return;
-
-    cycles_t spent = cycles_sub(limit, lp->now);
-
-    spend(m, lp, vp, COST_PARTY_GUEST, spent);
-    vp->runner.ops->advance(vp->runner.context, spent);
+    spend(m, lp, vp, COST_PARTY_GUEST, cycles_sub(limit, before));
+    vp->runner.ops->advance(vp->runner.context, cycles_sub(lp->now, before));
 }
 
 static void step_run(struct machine *m, struct hv_context *context)
@@ -325,7 +377,7 @@ static void step_run(struct machine *m, struct hv_context *context)
     struct hv_vp *vp = context->vp;
     struct engine_run run = {
         .now = lp->now,
-        .limit = run_limit(m),
+        .limit = code_limit(m, lp, run_limit(m)),
         .clock_limit = run_clock_limit(m, vp),
         .bill = &m->bill,
     };

@@ -51,7 +51,10 @@ struct scenario_host {
     const char *profile; /* prices, caches and TLBs of an LP */
     uint64_t frequency_hz;
     struct scenario_node *nodes;
-    size_t node_count; /* at least 1 */
+    size_t node_count;     /* at least 1 */
+    uint32_t smt;          /* LPs of a core */
+    uint32_t smt_speed;    /* of each while both are busy, in 1/65536 */
+    uint32_t remote_speed; /* of a VP outside its NUMA node, likewise */
 };
 
 struct scenario_hypervisor {

@@ -50,7 +50,9 @@ size_t script_image(const struct script_vm *vm, uint8_t *image);
 struct script_config {
     uint32_t nodes; /* with `lps` each */
     uint32_t lps, root_vps;
-    uint64_t node_memory_bytes; /* 0: 64 MiB */
+    uint32_t smt;                     /* LPs of a core */
+    uint32_t smt_speed, remote_speed; /* as in struct scenario_host */
+    uint64_t node_memory_bytes;       /* 0: 64 MiB */
     uint64_t slice_ns, quantum_ns, interval_ns, duration_ns;
     const char *timing;
     uint32_t vm_count; /* named "vm0", "vm1", ... */
