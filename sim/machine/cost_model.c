@@ -24,9 +24,34 @@ static const struct cost_profile cost_profiles[] = {
 #include "sim/machine/cost_profiles/reference-2020.def"
             },
     },
+#undef PRICE
+/* What a guest would cost on the bare machine, for comparison: its own code and
+ * what the processor does for it, and an idle processor's way back to work. */
+#define IS_NATIVE(kind)                                                        \
+    ((COST_##kind < COST_VMEXIT && COST_##kind != COST_SLAT_WALK_REF) ||       \
+     COST_##kind == COST_LP_WAKE)
+#define PRICE(kind, hundredths, how, where)                                    \
+    [COST_##kind] = {                                                          \
+        .subcycles =                                                           \
+            IS_NATIVE(kind)                                                    \
+                ? ((hundredths)*UINT64_C(1) * SUBCYCLES_PER_CYCLE + 50) / 100  \
+                : 0,                                                           \
+        .basis = COST_##how,                                                   \
+        .source = IS_NATIVE(kind) ? where "" : "nothing: no hypervisor",       \
+    },
+    {
+        .name = "native-2020",
+        .help = "the same server without a hypervisor: what it and its root "
+                "partition do is free, and there are no second-level tables",
+        .price =
+            {
+#include "sim/machine/cost_profiles/reference-2020.def"
+            },
+    },
 };
 
 #undef PRICE
+#undef IS_NATIVE
 
 #define PROFILE_COUNT (sizeof(cost_profiles) / sizeof(cost_profiles[0]))
 

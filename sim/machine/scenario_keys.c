@@ -15,6 +15,7 @@
 
 static const struct scenario_word PROFILES[] = {
     {"reference-2020", true},
+    {"native-2020", true},
     {NULL, false},
 };
 

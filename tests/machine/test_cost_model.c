@@ -65,6 +65,25 @@ static void every_kind_has_a_price_with_a_source(void **state)
     assert_in_range(cost_profile_estimates(profile), 1, COST_KIND_COUNT - 1);
 }
 
+static void a_native_machine_has_no_price_of_a_hypervisor(void **state)
+{
+    const struct cost_profile *native = cost_profile_find("native-2020");
+    const struct cost_profile *reference = cost_profile_find("reference-2020");
+
+    (void)state;
+    assert_non_null(native);
+    for (unsigned kind = 0; kind < COST_VMEXIT; kind++) {
+        if (kind != COST_SLAT_WALK_REF)
+            assert_int_equal(native->price[kind].subcycles,
+                             reference->price[kind].subcycles);
+    }
+    assert_int_equal(native->price[COST_SLAT_WALK_REF].subcycles, 0);
+    for (unsigned kind = COST_VMEXIT; kind < COST_KIND_COUNT; kind++)
+        assert_int_equal(native->price[kind].subcycles,
+                         kind == COST_LP_WAKE ? reference->price[kind].subcycles
+                                              : 0);
+}
+
 static void unknown_models_and_profiles_are_refused_by_name(void **state)
 {
     struct cost_model model;
@@ -87,6 +106,7 @@ int main(void)
         cmocka_unit_test(
             the_profile_prices_an_exit_and_entry_as_its_source_says),
         cmocka_unit_test(every_kind_has_a_price_with_a_source),
+        cmocka_unit_test(a_native_machine_has_no_price_of_a_hypervisor),
         cmocka_unit_test(unknown_models_and_profiles_are_refused_by_name),
     };
 
