@@ -112,6 +112,12 @@ void machine_note_failure(struct machine *machine, enum sim_status status,
 struct machine_image_name
 machine_images_main(const struct scenario_guest *guest);
 
+/** What the VM called `vm` finds as its command line: "cmdline key=value ...",
+ *  in which `seed: auto` has become a number of that VM's own. The caller owns
+ *  it (free()); NULL: no memory. */
+char *machine_command_line(const struct scenario_guest *guest,
+                           uint64_t run_seed, const char *vm);
+
 /** The file of that name, which is read when it is first asked for, and is
  *  then the machine's. SIM_NO_INPUT says why it cannot be had. */
 MUST_USE enum sim_status machine_images_find(struct machine *machine,

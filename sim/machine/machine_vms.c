@@ -9,25 +9,6 @@
 #include "sim/core/check.h"
 #include "sim/machine/machine_private.h"
 
-/* "cmdline key=value key=value": what the guest finds as its command line. */
-static char *command_line(const struct scenario_guest *guest)
-{
-    size_t bytes = strlen(guest->cmdline) + 1;
-    char *line;
-    char *at;
-
-    for (size_t i = 0; i < guest->arg_count; i++)
-        bytes += strlen(guest->args[i].key) + strlen(guest->args[i].value) + 2;
-    line = calloc(1, bytes);
-    if (!line)
-        return NULL;
-    at = stpcpy(line, guest->cmdline);
-    for (size_t i = 0; i < guest->arg_count; i++)
-        at += sprintf(at, "%s%s=%s", at > line ? " " : "", guest->args[i].key,
-                      guest->args[i].value);
-    return line;
-}
-
 /* What the guest is offered. One from whom all is withheld finds no hypervisor
  * either. */
 static void offer(struct vm_config *config,
@@ -122,7 +103,7 @@ static enum sim_status make_image(struct machine *m, struct machine_vm *vm,
     if (machine_images_find(m, machine_images_main(guest), &from, error) !=
         SIM_OK)
         return error->status;
-    vm->command_line = command_line(guest);
+    vm->command_line = machine_command_line(guest, m->scenario->seed, vm->name);
     if (!vm->command_line)
         return sim_fail(error, SIM_NO_MEMORY, "no memory for its command line");
     *image = (struct guest_image){.name = from->name.text,
