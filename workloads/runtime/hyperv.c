@@ -14,6 +14,9 @@
 #define LEAF_LIMITS 0x40000005u
 #define INTERFACE_HV1 0x31237648u
 
+#define HYPERCALL_NOTIFY_LONG_SPIN_WAIT 0x0008u
+#define HYPERCALL_FAST (1u << 16)
+
 /* TLFS, "Reporting the Guest OS Identity": open source, OS type "others". */
 #define GUEST_OS_ID (UINT64_C(1) << 63 | UINT64_C(0x7f) << 56 | 1)
 
@@ -21,6 +24,7 @@ static bool is_present;
 static uint64_t privileges;
 static uint32_t features;
 static uint32_t hints;
+static uint32_t spin_retries = HV_SPIN_NEVER;
 static struct hyperv_tsc_page *tsc_page;
 
 /* In the text section for its rights; the hypervisor supplies the content. */
@@ -49,9 +53,11 @@ void hyperv_init(void)
     r = x86_cpuid(LEAF_FEATURES, 0);
     privileges = (uint64_t)r.ebx << 32 | r.eax;
     features = r.edx;
-    hints = x86_cpuid(LEAF_HINTS, 0).eax;
+    r = x86_cpuid(LEAF_HINTS, 0);
+    hints = r.eax;
 
     if (privileges & HV_PRIVILEGE_HYPERCALL_MSRS) {
+        spin_retries = r.ebx > 0 ? r.ebx : HV_SPIN_NEVER;
         x86_wrmsr(HV_MSR_GUEST_OS_ID, GUEST_OS_ID);
         x86_wrmsr(HV_MSR_HYPERCALL,
                   (uintptr_t)hyperv_hypercall_page | HV_PAGE_ENABLE);
@@ -60,6 +66,17 @@ void hyperv_init(void)
         tsc_page = memory_pages(1);
         x86_wrmsr(HV_MSR_REFERENCE_TSC, (uintptr_t)tsc_page | HV_PAGE_ENABLE);
     }
+}
+
+uint32_t hyperv_spin_retries(void)
+{
+    return spin_retries;
+}
+
+void hyperv_notify_long_spin_wait(uint32_t spins)
+{
+    hyperv_hypercall(HYPERCALL_NOTIFY_LONG_SPIN_WAIT | HYPERCALL_FAST, spins,
+                     0);
 }
 
 bool hyperv_is_present(void)

@@ -72,6 +72,15 @@ bool hyperv_has_frequency_msrs(void);
 bool hyperv_has_direct_timers(void);
 bool hyperv_has_reference_time(void);
 
+#define HV_SPIN_NEVER UINT32_MAX
+
+/** After how many turns of a spin loop, and each multiple of that, the
+ *  hypervisor wants to be told; HV_SPIN_NEVER. At least 1. */
+uint32_t hyperv_spin_retries(void);
+
+/** HvCallNotifyLongSpinWait: a hint, for hyperv_spin_retries() to ask for. */
+void hyperv_notify_long_spin_wait(uint32_t spins);
+
 /** The mapped reference TSC page, or NULL where there is none. */
 const struct hyperv_tsc_page *hyperv_tsc_page(void);
 

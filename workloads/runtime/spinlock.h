@@ -11,15 +11,21 @@ struct spinlock {
     uint32_t taken;
 };
 
+/** Waits until the lock looks free, telling the hypervisor as often as it wants
+ *  to be told (TLFS, "Virtual Processor Idle Sleep State": long spin wait). */
+void spinlock_wait(const struct spinlock *lock);
+
+/** Whether spinlock_wait() tells the hypervisor at all, where it asks for that;
+ *  it does, unless this says no. */
+void spinlock_set_notify(bool is_wanted);
+
 /** Returns what spinlock_release() is to be given back. */
 static inline bool spinlock_acquire(struct spinlock *lock)
 {
     bool irq = x86_irq_save();
 
-    while (__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE) != 0) {
-        while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED) != 0)
-            x86_pause();
-    }
+    while (__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE) != 0)
+        spinlock_wait(lock);
     return irq;
 }
 

@@ -6,17 +6,21 @@
 #include "workloads/runtime/cpu.h"
 #include "workloads/runtime/memory.h"
 #include "workloads/runtime/paging.h"
+#include "workloads/runtime/spinlock.h"
 #include "workloads/runtime/timer.h"
 #include "workloads/runtime/trap.h"
 
 /* Sent to the first processor when another has run all its threads. */
 #define VECTOR_FINISHED 0xeb
+/* Sent to a processor whose thread is to be unparked. */
+#define VECTOR_UNPARK 0xea
 #define STACK_PAGES 4
 #define NEVER UINT64_MAX
 
 enum thread_state {
     THREAD_READY,
     THREAD_SLEEPING,
+    THREAD_PARKED,
     THREAD_ENDED,
 };
 
@@ -27,10 +31,16 @@ struct thread {
     uint64_t wake_ns; /* while sleeping */
     void (*function)(void *);
     void *argument;
+    uint32_t home;             /* the processor that it belongs to */
+    bool is_unparked;          /* by thread_unpark(); under the inbox's lock */
+    struct thread *inbox_next; /* likewise */
 };
 
-/* One per processor; only that processor touches it once it runs. */
+/* One per processor; only that processor touches it once it runs, but for the
+ * inbox, into which all of them put the threads that they unpark. */
 struct scheduler {
+    struct spinlock inbox_lock;
+    struct thread *inbox; /* threads with is_unparked that were not yet seen */
     uint64_t stack_pointer; /* of the loop, while a thread runs */
     struct thread *current; /* NULL while the loop runs */
     struct thread *ready_first, *ready_last;
@@ -127,6 +137,44 @@ static void leave(enum thread_state state)
     thread_switch(&s->current->stack_pointer, s->stack_pointer);
 }
 
+/* Makes ready what others have unparked. A thread that has not parked yet keeps
+ * its flag. Under the inbox's lock. */
+static void take_inbox(struct scheduler *s)
+{
+    while (s->inbox != NULL) {
+        struct thread *thread = s->inbox;
+
+        s->inbox = thread->inbox_next;
+        if (thread->state != THREAD_PARKED)
+            continue;
+        thread->is_unparked = false;
+        thread->state = THREAD_READY;
+        enqueue(s, thread);
+    }
+}
+
+static void empty_inbox(struct scheduler *s)
+{
+    bool irq = spinlock_acquire(&s->inbox_lock);
+
+    take_inbox(s);
+    spinlock_release(&s->inbox_lock, irq);
+}
+
+/* The loop looks into the inbox by itself; a thread that runs must from now on
+ * share the processor. */
+static void handle_unpark(struct trap_frame *frame)
+{
+    struct scheduler *s = scheduler_here();
+
+    (void)frame;
+    apic_eoi();
+    if (s->current == NULL)
+        return;
+    empty_inbox(s);
+    arm_timer(s, clock_ns() + THREAD_SLICE_NS);
+}
+
 static void handle_timer(void)
 {
     struct scheduler *s = scheduler_here();
@@ -153,7 +201,8 @@ static void thread_entry(void)
     __builtin_unreachable();
 }
 
-void thread_create(uint32_t index, void (*function)(void *), void *argument)
+struct thread *thread_create(uint32_t index, void (*function)(void *),
+                             void *argument)
 {
     struct scheduler *s = &schedulers[index];
     /* The thread's record lies on top of its own stack. */
@@ -166,8 +215,10 @@ void thread_create(uint32_t index, void (*function)(void *), void *argument)
     thread->stack_pointer = (uintptr_t)frame;
     thread->function = function;
     thread->argument = argument;
+    thread->home = index;
     enqueue(s, thread);
     s->live_count++;
+    return thread;
 }
 
 static void run_one(struct scheduler *s, struct thread *thread, uint64_t now)
@@ -182,6 +233,8 @@ static void run_one(struct scheduler *s, struct thread *thread, uint64_t now)
         break;
     case THREAD_SLEEPING:
         insert_sleeper(s, thread);
+        break;
+    case THREAD_PARKED:
         break;
     case THREAD_ENDED:
         s->live_count--;
@@ -200,6 +253,7 @@ static void run_processor(void)
         struct thread *thread;
 
         wake_due(s, now);
+        empty_inbox(s);
         thread = dequeue(s);
         if (thread != NULL) {
             run_one(s, thread, now);
@@ -220,6 +274,7 @@ void thread_run_all(void)
     busy_processors = cpu_count();
     timer_set_handler(handle_timer);
     trap_set_handler(VECTOR_FINISHED, handle_finished);
+    trap_set_handler(VECTOR_UNPARK, handle_unpark);
     cpu_start_all(run_processor);
     run_processor();
     x86_cli();
@@ -238,4 +293,40 @@ void thread_sleep(uint64_t ns)
     thread->wake_ns = clock_ns() + ns;
     leave(THREAD_SLEEPING);
     x86_sti();
+}
+
+/* Who unparks after the lock has been given back finds the thread parked as
+ * soon as the loop looks into the inbox, with interrupts off until then. */
+void thread_park(void)
+{
+    struct scheduler *s = scheduler_here();
+    struct thread *thread = s->current;
+    bool irq = spinlock_acquire(&s->inbox_lock);
+    bool is_unparked;
+
+    take_inbox(s);
+    is_unparked = thread->is_unparked;
+    thread->is_unparked = false;
+    spinlock_release(&s->inbox_lock, false);
+    if (!is_unparked)
+        leave(THREAD_PARKED);
+    x86_irq_restore(irq);
+}
+
+void thread_unpark(struct thread *thread)
+{
+    struct scheduler *home = &schedulers[thread->home];
+    bool irq = spinlock_acquire(&home->inbox_lock);
+    bool is_first = home->inbox == NULL;
+    bool is_news = !thread->is_unparked;
+
+    if (is_news) {
+        thread->is_unparked = true;
+        thread->inbox_next = home->inbox;
+        home->inbox = thread;
+    }
+    spinlock_release(&home->inbox_lock, irq);
+    if (is_news && is_first)
+        apic_send(thread->home,
+                  APIC_ICR_FIXED | APIC_ICR_ASSERT | VECTOR_UNPARK);
 }

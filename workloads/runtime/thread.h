@@ -12,9 +12,12 @@
 
 #define THREAD_SLICE_NS 4000000
 
+struct thread;
+
 /** Creates a thread on processor `index` (below cpu_count()), before
- *  thread_run_all(). */
-void thread_create(uint32_t index, void (*function)(void *), void *argument);
+ *  thread_run_all(). The runtime owns it. */
+struct thread *thread_create(uint32_t index, void (*function)(void *),
+                             void *argument);
 
 /** Starts all processors, runs every thread to its end and returns then, on
  *  the first processor. Once. */
@@ -22,5 +25,13 @@ void thread_run_all(void);
 
 /** Gives way for at least `ns`. On a thread. */
 void thread_sleep(uint64_t ns);
+
+/** Gives way until thread_unpark() is called for this thread; returns at once
+ *  if it has been since the last time. On a thread. */
+void thread_park(void);
+
+/** Lets `thread` go on from thread_park(), or from the next one. On a thread,
+ *  of any processor. */
+void thread_unpark(struct thread *thread);
 
 #endif
