@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from hashlib import md5
 from typing import Callable, Optional
 
-from linux_scenarios import (boot_shows, console_shows, disk_shows,
-                             guest_view_shows, many_shows, smp_shows,
+from linux_scenarios import (boot_shows, console_shows, contention_shows,
+                             disk_shows, guest_view_shows, many_shows, smp_shows,
                              transfer_shows, values)
 
 SKIPPED = 77  # an exit code that ctest knows
@@ -155,6 +155,10 @@ LINUX_CASES = {
                               shows=smp_shows),
     "scenario_many": LinuxCase(scenario="linux-many", says=(),
                                shows=many_shows),
+    "scenario_contention": LinuxCase(scenario="linux-contention", says=(),
+                                     shows=contention_shows),
+    "trixie_contention": LinuxCase(scenario="linux-contention", says=(),
+                                   release="trixie", shows=contention_shows),
     "scenario_guest_view": LinuxCase(scenario="guest-view", says=(),
                                      powers_off=False, shows=guest_view_shows),
     "scenario_console": LinuxCase(scenario="linux-console", says=(),

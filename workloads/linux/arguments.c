@@ -68,26 +68,54 @@ bool arguments_find(const char *line, const char *name, char *value,
     return is_found;
 }
 
-bool arguments_duration(const char *text, uint64_t *ns)
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+
+/* A whole number with one of the units, at most `most` in all. */
+static bool read_quantity(const char *text, const struct unit *units,
+                          size_t unit_count, uint64_t most, uint64_t *value)
 {
-    static const struct {
-        const char *name;
-        uint64_t ns;
-    } units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
     uint64_t count = 0;
 
     if (!isdigit((unsigned char)*text))
         return false;
     for (; isdigit((unsigned char)*text); text++) {
-        count = count * 10 + (uint64_t)(*text - '0');
-        if (count > DURATION_NS_MAX)
+        if (__builtin_mul_overflow(count, 10, &count) ||
+            __builtin_add_overflow(count, (uint64_t)(*text - '0'), &count))
             return false;
     }
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (strcmp(text, units[i].name) == 0) {
-            *ns = count * units[i].ns;
-            return count > 0 && *ns <= DURATION_NS_MAX;
-        }
+    for (size_t i = 0; i < unit_count; i++) {
+        if (strcmp(text, units[i].name) == 0)
+            return !__builtin_mul_overflow(count, units[i].factor, value) &&
+                   *value <= most;
     }
     return false;
+}
+
+#define READ_QUANTITY(text, units, most, value)                                \
+    read_quantity(text, units, sizeof(units) / sizeof((units)[0]), most, value)
+
+bool arguments_duration(const char *text, uint64_t *ns)
+{
+    static const struct unit units[] = {
+        {"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+
+    return READ_QUANTITY(text, units, DURATION_NS_MAX, ns);
+}
+
+bool arguments_number(const char *text, uint64_t *number)
+{
+    static const struct unit units[] = {{"", 1}};
+
+    return READ_QUANTITY(text, units, UINT64_MAX, number);
+}
+
+bool arguments_bytes(const char *text, uint64_t *bytes)
+{
+    static const struct unit units[] = {
+        {"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+
+    return READ_QUANTITY(text, units, UINT64_MAX, bytes);
 }

@@ -20,8 +20,12 @@
 bool arguments_find(const char *line, const char *name, char *value,
                     size_t bytes);
 
-/** A whole number with ns, us, ms or s, as in "100ms", from 1 ns to an hour.
- *  False if the text is anything else. */
+/** A whole number with ns, us, ms or s, as in "100ms", up to an hour. False if
+ *  the text is anything else. */
 bool arguments_duration(const char *text, uint64_t *ns);
+
+/** A whole number; the same with B, KiB, MiB or GiB. */
+bool arguments_number(const char *text, uint64_t *number);
+bool arguments_bytes(const char *text, uint64_t *bytes);
 
 #endif

@@ -9,7 +9,8 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 readonly ROOT=$HERE/../..
-readonly SOURCES=(init arguments job report watch)
+readonly SOURCES=(linux/init linux/arguments linux/contention linux/job
+    linux/report linux/watch contention/score contention/task)
 
 usage() {
     cat <<'TEXT'
@@ -32,7 +33,7 @@ die() {
 build_init() {
     local out=$1 sources=() name
     for name in "${SOURCES[@]}"; do
-        sources+=("workloads/linux/$name.c")
+        sources+=("workloads/$name.c")
     done
     (cd "$ROOT" && "${CC:-gcc}" -std=c17 -D_GNU_SOURCE -O2 -Wall -Wextra \
         -static -s -I. -Wl,--build-id=none -o "$out" "${sources[@]}")
@@ -43,6 +44,7 @@ make_tree() {
     mkdir -p "$1"/{bin,sbin,dev,proc,sys,tmp,run}
     cp "$2" "$1/init"
     ln -s ../init "$1/bin/hvsim-job"
+    ln -s ../init "$1/bin/hvsim-contention"
     ln -s ../init "$1/sbin/poweroff"
 }
 

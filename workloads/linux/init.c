@@ -9,8 +9,9 @@
  *   hvsim.run="LINE"        a line for the shell; failing, it fails the run
  *
  * Without a line to run it powers off at once, or only reports. By the name
- * "hvsim-job" it is the program `hvsim-job WORKERS ITEMS` (job.h); by the name
- * "poweroff", which the kernel calls when its host asks for it, it does that.
+ * "hvsim-job" it is the program `hvsim-job WORKERS ITEMS` (job.h), by the name
+ * "hvsim-contention" that of contention.h; by the name "poweroff", which the
+ * kernel calls when its host asks for it, it does that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #include "workloads/linux/arguments.h"
+#include "workloads/linux/contention.h"
 #include "workloads/linux/job.h"
 #include "workloads/linux/report.h"
 #include "workloads/linux/watch.h"
@@ -195,7 +197,7 @@ static void run_guest(void)
     if (arguments_find(command_line, "hvsim.modules", value, sizeof(value)))
         load_modules(value);
     if (arguments_find(command_line, "hvsim.report", value, sizeof(value))) {
-        if (arguments_duration(value, &interval_ns))
+        if (arguments_duration(value, &interval_ns) && interval_ns > 0)
             watch = start_watch(interval_ns);
         else
             report_fail("hvsim.report=%s is no duration, such as 100ms", value);
@@ -232,6 +234,8 @@ int main(int count, char **words)
     name = name ? name + 1 : words[0];
     if (strcmp(name, "hvsim-job") == 0)
         return run_job(count, words);
+    if (strcmp(name, "hvsim-contention") == 0)
+        return contention_run(count - 1, words + 1);
     if (strcmp(name, "poweroff") == 0)
         power_off();
     if (getpid() != 1) {
