@@ -79,15 +79,19 @@ enum hv_status cpu_group_set_lps(struct hv_context *context,
                                  const struct lp_set *lps)
 {
     struct hypervisor *hv = context->hv;
+    struct lp_set all = lp_set_first_of(hv->lp_count);
+    struct lp_set present = lp_set_and(lps, &all);
 
+    if (lp_set_is_empty(&present))
+        return HV_STATUS_INVALID_PARAMETER;
     for (uint32_t i = 0; i < hv->partition_count; i++) {
         struct hv_partition *member = hv->partitions[i];
 
         if (member->sched.group == group &&
-            !partition_could_run(member, &member->sched.affinity, lps))
+            !partition_could_run(member, &member->sched.affinity, &present))
             return HV_STATUS_INVALID_PARAMETER;
     }
-    group->lps = *lps;
+    group->lps = present;
     members_changed(context, group);
     return HV_STATUS_SUCCESS;
 }

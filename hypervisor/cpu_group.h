@@ -35,12 +35,14 @@ enum hv_status cpu_group_delete(struct hypervisor *hv, uint64_t id);
 
 enum hv_status cpu_group_set_cap(struct hv_context *context,
                                  struct cpu_group *group, uint64_t cap);
-/** INVALID_PARAMETER if a VP of a member could run nowhere then. */
+/** LPs that the host has not are left out. INVALID_PARAMETER if none is left,
+ *  or a VP of a member could run nowhere then. */
 enum hv_status cpu_group_set_lps(struct hv_context *context,
                                  struct cpu_group *group,
                                  const struct lp_set *lps);
 
-/** Moves `partition` to `group` (NULL: to none). Likewise. */
+/** Moves `partition` to `group` (NULL: to none). INVALID_PARAMETER if a VP of
+ *  its could run nowhere then. */
 enum hv_status cpu_group_join(struct hv_context *context,
                               struct hv_partition *partition,
                               struct cpu_group *group);

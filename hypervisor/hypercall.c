@@ -543,9 +543,23 @@ static struct hc_call first_entry(const struct request *request)
     return hc;
 }
 
+static enum hypercall_outcome dispatch_direct(struct hv_context *context,
+                                              struct hypercall *call)
+{
+    enum pc_vp_cell counter;
+
+    cost_note(context->bill, COST_HYPERCALL_BODY, 1);
+    call->result = (uint64_t)hc_direct(context, call->direct, &counter);
+    pc_vp_add(&context->vp->counters, counter, 1);
+    return HYPERCALL_DONE;
+}
+
 enum hypercall_outcome hypercall_dispatch(struct hv_context *context,
                                           struct hypercall *call)
 {
+    if (call->direct)
+        return dispatch_direct(context, call);
+
     struct request request = decode(call->control);
     enum hv_status status = check(context, call, &request);
 

@@ -23,10 +23,34 @@
  *  no clock decides where a call breaks off. */
 #define HYPERCALL_ENTRY_NS 50000u
 
+/**
+ * Calls whose codes are public (CPU groups: 0xb5..0xbb) or known to exist (a
+ * property of a VP: its affinity), but not their parameter blocks. So no guest
+ * can make them; the host compute service of the root, a model, passes what
+ * such a block would hold. They are decoded, priced and counted as any call.
+ */
+enum hypercall_direct_code {
+    HYPERCALL_CREATE_CPU_GROUP,  /* id */
+    HYPERCALL_DELETE_CPU_GROUP,  /* id */
+    HYPERCALL_SET_CPU_GROUP_CAP, /* id, cap */
+    HYPERCALL_SET_CPU_GROUP_LPS, /* id, lps */
+    HYPERCALL_SET_AFFINITY,      /* id of a partition, lps: for all its VPs */
+    HYPERCALL_DIRECT_COUNT,
+};
+
+struct hypercall_direct {
+    enum hypercall_direct_code code;
+    uint64_t id;
+    uint64_t cap; /* 1/65536 of the host's LPs */
+    struct lp_set lps;
+};
+
 struct hypercall {
-    struct guest_memory memory; /* of the caller */
-    uint64_t control;           /* input value; rep start moves on */
-    gpa_t input;                /* memory-based form */
+    const struct hypercall_direct *direct; /* then the rest counts for nothing
+                                              but `result`; else NULL */
+    struct guest_memory memory;            /* of the caller */
+    uint64_t control;                      /* input value; rep start moves on */
+    gpa_t input;                           /* memory-based form */
     gpa_t output;
     uint8_t fast[HYPERCALL_FAST_BYTES_MAX]; /* fast form: input, and output
                                                from the next 16 bytes on */

@@ -13,8 +13,10 @@
 #include <string.h>
 
 #include "hypervisor/hv_status.h"
+#include "hypervisor/hypercall.h"
 #include "hypervisor/hypercall_abi.h"
 #include "hypervisor/hypervisor.h"
+#include "perfcounters/pc_feed.h"
 
 /** True for an input value whose parameters do not fit the two general
  *  registers: fast, and long or with output. */
@@ -76,6 +78,13 @@ enum hv_status hc_target_node(const struct hv_context *context,
 
 /** INVALID_VTL_STATE for any level but 0: there is no other. */
 enum hv_status hc_target_vtl(uint8_t vtl);
+
+/** hc_direct.c: carries out such a call. ACCESS_DENIED without the privilege
+ *  CpuManagement (groups), or unless the caller is the parent (affinity);
+ *  *counter is where it counts. */
+enum hv_status hc_direct(struct hv_context *context,
+                         const struct hypercall_direct *direct,
+                         enum pc_vp_cell *counter);
 
 hc_handler hc_partition_create;
 hc_handler hc_partition_initialize;

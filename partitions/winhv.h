@@ -41,6 +41,35 @@ enum hv_status winhv_set_property(struct winhv *winhv,
                                   struct hv_context *context, partition_id_t id,
                                   uint32_t code, uint64_t value);
 
+/* winhv_sched.c: what the host compute service asks for (struct
+ * hypercall_direct). A partition joins a group, or leaves it for none (0), by
+ * PARTITION_PROPERTY_CPU_GROUP_ID; weight, reserve and cap are properties too.
+ */
+
+/** Makes a group of all LPs, without a cap. INVALID_CPU_GROUP_ID if `group` is
+ *  0 or taken. */
+enum hv_status winhv_create_cpu_group(struct winhv *winhv,
+                                      struct hv_context *context,
+                                      uint64_t group);
+/** INVALID_CPU_GROUP_STATE while it has members. */
+enum hv_status winhv_delete_cpu_group(struct winhv *winhv,
+                                      struct hv_context *context,
+                                      uint64_t group);
+/** Of the time of all LPs of the host, in 1/65536: 65536 is no cap. */
+enum hv_status winhv_set_cpu_group_cap(struct winhv *winhv,
+                                       struct hv_context *context,
+                                       uint64_t group, uint64_t cap);
+/** The LPs that its partitions may use. INVALID_PARAMETER if a VP could run
+ *  nowhere then. */
+enum hv_status winhv_set_cpu_group_lps(struct winhv *winhv,
+                                       struct hv_context *context,
+                                       uint64_t group,
+                                       const struct lp_set *lps);
+/** The LPs that the partition's VPs may use, those to come too. Likewise. */
+enum hv_status winhv_set_affinity(struct winhv *winhv,
+                                  struct hv_context *context, partition_id_t id,
+                                  const struct lp_set *lps);
+
 #define WINHV_LIST_MAX 256 /* pages in one call */
 
 /** How many deposited pages the hypervisor has not used yet. */

@@ -156,12 +156,12 @@ static void properties_are_the_parents_to_set_and_both_to_get(void **state)
     struct hv_partition *child = small_host_active_child(host);
     struct hv_input_set_partition_property set = {
         .partition_id = child->id.v,
-        .code = PARTITION_PROPERTY_CPU_WEIGHT,
-        .value = 200,
+        .code = PARTITION_PROPERTY_CPU_CAP,
+        .value = 0x8000,
     };
     struct hv_input_get_partition_property get = {
         .partition_id = child->id.v,
-        .code = PARTITION_PROPERTY_CPU_WEIGHT,
+        .code = PARTITION_PROPERTY_CPU_CAP,
     };
 
     assert_int_equal(
@@ -170,9 +170,9 @@ static void properties_are_the_parents_to_set_and_both_to_get(void **state)
     assert_int_equal(
         call(host, HVCALL_GET_PARTITION_PROPERTY, &get, sizeof(get)),
         HV_STATUS_SUCCESS);
-    assert_int_equal(output64(host), 200);
+    assert_int_equal(output64(host), 0x8000);
 
-    set.value = 10001;
+    set.value = 0x10001;
     assert_int_equal(
         call(host, HVCALL_SET_PARTITION_PROPERTY, &set, sizeof(set)),
         HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE);

@@ -10,6 +10,7 @@
 
 #include "hypervisor/hypercall_abi.h"
 #include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
 #include "hypervisor/vp_registers.h"
 #include "sim/machine/ledger.h"
 #include "tests/partitions/root_host.h"
@@ -134,6 +135,51 @@ static void call_through_a_life(struct hv_context *context)
     assert_int_equal(winhv_delete_partition(&winhv, context, id),
                      HV_STATUS_INVALID_PARTITION_ID);
     assert_int_equal(context->hv->partition_count, partitions);
+}
+
+static void call_for_groups(struct hv_context *context)
+{
+    struct hypervisor *hv = context->hv;
+    struct lp_set one = {0};
+    cycles_t began = context->now;
+    spa_t memory;
+    partition_id_t id = new_guest(context, &memory);
+    struct hv_vp *vp =
+        vp_find(hypervisor_find_partition(hv, id), (vp_index_t){0});
+
+    lp_set_add(&one, 1);
+    assert_int_equal(winhv_set_cpu_group_cap(&winhv, context, 7, 0x8000),
+                     HV_STATUS_INVALID_CPU_GROUP_ID);
+    assert_int_equal(winhv_create_cpu_group(&winhv, context, 7),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(winhv_create_cpu_group(&winhv, context, 7),
+                     HV_STATUS_INVALID_CPU_GROUP_ID);
+    assert_int_equal(winhv_set_cpu_group_cap(&winhv, context, 7, 0x8000),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(winhv_set_cpu_group_lps(&winhv, context, 7, &one),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(winhv_set_property(&winhv, context, id,
+                                        PARTITION_PROPERTY_CPU_GROUP_ID, 7),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(lp_set_next(&vp->sched.allowed, 0), 1);
+    assert_int_equal(winhv_delete_cpu_group(&winhv, context, 7),
+                     HV_STATUS_INVALID_CPU_GROUP_STATE);
+    assert_int_equal(winhv_set_property(&winhv, context, id,
+                                        PARTITION_PROPERTY_CPU_GROUP_ID, 0),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(lp_set_count(&vp->sched.allowed), 2);
+    assert_int_equal(winhv_set_affinity(&winhv, context, id, &one),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(lp_set_next(&vp->sched.allowed, 0), 1);
+    assert_int_equal(winhv_delete_cpu_group(&winhv, context, 7),
+                     HV_STATUS_SUCCESS);
+    assert_true(cycles_before(began, context->now)); /* it has its price */
+}
+
+static void groups_and_affinity_are_the_roots_to_set(void **state)
+{
+    (void)state;
+    on_root(call_for_groups);
 }
 
 static void a_partition_goes_through_its_life(void **state)
@@ -434,6 +480,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_partition_goes_through_its_life, destroy),
+        cmocka_unit_test_teardown(groups_and_affinity_are_the_roots_to_set,
+                                  destroy),
         cmocka_unit_test_teardown(a_deposit_says_how_many_pages_it_took,
                                   destroy),
         cmocka_unit_test_teardown(a_mapping_says_how_many_pages_it_mapped,
