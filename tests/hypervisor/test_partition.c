@@ -332,7 +332,11 @@ static void properties_have_ranges(void **state)
     };
     struct small_host *host = *state;
     struct hv_partition *child = small_host_active_child(host);
+    const struct hv_sched_ops *ops = host->hv->sched.ops;
+    struct hv_sched_ops heeding = *ops;
 
+    heeding.flags = SCHED_WEIGHTS | SCHED_RESERVES | SCHED_LIMITS;
+    host->hv->sched.ops = &heeding;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint64_t value;
         enum hv_status status = partition_set_property(
@@ -348,6 +352,7 @@ static void properties_have_ranges(void **state)
                          HV_STATUS_SUCCESS);
         assert_int_equal(value, cases[i].value);
     }
+    host->hv->sched.ops = ops;
 }
 
 static void privileges_are_fixed_once_there_is_a_vp(void **state)
