@@ -21,6 +21,13 @@ void scenario_free(struct scenario *scenario)
         free(scenario->vms[i].nics);
         free(scenario->vms[i].console);
     }
+    for (size_t i = 0; i < scenario->validation_count; i++) {
+        for (size_t j = 0; j < scenario->validation[i].run_count; j++)
+            free(scenario->validation[i].runs[j].set);
+        free(scenario->validation[i].runs);
+        free(scenario->validation[i].checks);
+    }
+    free(scenario->validation);
     free(scenario->vms);
     free(scenario->host.nodes);
     free(scenario->notes);

@@ -168,6 +168,42 @@ struct scenario_counters {
     bool trace; /* fill the event view */
 };
 
+/* What hvsim validate holds runs against. */
+#define SCENARIO_ROWS_MAX 16
+#define SCENARIO_RUNS_MAX 16   /* of a row */
+#define SCENARIO_CHECKS_MAX 16 /* of a row */
+
+/** A run that a row needs: the scenario, with parameters changed. */
+struct scenario_validation_run {
+    const char *name; /* not "main" or "temp" */
+    struct scenario_argument *set;
+    size_t set_count;
+};
+
+/** A figure and its bounds. Numbers are as they were written; "": not given.
+ *  `from` or `to` is, and `published` lies between them. */
+struct scenario_validation_check {
+    const char *name;
+    const char *unit;
+    const char *published;
+    const char *from;
+    const char *to;
+    const char *measure; /* SQL */
+};
+
+struct scenario_validation {
+    uint32_t row;
+    const char *statement;
+    const char *source;
+    const char *kind; /* "definitional" or "calibration" */
+    const char *fitted;
+    const char *note;
+    struct scenario_validation_run *runs; /* none: the scenario as it is */
+    size_t run_count;
+    struct scenario_validation_check *checks;
+    size_t check_count; /* at least 1 */
+};
+
 struct scenario {
     uint32_t version; /* of the file format */
     const char *name;
@@ -179,6 +215,8 @@ struct scenario {
     struct scenario_vm *vms;
     size_t vm_count; /* entries, each standing for `count` VMs */
     struct scenario_counters counters;
+    struct scenario_validation *validation;
+    size_t validation_count;
     /** What is valid but will not do what it seems to, one note a line with
      *  its place, each line ended; NULL if there is nothing to say. */
     char *notes;

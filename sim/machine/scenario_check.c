@@ -471,6 +471,8 @@ enum sim_status scenario_check(struct scenario *scenario,
     if (status == SIM_OK)
         status = check_samples(scenario, root, error);
     if (status == SIM_OK)
+        status = scenario_validation_check(scenario, root, error);
+    if (status == SIM_OK)
         status = write_notes(scenario, root, error);
     return status;
 }

@@ -37,6 +37,12 @@ static const struct scenario_word TIMINGS[] = {
     {NULL, false},
 };
 
+static const struct scenario_word VALIDATION_KINDS[] = {
+    {"definitional", true},
+    {"calibration", true},
+    {NULL, false},
+};
+
 static const struct scenario_word GUEST_BITS[] = {
     {"16", true},
     {"32", true},
@@ -69,6 +75,9 @@ typedef struct scenario_enlightenments STRUCT_ENLIGHTENMENTS;
 typedef struct scenario_guest STRUCT_GUEST;
 typedef struct scenario_module STRUCT_MODULE;
 typedef struct scenario_counters STRUCT_COUNTERS;
+typedef struct scenario_validation STRUCT_VALIDATION;
+typedef struct scenario_validation_run STRUCT_VALIDATION_RUN;
+typedef struct scenario_validation_check STRUCT_VALIDATION_CHECK;
 
 #define FIELD(in, field)                                                       \
     .offset = offsetof(STRUCT_##in, field),                                    \
@@ -186,6 +195,7 @@ enum units_kind scenario_key_units(const struct scenario_key *key)
     case SCENARIO_TEXT:
     case SCENARIO_STRING:
     case SCENARIO_HEX:
+    case SCENARIO_DECIMAL:
     case SCENARIO_ADDRESS:
     case SCENARIO_CHOICE:
     case SCENARIO_PART:
@@ -281,6 +291,9 @@ void scenario_key_expected(const struct scenario_key *key,
                  "two hexadecimal digits for each of at most %" PRIu64 " bytes",
                  key->most);
         return;
+    case SCENARIO_DECIMAL:
+        text = "a number, such as 10 or -0.39";
+        break;
     case SCENARIO_ADDRESS:
         snprintf(expected, SCENARIO_EXPECTED_BYTES,
                  "an address up to 0x%" PRIx64 ", such as 0x100000", key->most);
@@ -464,6 +477,23 @@ static bool parse_address(const struct scenario_key *key, const char *text,
     return true;
 }
 
+static bool parse_decimal(const struct scenario_key *key, const char *text,
+                          char *why)
+{
+    static const char digits[] = "0123456789";
+    const char *at = *text == '-' ? text + 1 : text;
+    size_t whole = strspn(at, digits);
+
+    if (strlen(text) > key->most)
+        return refuse(key, text, "is too long", "", why);
+    at += whole;
+    if (whole > 0 && *at == '.' && strspn(at + 1, digits) > 0)
+        at += 1 + strspn(at + 1, digits);
+    if (whole == 0 || *at != '\0')
+        return refuse(key, text, "is not a number", "", why);
+    return true;
+}
+
 static bool parse_choice(const struct scenario_key *key, const char *text,
                          const char **choice, char *why)
 {
@@ -520,6 +550,8 @@ bool scenario_key_parse(const struct scenario_key *key, const char *text,
         return parse_string(key, text, why);
     case SCENARIO_HEX:
         return parse_hex(key, text, why);
+    case SCENARIO_DECIMAL:
+        return parse_decimal(key, text, why);
     case SCENARIO_ADDRESS:
         return parse_address(key, text, &value->number, why);
     case SCENARIO_CHOICE:
@@ -538,7 +570,7 @@ static bool holds_text(const struct scenario_key *key)
     return key->type == SCENARIO_NAME || key->type == SCENARIO_VM_NAME ||
            key->type == SCENARIO_FILE || key->type == SCENARIO_TEXT ||
            key->type == SCENARIO_STRING || key->type == SCENARIO_HEX ||
-           key->type == SCENARIO_CHOICE;
+           key->type == SCENARIO_DECIMAL || key->type == SCENARIO_CHOICE;
 }
 
 void scenario_key_store(const struct scenario_key *key, void *section,

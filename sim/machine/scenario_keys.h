@@ -34,6 +34,7 @@ enum scenario_type {
     SCENARIO_TEXT,           /* printable characters */
     SCENARIO_STRING,         /* any characters but NUL */
     SCENARIO_HEX,            /* bytes as digits: 00ff */
+    SCENARIO_DECIMAL,        /* a number as it is written: -0.39 */
     SCENARIO_ADDRESS,        /* 0x100000 or decimal */
     SCENARIO_CHOICE,
     /* Collections. */

@@ -29,4 +29,10 @@ MUST_USE enum sim_status scenario_check(struct scenario *scenario,
                                         const struct document_node *root,
                                         struct sim_error *error);
 
+/** The checks of `scenario->validation`. */
+MUST_USE enum sim_status
+scenario_validation_check(const struct scenario *scenario,
+                          const struct document_node *root,
+                          struct sim_error *error);
+
 #endif

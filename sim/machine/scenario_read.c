@@ -324,6 +324,7 @@ static enum sim_status read_value(struct reader *reader,
     case SCENARIO_TEXT:
     case SCENARIO_STRING:
     case SCENARIO_HEX:
+    case SCENARIO_DECIMAL:
     case SCENARIO_ADDRESS:
     case SCENARIO_CHOICE:
         break;

@@ -116,6 +116,10 @@ static void print_type(const struct scenario_key *key, unsigned indent,
     case SCENARIO_HEX:
         print_hex(out);
         break;
+    case SCENARIO_DECIMAL:
+        fprintf(out, "\"type\": [\"number\", \"string\"], "
+                     "\"pattern\": \"^(-?[0-9]+([.][0-9]+)?)?$\"");
+        break;
     case SCENARIO_ADDRESS:
         fprintf(out,
                 "\"type\": [\"integer\", \"string\"], "
