@@ -17,6 +17,7 @@ bool lp_dispatch(struct hv_context *context)
     if (!choice.vp)
         return false;
     lp->vp = choice.vp;
+    lp->chosen_at = lp->now;
     lp->slice_end = choice.slice_end;
     lp->not_before = choice.not_before;
     lp->called = false;
@@ -59,77 +60,35 @@ cycles_t lp_uncharged(const struct hv_lp *lp)
                : cycles(0);
 }
 
-/* A ready VP waits for an LP in use by another, and then for the LP to wake
- * and switch: the two parts have counters of their own. */
-static void lp_account_wait(const struct hv_lp *lp, struct hv_vp *vp)
+static void count_wait(struct hv_vp *vp, const struct sched_waited *waited)
 {
-    cycles_t ready = vp->sched.ready_since;
-    cycles_t wait = cycles_sub(lp->now, ready);
-    cycles_t contention = cycles(0);
-
-    if (cycles_before(ready, lp->free_since))
-        contention = cycles_sub(lp->free_since, ready);
-    pc_vp_add_time(&vp->counters, PC_VP_CONTENTION_TIME, contention);
     pc_vp_add_time(&vp->counters, PC_VP_WAKE_UP_TIME,
-                   cycles_sub(wait, contention));
+                   sched_waited_wake_up(waited));
+    pc_vp_add_time(&vp->counters, PC_VP_CONTENTION_TIME,
+                   sched_waited_contention(waited));
+    pc_vp_add_time(&vp->counters, PC_VP_HELD_BACK_TIME,
+                   sched_waited_held_back(waited));
 }
 
-static enum sched_rule longest(const cycles_t *by_rule)
+/* In 64 bits: partitions are numbered from 1, VPs of each from 0. */
+static uint64_t wait_detail(const struct sched_waited *waited)
 {
-    unsigned longest = 0;
-
-    for (unsigned i = 1; i < SCHED_RULE_COUNT; i++) {
-        if (cycles_before(by_rule[longest], by_rule[i]))
-            longest = i;
-    }
-    return (enum sched_rule)longest;
-}
-
-/* Who had the LP, unless somebody else kept the VP out. */
-static void name_holder(const struct hv_lp *lp, const struct vp_wait *wait,
-                        struct sched_waited *waited)
-{
-    if (wait->holder_partition != 0) {
-        waited->holder_partition = wait->holder_partition;
-        waited->holder_vp = wait->holder_vp;
-    } else if (waited->rule != SCHED_RULE_WAKE &&
-               waited->rule != SCHED_RULE_CAP &&
-               waited->rule != SCHED_RULE_GROUP) {
-        waited->holder_partition = lp->last_partition;
-        waited->holder_vp = lp->last_index;
-    }
-}
-
-/* The LP was free from `free_since` on: what comes after that is its waking
- * and switching. */
-static void lp_report_wait(const struct hv_context *context)
-{
-    struct hypervisor *hv = context->hv;
-    const struct hv_lp *lp = context->lp;
-    struct hv_vp *vp = lp->vp;
-    struct sched_waited waited = {
-        .vp = vp,
-        .lp = lp,
-        .ready = vp->sched.ready_since,
-        .dispatched = lp->now,
-    };
-
-    if (!hv->host.vp_waited)
-        return;
-    sched_wait_end(vp, lp->free_since, lp->now, waited.by_rule);
-    waited.rule = longest(waited.by_rule);
-    name_holder(lp, &vp->sched.wait, &waited);
-    hv->host.vp_waited(hv->host.context, &waited);
+    return waited->holder_partition << 32 | (uint64_t)waited->holder_vp << 8 |
+           (uint64_t)waited->rule;
 }
 
 void lp_start(struct hv_context *context)
 {
+    struct hypervisor *hv = context->hv;
     struct hv_lp *lp = context->lp;
     struct hv_vp *vp = lp->vp;
+    struct sched_waited waited;
 
     CHECK(vp && !cycles_before(lp->now, vp->sched.ready_since));
-    lp_account_wait(lp, vp);
-    lp_report_wait(context);
+    sched_wait_end(vp, lp, lp->now, &waited);
+    count_wait(vp, &waited);
+    if (hv->host.vp_waited)
+        hv->host.vp_waited(hv->host.context, &waited);
     pc_vp_add(&vp->counters, PC_VP_DISPATCHES, 1);
     if (vp->sched.lp && vp->sched.lp != lp)
         pc_vp_add(&vp->counters, PC_VP_MIGRATIONS, 1);
@@ -138,10 +97,9 @@ void lp_start(struct hv_context *context)
     context->now = lp->now;
     hypervisor_trace(context, TRACE_DISPATCH,
                      cycles_sub(lp->now, vp->sched.ready_since).v);
+    hypervisor_trace(context, TRACE_WAIT, wait_detail(&waited));
     vp->sched.lp = lp;
     lp->last_vp = vp->number + 1;
-    lp->last_partition = vp->partition->id.v;
-    lp->last_index = vp->index.v;
     lp->dispatched_at = lp->now;
     lp->charged_at = lp->now;
     vp_set_state(context, vp, VP_RUNNING);
@@ -169,6 +127,13 @@ void lp_undispatch(struct hv_context *context)
     lp_charge(lp, vp);
     if (vp->partition->sched.group)
         vp->partition->sched.group->running--;
+    lp->runs[lp->run_count++ % LP_RUNS] = (struct lp_run){
+        .partition = vp->partition->id.v,
+        .vp = vp->index.v,
+        .number = vp->number,
+        .from = lp->dispatched_at,
+        .to = lp->now,
+    };
     lp->vp = NULL;
     lp->free_since = lp->now;
 

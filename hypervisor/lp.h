@@ -11,6 +11,15 @@
 #include "hypervisor/hypervisor.h"
 #include "perfcounters/pc_feed.h"
 
+/** A VP was on the LP, from then until then. It may be gone. */
+struct lp_run {
+    uint64_t partition;
+    uint32_t vp, number;
+    cycles_t from, to;
+};
+
+#define LP_RUNS 8 /* remembered, to tell who had the LP */
+
 struct hv_lp {
     lp_id_t id;
     uint32_t node;
@@ -20,14 +29,15 @@ struct hv_lp {
     cycles_t slice_end; /* of the running VP */
     bool called;        /* to choose again: slice_end is when */
     cycles_t dispatched_at;
-    cycles_t charged_at;     /* up to when the VP has been charged */
-    cycles_t free_since;     /* when the VP before left */
-    uint32_t last_vp;        /* 1 + number of the VP that ran here before, which
-                                may be gone; 0: none */
-    uint64_t last_partition; /* and whose it is, */
-    uint32_t last_index;     /* which of its VPs */
-    cycles_t not_before;     /* of the dispatch under way */
-    uint64_t work_left;      /* by run.c: see slowed() */
+    cycles_t charged_at; /* up to when the VP has been charged */
+    cycles_t free_since; /* when the VP before left */
+    uint32_t last_vp;    /* 1 + number of the VP that ran here before, which
+                            may be gone; 0: none */
+    struct lp_run runs[LP_RUNS]; /* the last ones: the newest is at */
+    uint64_t run_count;          /* (run_count - 1) % LP_RUNS */
+    cycles_t chosen_at;          /* of the dispatch under way */
+    cycles_t not_before;         /* likewise */
+    uint64_t work_left;          /* by run.c: see slowed() */
     struct pc_lp counters;
 };
 

@@ -65,6 +65,7 @@ bool sched_init(struct hv_sched *sched, const struct hv_sched_ops *ops,
         .params = params,
         .hv = hv,
         .idle = lp_set_first_of(hv->lp_count),
+        .idle_count = hv->lp_count,
         .expiry =
             {
                 .kind = EVENT_TIMER,
@@ -100,11 +101,32 @@ static void note_call(const struct hypervisor *hv, struct hv_lp *lp)
     pc_lp_add(&lp->counters, PC_LP_SCHEDULER_INTERRUPTS, 1);
 }
 
+static void now_idle(struct hv_sched *sched, const struct hv_lp *lp,
+                     cycles_t now)
+{
+    if (lp_set_has(&sched->idle, lp->id.v))
+        return;
+    lp_set_add(&sched->idle, lp->id.v);
+    if (sched->idle_count++ == 0)
+        sched->idle_since = now;
+}
+
+static void not_idle(struct hv_sched *sched, const struct hv_lp *lp,
+                     cycles_t now)
+{
+    if (!lp_set_has(&sched->idle, lp->id.v))
+        return;
+    lp_set_remove(&sched->idle, lp->id.v);
+    if (--sched->idle_count == 0 && cycles_before(sched->idle_since, now))
+        sched->idle_time =
+            cycles_add(sched->idle_time, cycles_sub(now, sched->idle_since));
+}
+
 void sched_poke(struct hv_sched *sched, struct hv_lp *lp, cycles_t now)
 {
     struct hypervisor *hv = sched->hv;
 
-    lp_set_remove(&sched->idle, lp->id.v);
+    not_idle(sched, lp, now);
     if (!lp->vp) {
         note_call(hv, lp);
         hv->host.lp_ready(hv->host.context, lp, now);
@@ -116,38 +138,6 @@ void sched_poke(struct hv_sched *sched, struct hv_lp *lp, cycles_t now)
     lp->slice_end = now;
     lp->called = true;
     hv->host.limit_changed(hv->host.context, lp->vp);
-}
-
-static void close_wait(struct vp_wait *wait, cycles_t now)
-{
-    if (!cycles_before(wait->since, now))
-        return;
-    wait->by_rule[wait->rule] =
-        cycles_add(wait->by_rule[wait->rule], cycles_sub(now, wait->since));
-    wait->since = now;
-}
-
-void sched_wait(struct hv_vp *vp, enum sched_rule rule,
-                const struct hv_vp *holder, cycles_t now)
-{
-    struct vp_wait *wait = &vp->sched.wait;
-
-    close_wait(wait, now);
-    wait->rule = rule;
-    wait->holder_partition = holder ? holder->partition->id.v : 0;
-    wait->holder_vp = holder ? holder->index.v : 0;
-}
-
-void sched_wait_end(struct hv_vp *vp, cycles_t free_since, cycles_t now,
-                    cycles_t *by_rule)
-{
-    struct vp_wait *wait = &vp->sched.wait;
-
-    close_wait(wait, cycles_min(free_since, now));
-    wait->rule = SCHED_RULE_WAKE;
-    close_wait(wait, now);
-    for (unsigned i = 0; i < SCHED_RULE_COUNT; i++)
-        by_rule[i] = wait->by_rule[i];
 }
 
 void sched_expire_at(struct hv_sched *sched, cycles_t at)
@@ -189,6 +179,7 @@ static void set_allowed(struct hv_vp *vp)
         vp->sched.allowed =
             lp_set_and(&vp->sched.allowed, &controls->group->lps);
     CHECK(!lp_set_is_empty(&vp->sched.allowed));
+    vp->sched.restricted = lp_set_count(&vp->sched.allowed) < vp->hv->lp_count;
 }
 
 bool sched_vp_add(struct hv_sched *sched, struct hv_vp *vp)
@@ -205,10 +196,12 @@ void sched_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 
 void sched_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
-    if (sched_period_left(sched, vp, now).v == 0)
+    if (sched_period_left(sched, vp, now).v == 0) {
         sched_period_park(sched, vp, now);
-    else
-        sched->ops->enqueue(sched, vp, now);
+        return;
+    }
+    sched_wait(vp, SCHED_RULE_WAKE, NULL, now);
+    sched->ops->enqueue(sched, vp, now);
 }
 
 void sched_dequeue(struct hv_sched *sched, struct hv_vp *vp)
@@ -236,11 +229,11 @@ struct sched_choice sched_pick(struct hv_sched *sched, struct hv_lp *lp,
     struct sched_choice choice = sched->ops->pick(sched, lp, now);
 
     if (!choice.vp) {
-        lp_set_add(&sched->idle, lp->id.v);
+        now_idle(sched, lp, now);
         return choice;
     }
     CHECK(choice.vp->state == VP_READY && sched_allows(choice.vp, lp));
-    lp_set_remove(&sched->idle, lp->id.v);
+    not_idle(sched, lp, now);
 
     /* Others of its group may have used up what there was when it came. */
     cycles_t start = cycles_max(now, choice.not_before);

@@ -52,25 +52,43 @@ struct hv_sched_params {
     bool spin_yields; /* a VP that says that it spins gives up its slice */
 };
 
-/** Where a VP's wait is booked; see sched_wait(). */
+/** A VP that kept another one out, and for how long. */
+struct sched_holder {
+    uint64_t partition; /* 0: nobody */
+    uint32_t vp;        /* its index there, */
+    uint32_t number;    /* and its number in the machine */
+    cycles_t time;
+};
+
+/** Where a VP's wait is booked: by sched_wait.c alone; see sched_wait(). */
 struct vp_wait {
     enum sched_rule rule;
+    enum sched_rule before;             /* the rule until then */
     cycles_t since;                     /* of that rule */
     cycles_t by_rule[SCHED_RULE_COUNT]; /* without what runs since then */
-    uint64_t holder_partition;          /* who keeps it out; 0: unknown */
-    uint32_t holder_vp;
+    cycles_t idle_time;                 /* of some LP, as of `since` */
+    struct sched_holder named;          /* by the policy, now, */
+    struct sched_holder held;           /* and longest of all so named */
 };
+
+#define SCHED_HOLDERS_MAX 9 /* LP_RUNS, and one that the policy named */
 
 /** A wait that has ended: what hv_host.vp_waited() learns. */
 struct sched_waited {
     const struct hv_vp *vp;
-    const struct hv_lp *lp;             /* on which it is dispatched */
-    cycles_t ready, dispatched;         /* ready <= dispatched */
+    const struct hv_lp *lp;     /* on which it is dispatched; NULL: on none, it
+                                   is not ready any more, or waits still */
+    cycles_t ready, dispatched; /* ready <= dispatched: when it ended */
     cycles_t by_rule[SCHED_RULE_COUNT]; /* their sum is the wait */
     enum sched_rule rule;      /* the one that kept it out longest; the first
                                   in the order of the list, of equals */
-    uint64_t holder_partition; /* who had the LP, or else kept it out; */
-    uint32_t holder_vp;        /* partition 0: nobody */
+    uint64_t holder_partition; /* who had the LP longest meanwhile, or else */
+    uint32_t holder_vp;        /* kept it out; partition 0: nobody */
+    /* All who did, the longest first. The sum of their times is at most the
+     * contention: the rest were switches, the hypervisor's own work, and VPs
+     * too far back to be remembered (LP_RUNS). */
+    struct sched_holder holders[SCHED_HOLDERS_MAX];
+    unsigned holder_count;
 };
 
 /** What a policy has chosen. */
@@ -157,6 +175,9 @@ struct hv_sched {
     /** LPs that have found nothing to run and have not been called since. Kept
      *  by sched.c and lp.c, read by policies. */
     struct lp_set idle;
+    uint32_t idle_count;
+    cycles_t idle_since; /* if any is idle: at least one is, since then */
+    cycles_t idle_time;  /* so long was at least one idle before */
     struct event expiry;
     struct sched_period *period; /* owned by sched_period.c */
     void *policy;                /* owned by the policy */
@@ -183,16 +204,31 @@ void sched_fini(struct hv_sched *sched);
  */
 void sched_poke(struct hv_sched *sched, struct hv_lp *lp, cycles_t now);
 
-/** From `now` on it is `rule` that keeps `vp`, which is ready, from running,
- *  and `holder` who has what it waits for (NULL: whoever has the LP on which
- *  it will be dispatched). Before, it was SCHED_RULE_WAKE. */
+/**
+ * From `now` on it is `rule` that keeps `vp`, which is ready, from running,
+ * and `holder` who has what it waits for (NULL: whoever has the LP on which
+ * it will be dispatched). Until a policy says so it is SCHED_RULE_WAKE, again
+ * with each enqueue(), and from when an LP has chosen the VP. A policy need not
+ * tell SLICE from AFFINITY: of a VP that may not run everywhere it is the
+ * latter while an LP idles, the former while none does.
+ */
 void sched_wait(struct hv_vp *vp, enum sched_rule rule,
                 const struct hv_vp *holder, cycles_t now);
 
-/** For lp.c: the wait is over; `by_rule` gets its parts. The LP was free from
- *  `free_since` on, and what came after that is SCHED_RULE_WAKE. */
-void sched_wait_end(struct hv_vp *vp, cycles_t free_since, cycles_t now,
-                    cycles_t *by_rule);
+/** For vp.c: `vp` is ready from `now` on. */
+void sched_wait_begin(struct hv_vp *vp, cycles_t now);
+
+/** What the wait of `vp`, which is ready, comes to if it ends at `now`, by its
+ *  start on `lp`, or without (NULL). Changes nothing. */
+void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
+                    cycles_t now, struct sched_waited *waited);
+
+/** The parts of a wait that are counted: an LP was free and had to wake or
+ *  switch; it was another VP's; the VP had used up what it may use, which is
+ *  neither. */
+cycles_t sched_waited_wake_up(const struct sched_waited *waited);
+cycles_t sched_waited_contention(const struct sched_waited *waited);
+cycles_t sched_waited_held_back(const struct sched_waited *waited);
 
 /** expire() is called at that time, or at the earlier one that has been asked
  *  for and has not come. */

@@ -61,6 +61,17 @@ void vp_count_up_to(struct hv_vp *vp, cycles_t now)
     vp->page_faults_counted = faults;
 }
 
+/* It was ready, and is not any more without having been dispatched. */
+static void vp_report_wait(const struct hv_vp *vp, cycles_t now)
+{
+    struct sched_waited waited;
+
+    if (!vp->hv->host.vp_waited)
+        return;
+    sched_wait_end(vp, NULL, now, &waited);
+    vp->hv->host.vp_waited(vp->hv->host.context, &waited);
+}
+
 void vp_set_state(struct hv_context *context, struct hv_vp *vp,
                   enum vp_state to)
 {
@@ -70,13 +81,14 @@ void vp_set_state(struct hv_context *context, struct hv_vp *vp,
 
     CHECK((transitions[vp->state] & TO(to)) != 0);
     vp_count_idle(vp, when);
+    if (vp->state == VP_READY && to != VP_RUNNING)
+        vp_report_wait(vp, when);
     vp->state = to;
     vp->state_since = when;
     vp->idle_counted = when;
     if (to == VP_READY) {
         vp->sched.ready_since = when;
-        vp->sched.wait =
-            (struct vp_wait){.rule = SCHED_RULE_WAKE, .since = when};
+        sched_wait_begin(vp, when);
     }
 
     struct hv_context of_vp = *context;

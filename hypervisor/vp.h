@@ -76,6 +76,7 @@ struct vp_sched {
     struct hv_vp *previous;
     struct lp_set affinity; /* its own: a root VP's single LP */
     struct lp_set allowed;  /* with its partition's and its group's */
+    bool restricted;        /* those are not all LPs */
     uint32_t ideal_lp;      /* where a policy should try first */
     cycles_t ready_since;   /* valid while VP_READY */
     bool yields;            /* it has said that it spins, and runs */

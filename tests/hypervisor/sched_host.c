@@ -56,12 +56,31 @@ static struct sched_task *task_of(const struct hv_vp *vp)
     return vp->runner.context;
 }
 
+/* The parts of every wait make it up, and who kept it out did not do so for
+ * longer than it waited for others. */
+static void check_wait(const struct sched_waited *waited, cycles_t wait)
+{
+    cycles_t parts = cycles(0), held = cycles(0);
+
+    for (unsigned i = 0; i < SCHED_RULE_COUNT; i++)
+        parts = cycles_add(parts, waited->by_rule[i]);
+    for (unsigned i = 0; i < waited->holder_count; i++)
+        held = cycles_add(held, waited->holders[i].time);
+    CHECK(parts.v == wait.v);
+    CHECK(held.v <= sched_waited_contention(waited).v);
+}
+
 static void note_wait(void *context, const struct sched_waited *waited)
 {
     struct sched_host *host = context;
     struct sched_task *task = task_of(waited->vp);
     cycles_t wait = cycles_sub(waited->dispatched, waited->ready);
 
+    check_wait(waited, wait);
+    if (!waited->lp) {
+        task->given_up = *waited;
+        return;
+    }
     host->dispatches++;
     task->dispatches++;
     task->migrations +=

@@ -91,21 +91,28 @@ static void put_place(FILE *to, uint64_t ns, uint32_t lp)
         fprintf(to, "lp%u ", (unsigned)lp);
 }
 
+static void name_vp(const struct script_host *host, uint64_t partition,
+                    uint64_t vp, char text[static 32])
+{
+    const struct machine *m = host->machine;
+
+    text[0] = '\0';
+    if (partition == m->hv->root->id.v)
+        snprintf(text, 32, "root");
+    for (uint32_t i = 0; i < m->vm_count; i++) {
+        if (vmms_partition(m->vmms, i).v == partition)
+            snprintf(text, 32, "%s", host->names[i]);
+    }
+    if (vp != TRACE_NO_VP)
+        snprintf(text + strlen(text), 32 - strlen(text), "/vp%u", (unsigned)vp);
+}
+
 static void put_vp(FILE *to, const struct script_host *host, uint64_t partition,
                    uint32_t vp)
 {
-    const struct machine *m = host->machine;
-    char text[32] = "";
+    char text[32];
 
-    if (partition == m->hv->root->id.v)
-        snprintf(text, sizeof(text), "root");
-    for (uint32_t i = 0; i < m->vm_count; i++) {
-        if (vmms_partition(m->vmms, i).v == partition)
-            snprintf(text, sizeof(text), "%s", host->names[i]);
-    }
-    if (vp != TRACE_NO_VP)
-        snprintf(text + strlen(text), sizeof(text) - strlen(text), "/vp%u",
-                 (unsigned)vp);
+    name_vp(host, partition, vp, text);
     fprintf(to, "%-9s ", text);
 }
 
@@ -118,7 +125,19 @@ static void put_exit(FILE *to, uint64_t detail)
         fprintf(to, " 0x%" PRIx64, detail >> 8);
 }
 
-static void put_event(FILE *to, const struct trace_record *r)
+/* What kept it out longest, and who had the LP. */
+static void put_wait(FILE *to, const struct script_host *host, uint64_t detail)
+{
+    char holder[32];
+
+    name_vp(host, detail >> 32, detail >> 8 & 0xffffff, holder);
+    fprintf(to, "  because of %s%s%s",
+            sched_rule_name((enum sched_rule)(detail & 0xff)),
+            detail >> 32 ? ": " : "", detail >> 32 ? holder : "");
+}
+
+static void put_event(FILE *to, const struct script_host *host,
+                      const struct trace_record *r)
 {
     switch (r->kind) {
     case TRACE_VP_STATE:
@@ -126,6 +145,9 @@ static void put_event(FILE *to, const struct trace_record *r)
         break;
     case TRACE_DISPATCH:
         fprintf(to, "dispatch, waited %" PRIu64 " ns", r->detail);
+        break;
+    case TRACE_WAIT:
+        put_wait(to, host, r->detail);
         break;
     case TRACE_UNDISPATCH:
         fprintf(to, "undispatch, ran %" PRIu64 " ns", r->detail);
@@ -220,7 +242,7 @@ void timed_trace_write(FILE *to, const struct script_host *host,
         }
         put_place(to, r->time.v, r->lp);
         put_vp(to, host, r->partition, r->vp);
-        put_event(to, r);
+        put_event(to, host, r);
         if (is_exit(host, r, VM_EXIT_CPUID))
             return;
     }

@@ -208,6 +208,6 @@ void laws_see(struct laws *laws, const struct trace_record *r)
         see_idle(laws, r);
     else if (r->kind == TRACE_VP_STATE)
         see_state(laws, r);
-    else if (of_lp)
+    else if (r->kind == TRACE_EXIT || r->kind == TRACE_INTERRUPT)
         see_execution(laws, r);
 }

@@ -147,8 +147,8 @@ static void sums_cover_exactly_the_cells_they_name(void **state)
 
     c = counter(PC_OBJECT_VP, "CPU Wait Time Per Dispatch");
     assert_int_equal(c->sum.first, PC_VP_WAKE_UP_TIME);
-    assert_int_equal(c->sum.end, PC_VP_CONTENTION_TIME + 1);
-    assert_int_equal(c->sum.end - c->sum.first, 2);
+    assert_int_equal(c->sum.end, PC_VP_HELD_BACK_TIME + 1);
+    assert_int_equal(c->sum.end - c->sum.first, 3);
 
     c = counter(PC_OBJECT_VP, "Total Messages/sec");
     assert_int_equal(c->sum.first, PC_VP_IO_MESSAGES);

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Why a VP waits: the time from ready to dispatched, in parts by what kept it
+ * out, and by who had the LP meanwhile.
+ *
+ * Design. Policies say what a VP waits for as they learn it (sched_wait()).
+ * What they cannot know is worked out here, when the wait is over: from when
+ * the LP has chosen the VP it waits for the LP alone; and whether another LP
+ * was idle meanwhile, which tells AFFINITY from SLICE, is a difference of two
+ * readings of one clock, that of the time in which any LP idled.
+ *
+ * Exactness. The parts make up the wait to the cycle. LPs' clocks differ by up
+ * to the synchronisation quantum, so a VP may be dispatched at a time that is
+ * before what a faster LP has said of it; that is taken back then.
+ */
+#include "hypervisor/lp.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
+#include "sim/core/check.h"
+
+/* How long at least one LP has been idle until `at`. */
+static cycles_t idle_time(const struct hv_sched *sched, cycles_t at)
+{
+    if (sched->idle_count == 0 || !cycles_before(sched->idle_since, at))
+        return sched->idle_time;
+    return cycles_add(sched->idle_time, cycles_sub(at, sched->idle_since));
+}
+
+static void book(struct vp_wait *wait, enum sched_rule rule, cycles_t time)
+{
+    wait->by_rule[rule] = cycles_add(wait->by_rule[rule], time);
+}
+
+/* Books `length` that ends at `end`. A VP that may not run everywhere waits
+ * because of that while an LP idles. */
+static void book_turn(const struct hv_vp *vp, struct vp_wait *wait,
+                      cycles_t length, cycles_t end)
+{
+    cycles_t idle = idle_time(&vp->hv->sched, end);
+    cycles_t beside = cycles_before(wait->idle_time, idle)
+                          ? cycles_sub(idle, wait->idle_time)
+                          : cycles(0);
+
+    beside = vp->sched.restricted ? cycles_min(beside, length) : cycles(0);
+    book(wait, SCHED_RULE_AFFINITY, beside);
+    book(wait, SCHED_RULE_SLICE, cycles_sub(length, beside));
+}
+
+static void book_holder(struct vp_wait *wait, cycles_t length)
+{
+    struct sched_holder *held = &wait->held;
+
+    if (wait->named.partition == 0)
+        return;
+    if (held->partition == wait->named.partition && held->vp == wait->named.vp)
+        held->time = cycles_add(held->time, length);
+    else if (cycles_before(held->time, length)) {
+        *held = wait->named;
+        held->time = length;
+    }
+}
+
+/* Books what has passed under the rule that has held until `now`. */
+static void close_wait(const struct hv_vp *vp, struct vp_wait *wait,
+                       cycles_t now)
+{
+    cycles_t length;
+
+    if (!cycles_before(wait->since, now))
+        return;
+    length = cycles_sub(now, wait->since);
+    if (wait->rule == SCHED_RULE_SLICE || wait->rule == SCHED_RULE_AFFINITY)
+        book_turn(vp, wait, length, now);
+    else
+        book(wait, wait->rule, length);
+    book_holder(wait, length);
+    wait->before = wait->rule;
+    wait->since = now;
+}
+
+void sched_wait_begin(struct hv_vp *vp, cycles_t now)
+{
+    vp->sched.wait = (struct vp_wait){
+        .rule = SCHED_RULE_WAKE,
+        .since = now,
+        .idle_time = idle_time(&vp->hv->sched, now),
+    };
+}
+
+void sched_wait(struct hv_vp *vp, enum sched_rule rule,
+                const struct hv_vp *holder, cycles_t now)
+{
+    struct vp_wait *wait = &vp->sched.wait;
+
+    close_wait(vp, wait, now);
+    wait->rule = rule;
+    wait->idle_time = idle_time(&vp->hv->sched, wait->since);
+    wait->named = (struct sched_holder){0};
+    if (holder)
+        wait->named = (struct sched_holder){
+            .partition = holder->partition->id.v,
+            .vp = holder->index.v,
+            .number = holder->number,
+        };
+}
+
+/* The VP started before what has been booked last. */
+static void take_back(struct vp_wait *wait, cycles_t now)
+{
+    cycles_t excess = cycles(0);
+
+    if (cycles_before(now, wait->since))
+        excess = cycles_sub(wait->since, now);
+    for (unsigned i = 0; i < SCHED_RULE_COUNT && excess.v > 0; i++) {
+        cycles_t *part = &wait->by_rule[(wait->before + i) % SCHED_RULE_COUNT];
+        cycles_t less = cycles_min(*part, excess);
+
+        *part = cycles_sub(*part, less);
+        excess = cycles_sub(excess, less);
+    }
+    CHECK(excess.v == 0);
+}
+
+/* Up to when it was not the LP alone that the VP waited for. */
+static cycles_t chosen_at(const struct hv_lp *lp, const struct vp_wait *wait)
+{
+    /* An LP was called for it, and then another one took it that was in use
+     * until then. */
+    if (wait->rule == SCHED_RULE_WAKE)
+        return lp->free_since;
+    return cycles_max(lp->chosen_at, lp->not_before);
+}
+
+/* An LP that has been called takes its VP at once; one that nobody called has
+ * others to run. */
+static bool none_idles_for(const struct hv_vp *vp)
+{
+    struct lp_set idle = lp_set_and(&vp->hv->sched.idle, &vp->sched.allowed);
+
+    return lp_set_is_empty(&idle);
+}
+
+static void end_rules(const struct hv_vp *vp, const struct hv_lp *lp,
+                      struct vp_wait *wait, cycles_t now)
+{
+    cycles_t chosen = lp ? chosen_at(lp, wait) : now;
+
+    if (wait->rule == SCHED_RULE_WAKE && (lp || none_idles_for(vp)))
+        wait->rule = SCHED_RULE_SLICE;
+    close_wait(vp, wait, cycles_min(chosen, now));
+    wait->rule = SCHED_RULE_WAKE;
+    wait->named = (struct sched_holder){0};
+    close_wait(vp, wait, now);
+    take_back(wait, now);
+}
+
+static enum sched_rule longest(const cycles_t *by_rule)
+{
+    unsigned longest = 0;
+
+    for (unsigned i = 1; i < SCHED_RULE_COUNT; i++) {
+        if (cycles_before(by_rule[longest], by_rule[i]))
+            longest = i;
+    }
+    return (enum sched_rule)longest;
+}
+
+static void add_holder(struct sched_waited *waited, struct sched_holder holder)
+{
+    for (unsigned i = 0; i < waited->holder_count; i++) {
+        struct sched_holder *known = &waited->holders[i];
+
+        if (known->partition == holder.partition && known->vp == holder.vp) {
+            known->time = cycles_add(known->time, holder.time);
+            return;
+        }
+    }
+    waited->holders[waited->holder_count++] = holder;
+}
+
+/* Who was on `lp` while the VP waited, from the last one back, until all of
+ * `left` is told. */
+static void add_runs(struct sched_waited *waited, const struct hv_lp *lp,
+                     cycles_t left)
+{
+    uint64_t count = lp->run_count;
+
+    for (unsigned i = 1; i <= LP_RUNS && i <= count && left.v > 0; i++) {
+        const struct lp_run *run = &lp->runs[(count - i) % LP_RUNS];
+        cycles_t from = cycles_max(run->from, waited->ready);
+        cycles_t to = cycles_min(run->to, waited->dispatched);
+
+        if (!cycles_before(from, to))
+            return;
+
+        cycles_t time = cycles_min(cycles_sub(to, from), left);
+
+        left = cycles_sub(left, time);
+        add_holder(waited, (struct sched_holder){.partition = run->partition,
+                                                 .vp = run->vp,
+                                                 .number = run->number,
+                                                 .time = time});
+    }
+}
+
+static void longest_first(struct sched_waited *waited)
+{
+    struct sched_holder *holders = waited->holders;
+    unsigned longest = 0;
+
+    for (unsigned i = 1; i < waited->holder_count; i++) {
+        if (cycles_before(holders[longest].time, holders[i].time))
+            longest = i;
+    }
+    if (longest > 0) {
+        struct sched_holder first = holders[0];
+
+        holders[0] = holders[longest];
+        holders[longest] = first;
+    }
+}
+
+static void name_holders(struct sched_waited *waited,
+                         const struct vp_wait *wait)
+{
+    cycles_t left = sched_waited_contention(waited);
+    struct sched_holder held = wait->held;
+
+    held.time = cycles_min(held.time, left);
+    if (held.time.v > 0)
+        add_holder(waited, held);
+    if (waited->lp)
+        add_runs(waited, waited->lp, cycles_sub(left, held.time));
+    longest_first(waited);
+    if (waited->holder_count == 0)
+        return;
+    waited->holder_partition = waited->holders[0].partition;
+    waited->holder_vp = waited->holders[0].vp;
+}
+
+void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
+                    cycles_t now, struct sched_waited *waited)
+{
+    struct vp_wait wait = vp->sched.wait;
+
+    waited->vp = vp;
+    waited->lp = lp;
+    waited->ready = vp->sched.ready_since;
+    waited->dispatched = now;
+    waited->holder_partition = 0;
+    waited->holder_vp = 0;
+    waited->holder_count = 0;
+    end_rules(vp, lp, &wait, now);
+    for (unsigned i = 0; i < SCHED_RULE_COUNT; i++)
+        waited->by_rule[i] = wait.by_rule[i];
+    waited->rule = longest(wait.by_rule);
+    name_holders(waited, &wait);
+}
+
+cycles_t sched_waited_wake_up(const struct sched_waited *waited)
+{
+    return waited->by_rule[SCHED_RULE_WAKE];
+}
+
+cycles_t sched_waited_held_back(const struct sched_waited *waited)
+{
+    return cycles_add(waited->by_rule[SCHED_RULE_CAP],
+                      waited->by_rule[SCHED_RULE_GROUP]);
+}
+
+cycles_t sched_waited_contention(const struct sched_waited *waited)
+{
+    cycles_t wait = cycles_sub(waited->dispatched, waited->ready);
+
+    wait = cycles_sub(wait, sched_waited_wake_up(waited));
+    return cycles_sub(wait, sched_waited_held_back(waited));
+}
