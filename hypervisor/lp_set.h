@@ -48,6 +48,16 @@ static inline struct lp_set lp_set_and(const struct lp_set *a,
     return both;
 }
 
+static inline struct lp_set lp_set_or(const struct lp_set *a,
+                                      const struct lp_set *b)
+{
+    struct lp_set either;
+
+    for (unsigned i = 0; i < LP_SET_WORDS; i++)
+        either.words[i] = a->words[i] | b->words[i];
+    return either;
+}
+
 /** The lowest LP from `from` on, or -1. */
 static inline int lp_set_next(const struct lp_set *set, uint32_t from)
 {

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
@@ -22,6 +23,20 @@ void machine_note_failure(struct machine *machine, enum sim_status status,
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     machine->status = sim_fail(&machine->error, status, "%s", text);
+}
+
+static struct hv_sched_params
+sched_params(struct sim_clock clock, const struct scenario_hypervisor *from)
+{
+    return (struct hv_sched_params){
+        .slice = clock_from_ns(clock, from->timeslice_ns),
+        .preempt_after = clock_from_ns(clock, from->preempt_after_ns),
+        .wake_boost = clock_from_ns(clock, from->wake_boost_ns),
+        .migrate_after = clock_from_ns(clock, from->migrate_after_ns),
+        .node_patience = clock_from_ns(clock, from->node_patience_ns),
+        .period = clock_from_ns(clock, from->control_period_ns),
+        .spin_yields = strcmp(from->long_spin_wait, "yield") == 0,
+    };
 }
 
 static enum sim_status create_hypervisor(struct machine *m,
@@ -47,12 +62,7 @@ static enum sim_status create_hypervisor(struct machine *m,
         .node_count = (uint32_t)count,
         .threads_per_core = scenario->host.smt,
         .sched_ops = sched_find(scenario->hypervisor.scheduler),
-        .sched_params =
-            {
-                .slice =
-                    clock_from_ns(m->clock, scenario->hypervisor.timeslice_ns),
-                .period = clock_from_ns(m->clock, UINT64_C(10000000)),
-            },
+        .sched_params = sched_params(m->clock, &scenario->hypervisor),
     };
 
     if (config.sched_ops)

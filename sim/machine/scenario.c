@@ -29,6 +29,10 @@ void scenario_free(struct scenario *scenario)
     }
     free(scenario->validation);
     free(scenario->vms);
+    for (size_t i = 0; i < scenario->at_count; i++)
+        free(scenario->at[i].place);
+    free(scenario->at);
+    free(scenario->groups);
     free(scenario->host.nodes);
     free(scenario->notes);
     free(scenario->folder);
@@ -54,6 +58,57 @@ void scenario_vm_name(const struct scenario_vm *vm, uint32_t index,
     else
         snprintf(name, SCENARIO_NAME_BYTES_MAX + 1, "%s-%" PRIu32, vm->name,
                  index + 1);
+}
+
+bool scenario_vm_is_named(const struct scenario_vm *vm, uint32_t index,
+                          const char *name)
+{
+    char full[SCENARIO_NAME_BYTES_MAX + 1];
+    size_t bytes = strlen(vm->name);
+
+    if (strncmp(name, vm->name, bytes) != 0)
+        return false;
+    if (name[bytes] == '\0')
+        return true;
+    scenario_vm_name(vm, index, full);
+    return strcmp(name, full) == 0;
+}
+
+bool scenario_vm_starts_off(const struct scenario *scenario,
+                            const struct scenario_vm *vm, uint32_t index)
+{
+    uint64_t first_ns = SCENARIO_NO_TIME;
+    bool off = false;
+
+    for (size_t i = 0; i < scenario->at_count; i++) {
+        const struct scenario_event *event = &scenario->at[i];
+        bool starts = scenario_vm_is_named(vm, index, event->start);
+        bool stops = scenario_vm_is_named(vm, index, event->stop);
+
+        if ((!starts && !stops) || event->time_ns >= first_ns)
+            continue;
+        first_ns = event->time_ns;
+        off = starts;
+    }
+    return off;
+}
+
+const char *scenario_event_vm(const struct scenario_event *event)
+{
+    if (*event->start)
+        return event->start;
+    if (*event->stop)
+        return event->stop;
+    return *event->add_vps.vm ? event->add_vps.vm : event->set.vm;
+}
+
+int scenario_group_find(const struct scenario *scenario, const char *name)
+{
+    for (size_t i = 0; i < scenario->group_count; i++) {
+        if (strcmp(scenario->groups[i].name, name) == 0)
+            return (int)i;
+    }
+    return -1;
 }
 
 uint32_t scenario_lp_count(const struct scenario *scenario)

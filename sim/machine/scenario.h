@@ -14,6 +14,7 @@
 
 #include <stddef.h>
 
+#include "hypervisor/lp_set.h"
 #include "sim/core/error.h"
 #include "sim/core/types.h"
 
@@ -34,6 +35,12 @@ struct document_node;
 
 #define SCENARIO_NO_SIZE UINT64_MAX /* not given */
 
+#define SCENARIO_GROUPS_MAX 256
+#define SCENARIO_EVENTS_MAX 10000
+#define SCENARIO_NOT_SET UINT64_MAX /* a control that is left as it is */
+#define SCENARIO_NO_GROUP "none"
+#define SCENARIO_WEIGHT_DEFAULT 100
+
 /* What is typed at consoles. */
 #define SCENARIO_NO_TIME UINT64_MAX /* not given */
 #define SCENARIO_EXPECT_BYTES_MAX 1024
@@ -52,17 +59,24 @@ struct scenario_host {
     uint64_t frequency_hz;
     struct scenario_node *nodes;
     size_t node_count;     /* at least 1 */
-    uint32_t smt;          /* LPs of a core */
+    uint32_t smt;          /* LPs of a core; each node has whole cores */
     uint32_t smt_speed;    /* of each while both are busy, in 1/65536 */
     uint32_t remote_speed; /* of a VP outside its NUMA node, likewise */
 };
 
 struct scenario_hypervisor {
-    const char *scheduler;   /* "round-robin" */
+    const char *scheduler;   /* a name of sched_find() */
     const char *translation; /* "slat" */
     const char *timing;      /* "table", "unit" or "null" */
     uint64_t sync_quantum_ns;
     uint64_t timeslice_ns;
+    uint64_t preempt_after_ns;
+    uint64_t wake_boost_ns;
+    uint64_t migrate_after_ns;
+    uint64_t node_patience_ns;
+    uint64_t control_period_ns;
+    const char *long_spin_wait; /* "yield" or "ignore" */
+    bool numa_spanning;
 };
 
 struct scenario_root {
@@ -142,12 +156,16 @@ struct scenario_integration {
 struct scenario_vm {
     const char *name;
     uint32_t count;
-    uint32_t vps; /* 1 .. SCENARIO_VPS_MAX */
+    uint32_t vps;              /* 1 .. SCENARIO_VPS_MAX */
+    uint32_t vps_max;          /* at least vps and what the timeline adds */
+    uint32_t threads_per_core; /* 1 or 2; divides vps and vps_max */
     uint64_t memory_bytes;
     uint32_t numa_nodes; /* 1 .. vps */
     uint32_t weight;     /* 1 .. 10000 */
     uint32_t reserve;    /* of each VP's time, in 1/65536; at most limit */
     uint32_t limit;
+    const char *group;      /* of scenario.groups, or "" */
+    struct lp_set affinity; /* none: all LPs */
     bool vmbus;
     /* With vmbus alone: */
     struct scenario_integration integration;
@@ -161,6 +179,38 @@ struct scenario_vm {
     struct scenario_step *console;
     size_t console_count;
     uint32_t console_baud; /* bits a second, ten to a byte */
+};
+
+/** A CPU group. */
+struct scenario_group {
+    const char *name;
+    uint32_t cap;      /* of all LPs' time, in 1/65536 */
+    struct lp_set lps; /* none: all LPs */
+};
+
+/** Controls to change: of `vm`, or else of `group`. What is left as it is:
+ *  SCENARIO_NOT_SET, "" or no LPs. */
+struct scenario_set {
+    const char *vm;
+    uint64_t weight, reserve, limit;
+    struct lp_set affinity;
+    const char *group; /* SCENARIO_NO_GROUP: out of its group */
+    uint64_t cap;
+    struct lp_set lps;
+};
+
+struct scenario_add_vps {
+    const char *vm; /* "": nothing is added */
+    uint64_t count;
+};
+
+/** An entry of the timeline: one of its kinds is given. */
+struct scenario_event {
+    uint64_t time_ns;
+    struct scenario_set set;
+    const char *start, *stop; /* a VM, or "" */
+    struct scenario_add_vps add_vps;
+    char *place; /* "file:line:column: at[2]", for messages; owned */
 };
 
 struct scenario_counters {
@@ -214,6 +264,10 @@ struct scenario {
     struct scenario_root root;
     struct scenario_vm *vms;
     size_t vm_count; /* entries, each standing for `count` VMs */
+    struct scenario_group *groups;
+    size_t group_count;
+    struct scenario_event *at; /* in the order of the file */
+    size_t at_count;
     struct scenario_counters counters;
     struct scenario_validation *validation;
     size_t validation_count;
@@ -268,6 +322,21 @@ char *scenario_resolved_yaml(const struct scenario *scenario);
  */
 void scenario_vm_name(const struct scenario_vm *vm, uint32_t index,
                       char name[static SCENARIO_NAME_BYTES_MAX + 1]);
+
+/** Whether the timeline's `name` stands for that VM: its own name, or that of
+ *  the entry it comes from. */
+bool scenario_vm_is_named(const struct scenario_vm *vm, uint32_t index,
+                          const char *name);
+
+/** Whether that VM is off until the timeline starts it. */
+bool scenario_vm_starts_off(const struct scenario *scenario,
+                            const struct scenario_vm *vm, uint32_t index);
+
+/** The VM or group that an event is about, whatever it does. */
+const char *scenario_event_vm(const struct scenario_event *event); /* or "" */
+
+/** The index of the group of that name; -1 if there is none. */
+int scenario_group_find(const struct scenario *scenario, const char *name);
 
 uint32_t scenario_lp_count(const struct scenario *scenario);
 uint64_t scenario_memory_bytes(const struct scenario *scenario);

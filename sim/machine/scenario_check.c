@@ -4,7 +4,6 @@
  * and values that are valid but without effect.
  */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,52 +14,6 @@
 
 #define SAMPLES_MAX 1000000
 
-/** The deepest node on the way along `path`: the nearest place to point at. */
-static const struct document_node *nearest(const struct document_node *root,
-                                           const char *path)
-{
-    struct document_step step;
-
-    while (document_path_next(&path, &step)) {
-        const struct document_node *child = document_follow(root, &step);
-
-        if (!child)
-            break;
-        root = child;
-    }
-    return root;
-}
-
-static enum sim_status refuse(const struct document_node *root,
-                              struct sim_error *error, const char *path,
-                              const char *format, ...) PRINTF_LIKE(4, 5);
-
-static enum sim_status refuse(const struct document_node *root,
-                              struct sim_error *error, const char *path,
-                              const char *format, ...)
-{
-    char message[SIM_ERROR_BYTES_MAX];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    return document_fail(&nearest(root, path)->mark, error, "%s: %s", path,
-                         message);
-}
-
-/* Any number, and the longest key. */
-#define VM_PATH_BYTES 80
-
-static const char *vm_path(char path[static VM_PATH_BYTES], size_t vm,
-                           const char *key)
-{
-    int length = snprintf(path, VM_PATH_BYTES, "vms[%zu].%s", vm, key);
-
-    CHECK(length > 0 && length < VM_PATH_BYTES);
-    return path;
-}
-
 static enum sim_status check_processors(struct scenario *scenario,
                                         const struct document_node *root,
                                         struct sim_error *error)
@@ -68,17 +21,30 @@ static enum sim_status check_processors(struct scenario *scenario,
     uint32_t lps = scenario_lp_count(scenario);
 
     if (lps > SCENARIO_LPS_MAX)
-        return refuse(root, error, "host.nodes",
-                      "%" PRIu32 " logical processors in all; expected at "
-                      "most %d",
-                      lps, SCENARIO_LPS_MAX);
+        return scenario_refuse(root, error, "host.nodes",
+                               "%" PRIu32
+                               " logical processors in all; expected at "
+                               "most %d",
+                               lps, SCENARIO_LPS_MAX);
     if (scenario->root.vps == 0)
         scenario->root.vps = lps < SCENARIO_VPS_MAX ? lps : SCENARIO_VPS_MAX;
     if (scenario->root.vps > lps)
-        return refuse(root, error, "root.vps",
-                      "%" PRIu32 " root VPs on %" PRIu32 " logical "
-                      "processors; expected at most %" PRIu32,
-                      scenario->root.vps, lps, lps);
+        return scenario_refuse(root, error, "root.vps",
+                               "%" PRIu32 " root VPs on %" PRIu32 " logical "
+                               "processors; expected at most %" PRIu32,
+                               scenario->root.vps, lps, lps);
+    for (size_t i = 0; i < scenario->host.node_count; i++) {
+        char path[SCENARIO_PATH_BYTES];
+
+        snprintf(path, sizeof path, "host.nodes[%zu].lps", i);
+        if (scenario->host.nodes[i].lps % scenario->host.smt != 0)
+            return scenario_refuse(root, error, path,
+                                   "%" PRIu32 " logical processors are no "
+                                   "whole cores; expected a multiple of "
+                                   "host.smt, %" PRIu32,
+                                   scenario->host.nodes[i].lps,
+                                   scenario->host.smt);
+    }
     return SIM_OK;
 }
 
@@ -101,11 +67,12 @@ static enum sim_status check_guest_form(const struct scenario_guest *guest,
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
         given += *forms[i] != '\0';
     if (given != 1)
-        return refuse(root, error, path,
-                      "%s of workload, linux, multiboot and flat %s; expected "
-                      "one of them, such as {workload: heavy-load}",
-                      given == 0 ? "none" : "more than one",
-                      given == 0 ? "is given" : "are given");
+        return scenario_refuse(
+            root, error, path,
+            "%s of workload, linux, multiboot and flat %s; expected "
+            "one of them, such as {workload: heavy-load}",
+            given == 0 ? "none" : "more than one",
+            given == 0 ? "is given" : "are given");
     return SIM_OK;
 }
 
@@ -129,23 +96,24 @@ static enum sim_status check_guest(const struct scenario_guest *guest,
         {"load", guest->load != SCENARIO_NO_ADDRESS && !is_flat, "flat"},
         {"entry", guest->entry != SCENARIO_NO_ADDRESS && !is_flat, "flat"},
     };
-    char path[VM_PATH_BYTES];
-    char key[VM_PATH_BYTES];
+    char path[SCENARIO_PATH_BYTES];
+    char key[SCENARIO_PATH_BYTES];
 
-    if (check_guest_form(guest, vm_path(path, index, "guest"), root, error) !=
-        SIM_OK)
+    if (check_guest_form(guest, scenario_vm_path(path, index, "guest"), root,
+                         error) != SIM_OK)
         return error->status;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         snprintf(key, sizeof key, "guest.%s", keys[i].key);
         if (keys[i].is_misplaced)
-            return refuse(root, error, vm_path(path, index, key),
-                          "goes with a guest of the form %s only",
-                          keys[i].with);
+            return scenario_refuse(
+                root, error, scenario_vm_path(path, index, key),
+                "goes with a guest of the form %s only", keys[i].with);
     }
     if (is_flat && *guest->bits == '\0')
-        return refuse(root, error, vm_path(path, index, "guest.bits"),
-                      "is missing; expected 16, 32 or 64: the mode in which a "
-                      "flat guest starts");
+        return scenario_refuse(
+            root, error, scenario_vm_path(path, index, "guest.bits"),
+            "is missing; expected 16, 32 or 64: the mode in which a "
+            "flat guest starts");
     return SIM_OK;
 }
 
@@ -155,19 +123,21 @@ static enum sim_status check_nodes(const struct scenario_vm *vm, size_t index,
                                    const struct document_node *root,
                                    struct sim_error *error)
 {
-    char path[VM_PATH_BYTES];
+    char path[SCENARIO_PATH_BYTES];
 
-    vm_path(path, index, "numa_nodes");
+    scenario_vm_path(path, index, "numa_nodes");
     if (vm->numa_nodes > vm->vps)
-        return refuse(root, error, path,
-                      "%" PRIu32 " nodes for %" PRIu32 " VP%s; expected at "
-                      "least one VP for each",
-                      vm->numa_nodes, vm->vps, vm->vps == 1 ? "" : "s");
+        return scenario_refuse(
+            root, error, path,
+            "%" PRIu32 " nodes for %" PRIu32 " VP%s; expected at "
+            "least one VP for each",
+            vm->numa_nodes, vm->vps, vm->vps == 1 ? "" : "s");
     if (vm->memory_bytes / vm->numa_nodes < NODE_BYTES_LEAST)
-        return refuse(root, error, path,
-                      "%" PRIu32 " nodes for %" PRIu64 " MiB; expected at "
-                      "least 8 MiB for each",
-                      vm->numa_nodes, vm->memory_bytes >> 20);
+        return scenario_refuse(root, error, path,
+                               "%" PRIu32 " nodes for %" PRIu64
+                               " MiB; expected at "
+                               "least 8 MiB for each",
+                               vm->numa_nodes, vm->memory_bytes >> 20);
     return SIM_OK;
 }
 
@@ -203,8 +173,8 @@ static enum sim_status check_console(const struct scenario_vm *vm, size_t index,
                                      const struct document_node *root,
                                      struct sim_error *error)
 {
-    char path[VM_PATH_BYTES];
-    char item[VM_PATH_BYTES / 2];
+    char path[SCENARIO_PATH_BYTES];
+    char item[SCENARIO_PATH_BYTES / 2];
     uint64_t last_ns = 0;
     size_t bytes = 0;
 
@@ -227,7 +197,8 @@ static enum sim_status check_console(const struct scenario_vm *vm, size_t index,
         if (!fault)
             continue;
         snprintf(item, sizeof item, "console[%zu]%s", i, key);
-        return refuse(root, error, vm_path(path, index, item), "%s", fault);
+        return scenario_refuse(root, error, scenario_vm_path(path, index, item),
+                               "%s", fault);
     }
     return SIM_OK;
 }
@@ -237,26 +208,29 @@ static enum sim_status check_devices(const struct scenario_vm *vm, size_t index,
                                      const struct document_node *root,
                                      struct sim_error *error)
 {
-    char path[VM_PATH_BYTES];
-    char item[VM_PATH_BYTES / 2];
+    char path[SCENARIO_PATH_BYTES];
+    char item[SCENARIO_PATH_BYTES / 2];
 
     if (!vm->vmbus && (vm->disk_count > 0 || vm->nic_count > 0))
-        return refuse(
+        return scenario_refuse(
             root, error,
-            vm_path(path, index, vm->disk_count > 0 ? "disks" : "nics"),
+            scenario_vm_path(path, index,
+                             vm->disk_count > 0 ? "disks" : "nics"),
             "the VM has no VMBus; expected vmbus: true");
     if (vm->shutdown_at_ns != SCENARIO_NO_TIME &&
         (!vm->vmbus || !vm->integration.shutdown))
-        return refuse(root, error, vm_path(path, index, "shutdown_at"),
-                      "the guest has no service for it; expected vmbus: true "
-                      "and integration.shutdown: true");
+        return scenario_refuse(
+            root, error, scenario_vm_path(path, index, "shutdown_at"),
+            "the guest has no service for it; expected vmbus: true "
+            "and integration.shutdown: true");
     for (size_t i = 0; i < vm->disk_count; i++) {
         if (vm->disks[i].bytes != SCENARIO_NO_SIZE || *vm->disks[i].file)
             continue;
         snprintf(item, sizeof item, "disks[%zu]", i);
-        return refuse(root, error, vm_path(path, index, item),
-                      "neither size nor file is given; expected at least one "
-                      "of them, such as {size: 64MiB}");
+        return scenario_refuse(
+            root, error, scenario_vm_path(path, index, item),
+            "neither size nor file is given; expected at least one "
+            "of them, such as {size: 64MiB}");
     }
     return SIM_OK;
 }
@@ -265,7 +239,7 @@ static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
                                 const struct document_node *root,
                                 struct sim_error *error)
 {
-    char path[VM_PATH_BYTES];
+    char path[SCENARIO_PATH_BYTES];
     char name[SCENARIO_NAME_BYTES_MAX + 16];
     char reserve[UNITS_TEXT_BYTES];
     char limit[UNITS_TEXT_BYTES];
@@ -273,16 +247,18 @@ static enum sim_status check_vm(const struct scenario_vm *vm, size_t index,
     units_print(UNITS_FRACTION, vm->reserve, reserve);
     units_print(UNITS_FRACTION, vm->limit, limit);
     if (vm->reserve > vm->limit)
-        return refuse(root, error, vm_path(path, index, "reserve"),
-                      "a reserve of %s is more than the limit of %s; expected "
-                      "at most the limit",
-                      reserve, limit);
+        return scenario_refuse(
+            root, error, scenario_vm_path(path, index, "reserve"),
+            "a reserve of %s is more than the limit of %s; expected "
+            "at most the limit",
+            reserve, limit);
     if (vm->count > 1 && snprintf(name, sizeof name, "%s-%" PRIu32, vm->name,
                                   vm->count) > SCENARIO_NAME_BYTES_MAX)
-        return refuse(root, error, vm_path(path, index, "name"),
-                      "'%s' is too long; expected a name of at most %d "
-                      "characters with its number",
-                      name, SCENARIO_NAME_BYTES_MAX);
+        return scenario_refuse(
+            root, error, scenario_vm_path(path, index, "name"),
+            "'%s' is too long; expected a name of at most %d "
+            "characters with its number",
+            name, SCENARIO_NAME_BYTES_MAX);
     if (check_nodes(vm, index, root, error) != SIM_OK ||
         check_devices(vm, index, root, error) != SIM_OK ||
         check_console(vm, index, root, error) != SIM_OK)
@@ -297,14 +273,14 @@ static enum sim_status check_memory(const struct scenario *scenario,
     uint64_t free_bytes = scenario_memory_bytes(scenario);
     char wanted[UNITS_TEXT_BYTES];
     char left[UNITS_TEXT_BYTES];
-    char path[VM_PATH_BYTES];
+    char path[SCENARIO_PATH_BYTES];
 
     units_print(UNITS_BYTES, free_bytes, left);
     if (scenario->root.memory_bytes > free_bytes) {
         units_print(UNITS_BYTES, scenario->root.memory_bytes, wanted);
-        return refuse(root, error, "root.memory",
-                      "%s, but the host's nodes have %s; expected no more",
-                      wanted, left);
+        return scenario_refuse(
+            root, error, "root.memory",
+            "%s, but the host's nodes have %s; expected no more", wanted, left);
     }
     free_bytes -= scenario->root.memory_bytes;
     for (size_t i = 0; i < scenario->vm_count; i++) {
@@ -315,11 +291,12 @@ static enum sim_status check_memory(const struct scenario *scenario,
         units_print(UNITS_BYTES, bytes, wanted);
         units_print(UNITS_BYTES, free_bytes, left);
         if (bytes > free_bytes)
-            return refuse(root, error, vm_path(path, i, "memory"),
-                          "%s in all, but root.memory and the VMs above "
-                          "leave %s of the host's memory; expected no more "
-                          "than that (host.nodes[].memory is the host's)",
-                          wanted, left);
+            return scenario_refuse(
+                root, error, scenario_vm_path(path, i, "memory"),
+                "%s in all, but root.memory and the VMs above "
+                "leave %s of the host's memory; expected no more "
+                "than that (host.nodes[].memory is the host's)",
+                wanted, left);
         free_bytes -= bytes;
     }
     return SIM_OK;
@@ -347,7 +324,7 @@ static enum sim_status check_names(const struct scenario *scenario,
 {
     uint32_t total = scenario_vm_total(scenario);
     struct vm_name *names = calloc(total + 1, sizeof *names);
-    char path[VM_PATH_BYTES];
+    char path[SCENARIO_PATH_BYTES];
     enum sim_status status = SIM_OK;
     uint32_t filled = 0;
 
@@ -362,10 +339,11 @@ static enum sim_status check_names(const struct scenario *scenario,
     qsort(names, total, sizeof *names, compare_names);
     for (uint32_t i = 1; i < total && status == SIM_OK; i++) {
         if (strcmp(names[i - 1].text, names[i].text) == 0)
-            status = refuse(root, error, vm_path(path, names[i].vm, "name"),
-                            "'%s' is the name of a VM of vms[%zu] already; "
-                            "expected a name of its own",
-                            names[i].text, names[i - 1].vm);
+            status = scenario_refuse(
+                root, error, scenario_vm_path(path, names[i].vm, "name"),
+                "'%s' is the name of a VM of vms[%zu] already; "
+                "expected a name of its own",
+                names[i].text, names[i - 1].vm);
     }
     free(names);
     return status;
@@ -383,9 +361,9 @@ static enum sim_status check_vms(const struct scenario *scenario,
         status = check_vm(&scenario->vms[i], i, root, error);
     }
     if (status == SIM_OK && total > SCENARIO_VMS_MAX)
-        status = refuse(root, error, "vms",
-                        "%" PRIu64 " VMs in all; expected at most %d", total,
-                        SCENARIO_VMS_MAX);
+        status = scenario_refuse(root, error, "vms",
+                                 "%" PRIu64 " VMs in all; expected at most %d",
+                                 total, SCENARIO_VMS_MAX);
     if (status == SIM_OK)
         status = check_names(scenario, root, error);
     return status;
@@ -398,41 +376,12 @@ static enum sim_status check_samples(const struct scenario *scenario,
     uint64_t samples = scenario->duration_ns / scenario->counters.interval_ns;
 
     if (samples > SAMPLES_MAX)
-        return refuse(root, error, "counters.interval",
-                      "%" PRIu64 " samples over the duration; expected at "
-                      "most %d",
-                      samples, SAMPLES_MAX);
+        return scenario_refuse(root, error, "counters.interval",
+                               "%" PRIu64
+                               " samples over the duration; expected at "
+                               "most %d",
+                               samples, SAMPLES_MAX);
     return SIM_OK;
-}
-
-/** Round-robin gives every VP the same. Better to say so than to let somebody
- *  conclude that weights do not matter. */
-static void note_shares(const struct scenario *scenario,
-                        const struct document_node *root, FILE *notes)
-{
-    for (size_t i = 0; i < scenario->vm_count; i++) {
-        const struct scenario_vm *vm = &scenario->vms[i];
-        const char *key = vm->weight != 100                    ? "weight"
-                          : vm->reserve != 0                   ? "reserve"
-                          : vm->limit != SCENARIO_FRACTION_ONE ? "limit"
-                                                               : NULL;
-        char path[VM_PATH_BYTES];
-
-        if (!key)
-            continue;
-
-        struct document_mark mark = nearest(root, vm_path(path, i, key))->mark;
-
-        if (mark.line > 0)
-            fprintf(notes, "%s:%" PRIu32 ":%" PRIu32 ": ", mark.source,
-                    mark.line, mark.column);
-        else
-            fprintf(notes, "%s: ", mark.source);
-        fprintf(notes,
-                "%s: note: no effect yet: the scheduler %s treats all VMs "
-                "alike\n",
-                path, scenario->hypervisor.scheduler);
-    }
 }
 
 static enum sim_status write_notes(struct scenario *scenario,
@@ -445,7 +394,7 @@ static enum sim_status write_notes(struct scenario *scenario,
 
     if (!notes)
         return sim_fail(error, SIM_NO_MEMORY, "notes: out of memory");
-    note_shares(scenario, root, notes);
+    scenario_note_timeline(scenario, root, notes);
     if (fclose(notes) != 0) {
         free(text);
         return sim_fail(error, SIM_NO_MEMORY, "notes: out of memory");
@@ -472,6 +421,10 @@ enum sim_status scenario_check(struct scenario *scenario,
         status = check_samples(scenario, root, error);
     if (status == SIM_OK)
         status = scenario_validation_check(scenario, root, error);
+    if (status == SIM_OK)
+        status = scenario_check_sched(scenario, root, error);
+    if (status == SIM_OK)
+        status = scenario_check_timeline(scenario, root, error);
     if (status == SIM_OK)
         status = write_notes(scenario, root, error);
     return status;

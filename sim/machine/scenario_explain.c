@@ -64,6 +64,19 @@ static bool names_by_vm(const char *wanted, const char *path)
     return names(shorter, path);
 }
 
+/** What each word of a choice means, where that has been said. */
+static void explain_words(const struct explanation *explanation,
+                          const struct scenario_key *key)
+{
+    struct scenario_word word;
+
+    for (unsigned i = 0; word = key->word_at(i), word.text; i++) {
+        if (word.built && word.help)
+            fprintf(explanation->out, "%*s%s: %s\n", HELP_INDENT, "", word.text,
+                    word.help);
+    }
+}
+
 static void explain_key(struct explanation *explanation,
                         const struct scenario_key *key, const char *path)
 {
@@ -79,6 +92,8 @@ static void explain_key(struct explanation *explanation,
             key->standard ? key->standard : "");
     fputc('\n', explanation->out);
     text_print_wrapped(explanation->out, key->help, HELP_INDENT);
+    if (key->type == SCENARIO_CHOICE)
+        explain_words(explanation, key);
 }
 
 /** What is near the last word of what was wanted. */

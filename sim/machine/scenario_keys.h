@@ -36,6 +36,7 @@ enum scenario_type {
     SCENARIO_HEX,            /* bytes as digits: 00ff */
     SCENARIO_DECIMAL,        /* a number as it is written: -0.39 */
     SCENARIO_ADDRESS,        /* 0x100000 or decimal */
+    SCENARIO_LPS,            /* a list of LPs: a set; or a sequence of them */
     SCENARIO_CHOICE,
     /* Collections. */
     SCENARIO_PART,  /* a mapping: another section */
@@ -45,11 +46,15 @@ enum scenario_type {
     SCENARIO_PLANNED,
 };
 
-/** A word of a choice; a list of them ends with a NULL text. */
+/** A word of a choice. */
 struct scenario_word {
-    const char *text;
-    bool built; /* false: planned, and refused until it is there */
+    const char *text; /* NULL: there are no more */
+    bool built;       /* false: planned, and refused until it is there */
+    const char *help; /* what it means; NULL: the key's help says so */
 };
+
+/** The words of a choice, from 0 on. Not to be asked for one after the last. */
+typedef struct scenario_word scenario_word_fn(unsigned index);
 
 struct scenario_key {
     enum scenario_section section; /* in which the key stands */
@@ -59,12 +64,12 @@ struct scenario_key {
                              none, and as good as not given */
     uint64_t least; /* values, bytes of a name, or items of a collection */
     uint64_t most;
-    const char *help;                  /* of a planned key: what is instead */
-    enum scenario_section part;        /* PART and LIST: what is inside */
-    const struct scenario_word *words; /* CHOICE */
-    size_t offset;       /* of the field in the section's struct */
-    size_t count_offset; /* LIST and WORDS: of the item count (size_t) */
-    size_t bytes;        /* of the field */
+    const char *help;           /* of a planned key: what is instead */
+    enum scenario_section part; /* PART and LIST: what is inside */
+    scenario_word_fn *word_at;  /* CHOICE */
+    size_t offset;              /* of the field in the section's struct */
+    size_t count_offset;        /* LIST and WORDS: of the item count (size_t) */
+    size_t bytes;               /* of the field */
 };
 
 /** The struct that a section fills, its size, and what it describes. */
@@ -83,6 +88,7 @@ const struct scenario_key *scenario_key_find(enum scenario_section section,
 struct scenario_value {
     uint64_t number;
     const char *text; /* names and choices */
+    struct lp_set lps;
 };
 
 #define SCENARIO_WHY_BYTES 512

@@ -171,6 +171,35 @@ static enum sim_status read_scalar(struct reader *reader,
     return SIM_OK;
 }
 
+/** `[0-3, 6]`; or the same in one text. */
+static enum sim_status read_lps(struct reader *reader,
+                                const struct document_node *node,
+                                const struct scenario_key *key, void *to)
+{
+    struct scenario_value all = {0};
+
+    if (!node || node->kind != DOCUMENT_SEQUENCE)
+        return read_scalar(reader, node, key, to);
+    if (node->child_count == 0)
+        return refuse(reader, &node->mark,
+                      "no logical processor; expected at least one");
+    for (const struct document_node *child = node->child; child;
+         child = child->next) {
+        struct lp_set lps;
+        enum sim_status status;
+
+        if (child->kind == DOCUMENT_SCALAR && child->text[0] == '\0')
+            return refuse_kind(reader, child, key);
+        status = read_scalar(reader, child, key, to);
+        if (status != SIM_OK)
+            return status;
+        lps = scenario_key_load(key, to).lps;
+        all.lps = lp_set_or(&all.lps, &lps);
+    }
+    scenario_key_store(key, to, all);
+    return SIM_OK;
+}
+
 /** Puts a new array of `count` zeroed items in the key's field. */
 static void *make_items(const struct scenario_key *key, void *to, size_t count,
                         size_t item_bytes)
@@ -311,6 +340,8 @@ static enum sim_status read_value(struct reader *reader,
         return read_list(reader, node, mark, key, to);
     case SCENARIO_WORDS:
         return read_words(reader, node, key, to);
+    case SCENARIO_LPS:
+        return read_lps(reader, node, key, to);
     case SCENARIO_NUMBER:
     case SCENARIO_NUMBER_OR_AUTO:
     case SCENARIO_DURATION:

@@ -30,8 +30,10 @@ static void print_default(const struct scenario_key *key, FILE *out)
     if (!key->standard)
         return;
     fprintf(out, ", \"default\": ");
-    if (key->type == SCENARIO_NUMBER || key->type == SCENARIO_SWITCH ||
-        key->type >= SCENARIO_PART)
+    if (*key->standard == '\0')
+        fprintf(out, key->type == SCENARIO_PART ? "{}" : "\"\"");
+    else if (key->type == SCENARIO_NUMBER || key->type == SCENARIO_SWITCH ||
+             key->type >= SCENARIO_PART)
         fprintf(out, "%s", key->standard);
     else
         print_string(key->standard, out);
@@ -53,21 +55,22 @@ static void print_pattern(const char *pattern, FILE *out)
 
 /** A plain `null` is a text to us, but the null value to other readers; and
  *  so with a number. */
-static void print_enum(const struct scenario_word *words, FILE *out)
+static void print_enum(const struct scenario_key *key, FILE *out)
 {
     const char *separator = "";
+    struct scenario_word word;
 
     fprintf(out, "\"enum\": [");
-    for (; words->text; words++) {
-        if (!words->built)
+    for (unsigned i = 0; word = key->word_at(i), word.text; i++) {
+        if (!word.built)
             continue;
         fprintf(out, "%s", separator);
-        print_string(words->text, out);
+        print_string(word.text, out);
         separator = ", ";
-        if (strcmp(words->text, "null") == 0)
+        if (strcmp(word.text, "null") == 0)
             fprintf(out, ", null");
-        if (strspn(words->text, "0123456789") == strlen(words->text))
-            fprintf(out, ", %s", words->text);
+        if (strspn(word.text, "0123456789") == strlen(word.text))
+            fprintf(out, ", %s", word.text);
     }
     fprintf(out, "]");
 }
@@ -77,6 +80,19 @@ static void print_hex(FILE *out)
 {
     fprintf(out, "\"type\": [\"string\", \"integer\"], \"pattern\": ");
     print_string("^([0-9a-fA-F]{2})*$", out);
+}
+
+/** One LP alone is a number to other readers. */
+static void print_lps(FILE *out)
+{
+    static const char range[] = "\"type\": [\"string\", \"integer\"], "
+                                "\"pattern\": \"^[0-9]+(-[0-9]+)?$\"";
+
+    fprintf(out,
+            "\"anyOf\": [{\"type\": [\"string\", \"integer\"], "
+            "\"pattern\": \"^[-0-9, ]*$\"}, {\"type\": \"array\", "
+            "\"minItems\": 1, \"items\": {%s}}]",
+            range);
 }
 
 /** The part of a schema that depends on the type. */
@@ -127,8 +143,11 @@ static void print_type(const struct scenario_key *key, unsigned indent,
                 ", \"pattern\": \"^(0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)?$\"",
                 key->least, key->most);
         break;
+    case SCENARIO_LPS:
+        print_lps(out);
+        break;
     case SCENARIO_CHOICE:
-        print_enum(key->words, out);
+        print_enum(key, out);
         break;
     case SCENARIO_PART:
         print_object(key->part, indent, out);

@@ -33,7 +33,7 @@ def check_structure(schema):
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
     assert schema["required"] == ["hvsim", "name", "vms"], schema["required"]
     found = list(objects(schema))
-    assert len(found) == 17, len(found)
+    assert len(found) == 21, len(found)
     for entry in found:
         assert entry["additionalProperties"] is False
         for name in entry.get("required", []):

@@ -264,9 +264,10 @@ static void no_message_hands_a_terminal_what_it_would_act_on(void **state)
     assert_says("check \x1b[2J", 66, "", "hvsim: \\x1b[2J: cannot be opened");
     assert_says("run \x9b\n", 66, "", "hvsim: \\x9b\\x0a: cannot be opened");
     write_text("\x1b.yaml", "hvsim: 1\nname: a\nvms:\n"
-                            "- {name: v, weight: 5, guest: {workload: w}}\n");
+                            "- {name: v, guest: {workload: w}}\n"
+                            "at: [{time: 9s, stop: v}]\n");
     assert_says("check \x1b.yaml", 0, "\\x1b.yaml: valid: a",
-                "\\x1b.yaml:4:21: vms[0].weight: note: no effect yet");
+                "\\x1b.yaml:5:13: at[0].time: note: not done");
     assert_says("run -o \x1b.db a.yaml", 0, "Results: \\x1b.db\n", "");
 }
 
@@ -283,9 +284,10 @@ static void notes_go_to_standard_error_unless_quiet(void **state)
 {
     (void)state;
     write_text("a.yaml", "hvsim: 1\nname: a\nvms:\n"
-                         "- {name: v, weight: 5, guest: {workload: w}}\n");
+                         "- {name: v, guest: {workload: w}}\n"
+                         "at: [{time: 9s, stop: v}]\n");
     assert_says("check a.yaml", 0, "valid",
-                "a.yaml:4:21: vms[0].weight: note: no effect yet");
+                "a.yaml:5:13: at[0].time: note: not done");
     assert_outcome("check -q a.yaml", 0, "", "");
 }
 

@@ -51,12 +51,25 @@ static void fills_in_every_default(void **state)
     assert_string_equal(s->hypervisor.timing, "table");
     assert_int_equal(s->hypervisor.sync_quantum_ns, 10000);
     assert_int_equal(s->hypervisor.timeslice_ns, 10000000);
+    assert_int_equal(s->hypervisor.preempt_after_ns, 1000000);
+    assert_int_equal(s->hypervisor.wake_boost_ns, 2000000);
+    assert_int_equal(s->hypervisor.migrate_after_ns, 2000000);
+    assert_int_equal(s->hypervisor.node_patience_ns, 500000);
+    assert_int_equal(s->hypervisor.control_period_ns, 10000000);
+    assert_string_equal(s->hypervisor.long_spin_wait, "yield");
+    assert_true(s->hypervisor.numa_spanning);
+    assert_int_equal(s->group_count, 0);
+    assert_int_equal(s->at_count, 0);
     assert_int_equal(s->root.vps, 4);
     assert_int_equal(s->root.memory_bytes, 2048 * MIB);
     assert_int_equal(s->vm_count, 1);
     assert_int_equal(s->vms[0].count, 1);
     assert_int_equal(s->vms[0].vps, 1);
+    assert_int_equal(s->vms[0].vps_max, 1);
+    assert_int_equal(s->vms[0].threads_per_core, 1);
     assert_int_equal(s->vms[0].weight, 100);
+    assert_string_equal(s->vms[0].group, "");
+    assert_true(lp_set_is_empty(&s->vms[0].affinity));
     assert_int_equal(s->vms[0].reserve, 0);
     assert_int_equal(s->vms[0].limit, SCENARIO_FRACTION_ONE);
     assert_string_equal(s->vms[0].guest.workload, "tick-idle");
@@ -180,6 +193,13 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
                                    "  timing: table\n"
                                    "  sync_quantum: 10us\n"
                                    "  timeslice: 10ms\n"
+                                   "  preempt_after: 1ms\n"
+                                   "  wake_boost: 2ms\n"
+                                   "  migrate_after: 2ms\n"
+                                   "  node_patience: 500us\n"
+                                   "  control_period: 10ms\n"
+                                   "  long_spin_wait: yield\n"
+                                   "  numa_spanning: true\n"
                                    "root:\n"
                                    "  vps: 4\n"
                                    "  memory: 2GiB\n"
@@ -188,6 +208,8 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
                                    "    name: \"web\"\n"
                                    "    count: 1\n"
                                    "    vps: 1\n"
+                                   "    vps_max: 1\n"
+                                   "    threads_per_core: 1\n"
                                    "    memory: 64MiB\n"
                                    "    numa_nodes: 1\n"
                                    "    weight: 100\n"
@@ -227,15 +249,26 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
     scenario_free(again);
 }
 
+#define TIMELINE                                                               \
+    "hvsim: 1\nname: a\nhost: {smt: 2}\n"                                      \
+    "groups: [{name: gold, cap: 12.5%, lps: [0-1, 3]}, {name: all}]\n"         \
+    "vms: [{name: b, vps: 2, count: 2, group: gold, affinity: [0, 3],\n"       \
+    "       guest: {workload: c}}]\n"                                          \
+    "at: [{time: 2s, set: {vm: b, reserve: 0%, group: none, affinity: 1}},\n"  \
+    "     {time: 1s, start: b-2}, {time: 1500ms, stop: b-2},\n"                \
+    "     {time: 1s, add_vps: {vm: b-1, count: 4}},\n"                         \
+    "     {time: 1s, set: {group: all, cap: 50%, lps: [2-3]}}]\n"
+
 #define GUEST(form) "hvsim: 1\nname: a\nvms: [{name: b, guest: {" form "}}]\n"
 
-static void resolved_yaml_of_every_form_of_guest_reads_back(void **state)
+static void resolved_yaml_of_guests_and_of_a_timeline_reads_back(void **state)
 {
     static const char *const texts[] = {
         GUEST("linux: a b, initrd: /c, cmdline: 'x=\"1 2\" \\', args: {d: e}"),
         GUEST("multiboot: a, modules: [{file: b}, {file: c, cmdline: 'd e'}]"),
         GUEST("flat: a, bits: 16"),
         GUEST("flat: a, bits: '64', load: 1048576, entry: 0x100010"),
+        TIMELINE,
     };
 
     (void)state;
@@ -251,6 +284,36 @@ static void resolved_yaml_of_every_form_of_guest_reads_back(void **state)
         scenario_free(s);
         scenario_free(again);
     }
+}
+
+static void reads_groups_and_the_timeline(void **state)
+{
+    static const struct scenario_override override = {"hypervisor.scheduler",
+                                                      "round-robin", "--set"};
+    struct scenario *s = read_with(TIMELINE, &override, 1);
+    const struct scenario_vm *vm = &s->vms[0];
+
+    (void)state;
+    assert_int_equal(s->group_count, 2);
+    assert_int_equal(s->groups[0].cap, SCENARIO_FRACTION_ONE / 8);
+    assert_int_equal(s->groups[0].lps.words[0], 0xb);
+    assert_true(lp_set_is_empty(&s->groups[1].lps));
+    assert_string_equal(vm->group, "gold");
+    assert_int_equal(vm->affinity.words[0], 0x9);
+    assert_int_equal(vm->threads_per_core, 2);
+    assert_int_equal(vm->vps_max, 6); /* with what b-1 gets */
+    assert_false(scenario_vm_starts_off(s, vm, 0));
+    assert_true(scenario_vm_starts_off(s, vm, 1));
+    assert_int_equal(s->at_count, 5);
+    assert_int_equal(s->at[0].set.weight, SCENARIO_NOT_SET);
+    assert_int_equal(s->at[0].set.reserve, 0);
+    assert_int_equal(s->at[0].set.affinity.words[0], 2);
+    assert_string_equal(s->at[1].place, "test.yaml:8:6: at[1]");
+    assert_string_equal(scenario_event_vm(&s->at[3]), "b-1");
+    assert_string_equal(scenario_event_vm(&s->at[4]), "");
+    assert_null(strstr(s->notes, "at[1]"));
+    assert_non_null(strstr(s->notes, "at[0].time: note: not done"));
+    scenario_free(s);
 }
 
 static void reads_a_guest_of_files(void **state)
@@ -377,7 +440,8 @@ int main(void)
         cmocka_unit_test(overrides_replace_add_and_reach_vms_by_name),
         cmocka_unit_test(a_replaced_list_item_keeps_its_place),
         cmocka_unit_test(resolved_yaml_shows_all_and_reads_back),
-        cmocka_unit_test(resolved_yaml_of_every_form_of_guest_reads_back),
+        cmocka_unit_test(resolved_yaml_of_guests_and_of_a_timeline_reads_back),
+        cmocka_unit_test(reads_groups_and_the_timeline),
         cmocka_unit_test(reads_a_guest_of_files),
         cmocka_unit_test(files_are_looked_for_from_the_scenarios_folder),
         cmocka_unit_test(every_default_of_the_table_is_valid),
