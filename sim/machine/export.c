@@ -7,38 +7,11 @@
 #include <sys/stat.h>
 
 #include "sim/core/check.h"
+#include "sim/machine/encode.h"
 #include "sim/machine/results.h"
 #include "sim/machine/results_file.h"
 
 /* CSV as RFC 4180 has it: a header, CRLF, quotes where they are needed. */
-
-static void write_text(FILE *out, const char *text)
-{
-    if (strpbrk(text, "\",\r\n") == NULL) {
-        fputs(text, out);
-        return;
-    }
-    putc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
-            putc('"', out);
-        putc(*text, out);
-    }
-    putc('"', out);
-}
-
-/** The shortest of 15 to 17 digits that reads back to the same double. */
-static void write_real(FILE *out, double value)
-{
-    char text[40];
-
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    fputs(text, out);
-}
 
 /* Bytes that need not be text: hexadecimal digits. */
 static void write_bytes(FILE *out, sqlite3_stmt *row, int column)
@@ -59,13 +32,13 @@ static void write_field(FILE *out, sqlite3_stmt *row, int column)
         write_bytes(out, row, column);
         break;
     case SQLITE_FLOAT:
-        write_real(out, sqlite3_column_double(row, column));
+        encode_real(out, sqlite3_column_double(row, column));
         break;
     case SQLITE_NULL:
         break;
     default:
         text = (const char *)sqlite3_column_text(row, column);
-        write_text(out, text != NULL ? text : "");
+        encode_csv(out, text != NULL ? text : "");
         break;
     }
 }
@@ -74,7 +47,7 @@ static void write_csv_header(FILE *out, sqlite3_stmt *row)
 {
     for (int i = 0; i < sqlite3_column_count(row); i++) {
         fputs(i > 0 ? "," : "", out);
-        write_text(out, sqlite3_column_name(row, i));
+        encode_csv(out, sqlite3_column_name(row, i));
     }
     fputs("\r\n", out);
 }
@@ -96,20 +69,6 @@ static void end_csv(FILE *out)
 
 /* JSON as RFC 8259 has it: an array with an object for each row, in a line. */
 
-static void write_json_text(FILE *out, const char *text)
-{
-    putc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            fprintf(out, "\\%c", *text);
-        else if ((unsigned char)*text < ' ')
-            fprintf(out, "\\u%04x", (unsigned char)*text);
-        else
-            putc(*text, out);
-    }
-    putc('"', out);
-}
-
 static void write_json_value(FILE *out, sqlite3_stmt *row, int column)
 {
     int type = sqlite3_column_type(row, column);
@@ -124,7 +83,7 @@ static void write_json_value(FILE *out, sqlite3_stmt *row, int column)
         putc('"', out);
         break;
     case SQLITE_FLOAT:
-        write_real(out, sqlite3_column_double(row, column));
+        encode_real(out, sqlite3_column_double(row, column));
         break;
     case SQLITE_INTEGER:
         fputs(text != NULL ? text : "null", out);
@@ -133,7 +92,7 @@ static void write_json_value(FILE *out, sqlite3_stmt *row, int column)
         fputs("null", out);
         break;
     default:
-        write_json_text(out, text != NULL ? text : "");
+        encode_json(out, text != NULL ? text : "");
         break;
     }
 }
@@ -149,7 +108,7 @@ static void write_json_row(FILE *out, sqlite3_stmt *row, bool is_first)
     fputs(is_first ? "\n" : ",\n", out);
     for (int i = 0; i < sqlite3_column_count(row); i++) {
         fputs(i > 0 ? ", " : "{", out);
-        write_json_text(out, sqlite3_column_name(row, i));
+        encode_json(out, sqlite3_column_name(row, i));
         fputs(": ", out);
         write_json_value(out, row, i);
     }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_SIM_MACHINE_ENCODE_H
+#define HVSIM_SIM_MACHINE_ENCODE_H
+
+/**
+ * Texts and numbers as the formats of other tools have them: CSV (RFC 4180)
+ * and JSON (RFC 8259). For all that exports; no state.
+ */
+
+#include <stdio.h>
+
+/** A field of CSV, in quotes where it needs them. */
+void encode_csv(FILE *out, const char *text);
+
+/** A string of JSON, in its quotes. `text` is UTF-8. */
+void encode_json(FILE *out, const char *text);
+
+/** The shortest of 15 to 17 digits that reads back to the same finite double:
+ *  a number in CSV and JSON alike. */
+void encode_real(FILE *out, double value);
+
+#endif
