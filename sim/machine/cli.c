@@ -13,7 +13,7 @@
 #include "sim/machine/suggest.h"
 #include "sim/machine/text.h"
 
-#define OPTIONS_MAX 16
+#define OPTIONS_MAX 24
 
 #define HELP                                                                   \
     {                                                                          \
@@ -43,6 +43,29 @@ static const struct cli_option check_options[] = {
     {CLI_RESOLVED, "resolved", NULL,
      "print the scenario with every parameter filled in"},
     {CLI_QUIET, "quiet", NULL, "say nothing but errors"},
+    HELP,
+    END,
+};
+
+static const struct cli_option compare_options[] = {
+    {CLI_VARY, "vary", "PATH=V1,V2...",
+     "vary a parameter; with others, all combinations"},
+    {CLI_SEEDS, "seeds", "N", "run each variant with N seeds; default: 1"},
+    {CLI_SET, "set", "PATH=VALUE", "change a parameter of all variants"},
+    {CLI_SEED, "seed", "N", "the first seed; the same as --set seed=N"},
+    {CLI_METRIC, "metric", "METRIC",
+     "compare this too; ends in :less or :more: is better"},
+    {CLI_ONLY, "only", NULL, "compare nothing but what --metric says"},
+    {CLI_BASELINE, "baseline", "VARIANT",
+     "what to differ from, number or label; default: 1"},
+    {CLI_FORMAT, "format", "FORMAT", "text, the default, csv or json"},
+    {CLI_OUTPUT, "output", "OUT.db", "write the comparison as a database too"},
+    {CLI_FORCE, "force", NULL, "replace OUT.db if it exists"},
+    {CLI_JOBS, "jobs", "N", "runs at once; default: one for each processor"},
+    {CLI_RUNS, "runs", "DIR",
+     "where the runs' results are kept; default: NAME.runs"},
+    {CLI_AGAIN, "again", NULL, "run all again, whatever DIR has"},
+    {CLI_QUIET, "quiet", NULL, "no progress and no notes"},
     HELP,
     END,
 };
@@ -83,6 +106,22 @@ static const struct cli_command commands[] = {
      run_options, cli_run},
     {"check", "FILE...", 1, SIZE_MAX, "say whether scenarios are valid", NULL,
      check_options, cli_check},
+    {"compare", "FILE...", 1, SIZE_MAX,
+     "compare runs, or variants of a scenario",
+     "FILE is a scenario, of which each variant is run with each seed, or "
+     "each\n"
+     "FILE is the result file of a run; those that differ in their seed alone\n"
+     "are one variant. Runs are processes of their own; what they leave in "
+     "DIR\n"
+     "is not run again: after Ctrl-C, the same command goes on.\n\n"
+     "A table has a line per metric and variant: the mean over the seeds, and\n"
+     "the difference from the baseline, paired by seed, both with intervals "
+     "of\n"
+     "95 % confidence. METRIC is a result by its NAME, of all VMs, or as\n"
+     "result:VM:NAME, or a counter as 'OBJECT(INSTANCE)\\COUNTER', where VM,\n"
+     "NAME and INSTANCE may have * in them. Without it: all results, and some\n"
+     "counters. The manual page says more (\"COMPARING\").",
+     compare_options, cli_compare},
     {"summary", "OUT.db", 1, 1, "print the summary of a run once more", NULL,
      no_options, cli_summary},
     {"export", "OUT.db", 1, 1, "write the counters of a run for other tools",

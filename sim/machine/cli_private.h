@@ -8,6 +8,7 @@
  * its options, its help and its errors are made.
  */
 
+#include <signal.h>
 #include <sqlite3.h>
 
 #include "sim/core/error.h"
@@ -18,14 +19,22 @@
 enum cli_option_id {
     CLI_FORMAT = 'f',
     CLI_HELP = 'h',
+    CLI_JOBS = 'j',
     CLI_OUTPUT = 'o',
     CLI_QUIET = 'q',
-    CLI_CONSOLE = 256,
+    CLI_AGAIN = 256,
+    CLI_BASELINE,
+    CLI_CONSOLE,
     CLI_FORCE,
+    CLI_METRIC,
+    CLI_ONLY,
     CLI_RESOLVED,
+    CLI_RUNS,
     CLI_SCRIPT,
     CLI_SEED,
+    CLI_SEEDS,
     CLI_SET,
+    CLI_VARY,
     CLI_VIEW,
 };
 
@@ -87,6 +96,10 @@ cli_read_scenario(const struct cli_invocation *invocation, const char *file,
 /** A column of text; NULL, which only a damaged file holds there, is "". */
 const char *cli_text_column(sqlite3_stmt *row, int column);
 
+/** cli_stop.c: from now on the first Ctrl-C (or SIGTERM) only sets what is
+ *  returned, for a command to end in good order; the second one kills. */
+const volatile sig_atomic_t *cli_stop_catch(void);
+
 /* cli_live.c: `--console VM`. */
 
 struct cli_live;
@@ -108,6 +121,7 @@ void cli_live_end(const struct cli_live *live);
 /* The commands. */
 cli_run_fn cli_run;
 cli_run_fn cli_check;
+cli_run_fn cli_compare;
 cli_run_fn cli_console;
 cli_run_fn cli_export;
 cli_run_fn cli_summary;

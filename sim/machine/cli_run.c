@@ -14,35 +14,10 @@
 #include "sim/machine/progress.h"
 #include "sim/machine/results.h"
 #include "sim/machine/summary.h"
-#include "sim/machine/terminal.h"
 #include "sim/machine/text.h"
 #include "sim/machine/units.h"
 
 #define MILLISECOND_NS UINT64_C(1000000)
-
-/* What a signal handler can reach; with the terminal's state (terminal.c) all
- * that is mutable and not on a stack or in a machine. */
-static volatile sig_atomic_t stop_requested;
-
-static void request_stop(int signal_number)
-{
-    if (stop_requested)
-        terminal_die(signal_number);
-    stop_requested = 1;
-}
-
-/** The first Ctrl-C ends the run in good order; the second one at once. */
-static void catch_signals(void)
-{
-    struct sigaction stop = {.sa_handler = request_stop,
-                             .sa_flags = SA_RESTART};
-
-    stop_requested = 0;
-    sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGTERM, &stop, NULL);
-    /* A file that may not grow is an error to report, not a reason to die. */
-    signal(SIGXFSZ, SIG_IGN);
-}
 
 /** One `hvsim run` on its way. */
 struct run {
@@ -53,6 +28,7 @@ struct run {
     struct progress progress;
     struct cli_live *live; /* owned; NULL: nobody is at a console */
     FILE *text;            /* for people: where a console does not go */
+    const volatile sig_atomic_t *stop;
     bool quiet;
 };
 
@@ -159,7 +135,7 @@ static enum sim_status run_machine(struct run *run, struct machine *machine,
                                    struct sim_error *error)
 {
     struct machine_run_options options = {
-        .stop = &stop_requested,
+        .stop = run->stop,
         .progress = show_progress,
         .progress_context = run,
         .console = cli_live_console(run->live),
@@ -331,7 +307,7 @@ enum sim_status cli_run(const struct cli_invocation *invocation,
 
     if (status != SIM_OK)
         return status;
-    catch_signals();
+    run.stop = cli_stop_catch();
     name_results(invocation, &run);
     status = check_output(invocation->operands[0], run.path, error);
     if (status == SIM_OK)

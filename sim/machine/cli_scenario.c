@@ -18,7 +18,8 @@ struct request {
     char *written; /* owned */
 };
 
-/** Makes an override of --set PATH=VALUE or --seed N. */
+/** Makes an override of --set PATH=VALUE or --seed N; or of one value of
+ *  --vary PATH=VALUES. */
 static enum sim_status make_override(const struct cli_setting *setting,
                                      struct scenario_override *override,
                                      struct request *request,
@@ -36,9 +37,11 @@ static enum sim_status make_override(const struct cli_setting *setting,
     request->path =
         seed ? strdup("seed")
              : strndup(setting->value, (size_t)(equals - setting->value));
-    if (!request->path ||
-        asprintf(&request->written, "%s %s", seed ? "--seed" : "--set",
-                 setting->value) < 0) {
+    if (!request->path || asprintf(&request->written, "%s %s",
+                                   seed                      ? "--seed"
+                                   : setting->id == CLI_VARY ? "--vary"
+                                                             : "--set",
+                                   setting->value) < 0) {
         request->written = NULL;
         return sim_fail(error, SIM_NO_MEMORY, "out of memory");
     }
@@ -83,7 +86,8 @@ enum sim_status cli_read_scenario(const struct cli_invocation *invocation,
     for (size_t i = 0; i < invocation->setting_count; i++) {
         const struct cli_setting *setting = &invocation->settings[i];
 
-        if (setting->id != CLI_SET && setting->id != CLI_SEED)
+        if (setting->id != CLI_SET && setting->id != CLI_SEED &&
+            setting->id != CLI_VARY)
             continue;
         status =
             make_override(setting, &overrides[count], &requests[count], error);

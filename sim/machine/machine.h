@@ -9,6 +9,8 @@
  */
 
 #include <signal.h>
+#include <sqlite3.h>
+#include <time.h>
 
 #include "sim/core/error.h"
 #include "sim/machine/results.h"
@@ -68,6 +70,14 @@ MUST_USE enum sim_status machine_run(struct machine *machine,
  *  names the first that is not there. */
 MUST_USE enum sim_status machine_images_check(const struct scenario *scenario,
                                               struct sim_error *error);
+
+/**
+ * Whether a run of `scenario`, whose results `db` are, found the guest programs
+ * that are there now, by the view image; and disk images that have not changed
+ * after `made_at`, when the results were made. False too if one cannot be read.
+ */
+bool machine_images_match(const struct scenario *scenario, sqlite3 *db,
+                          struct timespec made_at);
 
 /** How many bytes that were typed at the console of VM number `vm`, called
  *  `*name`, its guest has never read; SIZE_MAX if there is no such VM. */

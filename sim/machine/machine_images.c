@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,6 +287,87 @@ enum sim_status machine_images_check(const struct scenario *scenario,
             return sim_prefix(error, "VM \"%s\"", vm->name);
     }
     return SIM_OK;
+}
+
+/* Whether the view image has this one, or none of its name: a VM that was never
+ * started has read none. */
+static bool is_recorded(const struct machine_image *image, sqlite3 *db)
+{
+    sqlite3_stmt *row = NULL;
+    bool recorded = false;
+    char hash[17];
+
+    snprintf(hash, sizeof(hash), "%016" PRIx64,
+             (uint64_t)XXH64(image->bytes, image->size, 0));
+    if (sqlite3_prepare_v2(db,
+                           "SELECT coalesce(max(bytes = ?2 AND hash = ?3), 1)"
+                           " FROM image WHERE name = ?1",
+                           -1, &row, NULL) != SQLITE_OK)
+        return false;
+    sqlite3_bind_text(row, 1, image->name.text, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(row, 2, (int64_t)image->size);
+    sqlite3_bind_text(row, 3, hash, -1, SQLITE_STATIC);
+    if (sqlite3_step(row) == SQLITE_ROW)
+        recorded = sqlite3_column_int(row, 0) != 0;
+    sqlite3_finalize(row);
+    return recorded;
+}
+
+static bool match_image(const struct scenario *scenario, sqlite3 *db,
+                        struct machine_image_name name)
+{
+    struct sim_error ignored;
+    struct machine_image *image = make_image(scenario, name, &ignored);
+    bool same = image && is_recorded(image, db);
+
+    image_free(image);
+    return same;
+}
+
+static bool match_guest(const struct scenario *scenario, sqlite3 *db,
+                        const struct scenario_guest *guest)
+{
+    bool same = match_image(scenario, db, machine_images_main(guest));
+
+    if (same && *guest->initrd)
+        same = match_image(scenario, db,
+                           (struct machine_image_name){guest->initrd, false});
+    for (size_t i = 0; i < guest->module_count && same; i++)
+        same = match_image(
+            scenario, db,
+            (struct machine_image_name){guest->modules[i].file, false});
+    return same;
+}
+
+/* The contents of disks are not kept with the results, nor a hash of them. */
+static bool is_older(const struct scenario *scenario, const char *file,
+                     struct timespec than)
+{
+    struct stat about;
+    char *path = scenario_path(scenario, file);
+    bool older = path && stat(path, &about) == 0 &&
+                 (about.st_mtim.tv_sec < than.tv_sec ||
+                  (about.st_mtim.tv_sec == than.tv_sec &&
+                   about.st_mtim.tv_nsec < than.tv_nsec));
+
+    free(path);
+    return older;
+}
+
+bool machine_images_match(const struct scenario *scenario, sqlite3 *db,
+                          struct timespec made_at)
+{
+    for (size_t i = 0; i < scenario->vm_count; i++) {
+        const struct scenario_vm *vm = &scenario->vms[i];
+
+        if (!match_guest(scenario, db, &vm->guest))
+            return false;
+        for (size_t k = 0; k < vm->disk_count; k++)
+            if (*vm->disks[k].file &&
+                !is_older(scenario, vm->disks[k].file, made_at))
+                return false;
+    }
+    return true;
 }
 
 static bool is_name(const struct machine_image *image,

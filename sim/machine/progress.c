@@ -66,24 +66,39 @@ void progress_format(char line[static PROGRESS_LINE_BYTES], uint64_t sim_ns,
              percent / 100, (unsigned)(percent % 100), left_s);
 }
 
-void progress_update(struct progress *progress, uint64_t sim_ns)
+/** Whether it is time for a new line. */
+static bool is_due(struct progress *progress, uint64_t now_ns)
 {
-    char line[PROGRESS_LINE_BYTES];
-
-    if (!progress->shown)
-        return;
-
-    uint64_t now_ns = host_now_ns();
-
-    if (progress->written_ns != 0 &&
-        now_ns < progress->written_ns + WRITE_INTERVAL_NS)
-        return;
+    if (!progress->shown || (progress->written_ns != 0 &&
+                             now_ns < progress->written_ns + WRITE_INTERVAL_NS))
+        return false;
     progress->written_ns = now_ns;
-    progress_format(line, sim_ns, progress->end_ns,
-                    now_ns - progress->started_ns);
+    return true;
+}
+
+static void write_line(const struct progress *progress, const char *line)
+{
     /* Erasing behind the text, not before it, so that it does not flicker. */
     fprintf(progress->out, "\r%s\x1b[K", line);
     fflush(progress->out);
+}
+
+void progress_update(struct progress *progress, uint64_t sim_ns)
+{
+    char line[PROGRESS_LINE_BYTES];
+    uint64_t now_ns = progress->shown ? host_now_ns() : 0;
+
+    if (!is_due(progress, now_ns))
+        return;
+    progress_format(line, sim_ns, progress->end_ns,
+                    now_ns - progress->started_ns);
+    write_line(progress, line);
+}
+
+void progress_show(struct progress *progress, const char *line)
+{
+    if (is_due(progress, host_now_ns()))
+        write_line(progress, line);
 }
 
 void progress_clear(struct progress *progress)

@@ -31,6 +31,10 @@ void progress_start(struct progress *progress, FILE *out, bool shown,
 /** The run has got to `sim_ns`: writes the line, but at most five a second. */
 void progress_update(struct progress *progress, uint64_t sim_ns);
 
+/** Writes `line` instead, under the same rule; at once if nothing stands there.
+ */
+void progress_show(struct progress *progress, const char *line);
+
 /** Takes the line away, for other messages to come. */
 void progress_clear(struct progress *progress);
 
