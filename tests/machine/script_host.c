@@ -75,6 +75,7 @@ void script_config_init(struct script_config *config)
         .interval_ns = 5000000,
         .duration_ns = 20000000,
         .timing = "table",
+        .scheduler = "round-robin",
     };
 }
 
@@ -176,7 +177,7 @@ static void fill_scenario(struct script_host *host,
                  .frequency_hz = 1000000000,
                  .nodes = host->nodes,
                  .node_count = config->nodes},
-        .hypervisor = {.scheduler = "round-robin",
+        .hypervisor = {.scheduler = config->scheduler,
                        .translation = "slat",
                        .timing = config->timing,
                        .sync_quantum_ns = config->quantum_ns,

@@ -55,6 +55,7 @@ struct script_config {
     uint64_t node_memory_bytes;       /* 0: 64 MiB */
     uint64_t slice_ns, quantum_ns, interval_ns, duration_ns;
     const char *timing;
+    const char *scheduler;
     uint32_t vm_count; /* named "vm0", "vm1", ... */
     struct script_vm vms[SCRIPT_VMS_MAX];
 };

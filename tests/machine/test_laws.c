@@ -18,134 +18,38 @@
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/rng.h"
-#include "tests/machine/script_host.h"
+#include "tests/machine/script_random.h"
 #include "tests/machine/trace_laws.h"
 
 #define SEEDS 400
 #define DISPATCH_MOST_NS 32000 /* SCHEDULE to LP_MIGRATION at 1 GHz */
 #define STEP_MOST_NS 2000000   /* VMMS_OPERATION and more in one root step */
 
-#define MSR_TIME_REF_COUNT 0x40000020u
-#define MSR_STIMER0_CONFIG 0x400000b0u
-#define MSR_STIMER0_COUNT 0x400000b1u
-#define MSR_X2APIC_ICR 0x830u
-#define MSR_X2APIC_LVT_TIMER 0x832u
-#define MSR_X2APIC_INITIAL_COUNT 0x838u
-#define CALL_LONG_SPIN_WAIT 8u
-
-#define STIMER_PERIODIC_DIRECT 0x140au /* vector 0x40, enabled by a count */
-
-static uint64_t between(struct rng *rng, uint64_t least, uint64_t most)
-{
-    return least + rng_below(rng, most - least + 1);
-}
-
-/* So that short and long are equally likely. */
-static uint32_t some_time(struct rng *rng, unsigned bits_most)
-{
-    uint64_t bits = between(rng, 1, bits_most);
-
-    return (uint32_t)between(rng, 1, (UINT64_C(1) << bits) - 1);
-}
-
-static void add_something(struct script *script, struct rng *rng,
-                          uint32_t vp_count)
-{
-    switch (rng_below(rng, 14)) {
-    case 0:
-    case 1:
-    case 2:
-        script_add(script, SCRIPT_RUN, some_time(rng, 21), 0, 0);
-        break;
-    case 3:
-    case 4:
-        script_add(script, SCRIPT_HLT, 0, 0, 0);
-        break;
-    case 5:
-        script_add(script, SCRIPT_CPUID, 0x40000001, 0, 0);
-        break;
-    case 6:
-        script_add(script, SCRIPT_RDMSR, MSR_TIME_REF_COUNT, 0, 0);
-        break;
-    case 7:
-        script_add(script, SCRIPT_OUT, 0x3f8, (uint32_t)between(rng, 'a', 'z'),
-                   1);
-        break;
-    case 8:
-        script_add(script, SCRIPT_IN, rng_below(rng, 2) ? 0x3fd : 0x80, 0,
-                   (uint8_t)(UINT64_C(1) << rng_below(rng, 3)));
-        break;
-    case 9:
-        script_add(script, SCRIPT_WRMSR, MSR_X2APIC_ICR, 0x50,
-                   (uint8_t)rng_below(rng, vp_count + 1));
-        break;
-    case 10:
-        script_add(script, SCRIPT_CALL, CALL_LONG_SPIN_WAIT, 1000, 0);
-        break;
-    case 11:
-        script_add(script, SCRIPT_PAUSE, 0, 0, 0);
-        break;
-    case 12:
-        script_add(script, SCRIPT_CR8, 0, 0, 0);
-        break;
-    default:
-        script_add(script, SCRIPT_CLI, 0, 0, 0);
-        script_add(script, SCRIPT_RUN, some_time(rng, 18), 0, 0);
-        script_add(script, SCRIPT_STI, 0, 0, 0);
-        break;
-    }
-}
-
-/* A guest that always has a timer to wake it, does this and that for ever, or
- * (one in forty) ends in a triple fault. */
-static void make_script(struct script *script, struct rng *rng, uint32_t vp,
-                        uint32_t vp_count)
-{
-    script_begin(script, vp, vp_count);
-    script_add(script, SCRIPT_WRMSR, MSR_STIMER0_CONFIG, STIMER_PERIODIC_DIRECT,
-               0);
-    script_add(script, SCRIPT_WRMSR, MSR_STIMER0_COUNT,
-               (uint32_t)between(rng, 100, 30000), 0);
-
-    unsigned first = script->count;
-    uint64_t count = between(rng, 1, 40);
-    bool busy = rng_below(rng, 4) == 0;
-
-    for (uint64_t i = 0; i < count; i++) {
-        if (busy)
-            script_add(script, SCRIPT_RUN, 100000, 0, 0);
-        else
-            add_something(script, rng, vp_count);
-    }
-    if (rng_below(rng, 40) == 0)
-        script_add(script, SCRIPT_TRIPLE_FAULT, 0, 0, 0);
-    script_add(script, SCRIPT_RUN, 10, 0, 0);
-    script_repeat(script, first);
-}
-
 static void make_config(struct script_config *config, struct rng *rng)
 {
     static const char *const timings[] = {"table", "table", "table", "unit"};
 
     script_config_init(config);
-    config->nodes = (uint32_t)between(rng, 1, 2);
-    config->lps = (uint32_t)between(rng, 1, config->nodes == 1 ? 8 : 4);
-    config->root_vps = (uint32_t)between(rng, 1, config->nodes * config->lps);
-    config->slice_ns = between(rng, 100000, 10000000);
-    config->quantum_ns = between(rng, 1000, 1000000);
-    config->interval_ns = between(rng, 100000, 5000000);
-    config->duration_ns = between(rng, 5000000, 30000000);
+    config->nodes = (uint32_t)script_random_between(rng, 1, 2);
+    config->lps =
+        (uint32_t)script_random_between(rng, 1, config->nodes == 1 ? 8 : 4);
+    config->root_vps =
+        (uint32_t)script_random_between(rng, 1, config->nodes * config->lps);
+    config->slice_ns = script_random_between(rng, 100000, 10000000);
+    config->quantum_ns = script_random_between(rng, 1000, 1000000);
+    config->interval_ns = script_random_between(rng, 100000, 5000000);
+    config->duration_ns = script_random_between(rng, 5000000, 30000000);
     config->timing = timings[rng_below(rng, 4)];
     /* Where each thing takes a cycle, much happens in little time. */
     if (strcmp(config->timing, "unit") == 0)
         config->duration_ns /= 8;
-    config->vm_count = (uint32_t)between(rng, 1, SCRIPT_VMS_MAX);
+    config->vm_count = (uint32_t)script_random_between(rng, 1, SCRIPT_VMS_MAX);
     for (uint32_t i = 0; i < config->vm_count; i++) {
         struct script_vm *vm = &config->vms[i];
 
-        vm->vps = (uint32_t)between(rng, 1, SCRIPT_VPS_MAX);
+        vm->vps = (uint32_t)script_random_between(rng, 1, SCRIPT_VPS_MAX);
         for (uint32_t vp = 0; vp < vm->vps; vp++)
-            make_script(&vm->script[vp], rng, vp, vm->vps);
+            script_random(&vm->script[vp], rng, vp, vm->vps, true);
     }
 }
 
