@@ -4,12 +4,16 @@
  * Hyper-V's default ("round robin over runnable VPs", no wake-up boost:
  * M. Friedman, "Virtual Processor Scheduling Priority", 2017).
  *
- * Design. One run list for all LPs, first in, first out. An LP takes the first
- * VP that may run on it. A VP that becomes ready claims an idle LP if there is
- * one: that on which it ran last, else one of its own NUMA node, else any. At
- * the end of a slice a VP goes to the end of the list if another one waits for
- * its LP. So no LP idles while a VP waits that may run on it, and VPs that are
- * always busy get equal time, whatever the numbers of VPs and LPs.
+ * Design. One run list for all LPs, first in, first out. A VP that becomes
+ * ready claims an idle LP if there is one: that on which it ran last, else one
+ * of its own NUMA node, else any. An LP takes the VP that has claimed it, else
+ * the first that may run on it and has claimed no other. At the end of a slice
+ * a VP goes to the end of the list if another one waits for its LP. So no LP
+ * idles while a VP waits that may run on it, and VPs that are always busy get
+ * equal time, whatever the numbers of VPs and LPs.
+ *
+ * Were a claimed VP taken by another LP, its own could come to find only VPs
+ * that may not run there, whose LPs had come before: and both would idle.
  *
  * Ordering. Ties go to the lower LP number.
  *
@@ -25,17 +29,27 @@
 
 struct round_robin {
     struct hv_vp *head, *tail; /* linked by vp->sched.next and .previous */
+    struct hv_vp **claims; /* owns; by LP: who has called it, or NULL. The VP's
+                              vp->sched.policy is the LP. */
 };
 
 static bool round_robin_init(struct hv_sched *sched)
 {
-    sched->policy = calloc(1, sizeof(struct round_robin));
-    return sched->policy != NULL;
+    struct round_robin *rr = calloc(1, sizeof(*rr));
+
+    sched->policy = rr;
+    if (rr)
+        rr->claims = calloc(sched->hv->lp_count, sizeof(struct hv_vp *));
+    return rr && rr->claims;
 }
 
 static void round_robin_fini(struct hv_sched *sched)
 {
-    free(sched->policy);
+    struct round_robin *rr = sched->policy;
+
+    if (rr)
+        free(rr->claims);
+    free(rr);
     sched->policy = NULL;
 }
 
@@ -56,6 +70,9 @@ static void list_remove(struct round_robin *rr, struct hv_vp *vp)
     struct vp_sched *links = &vp->sched;
 
     CHECK(links->queued);
+    if (links->policy)
+        rr->claims[((const struct hv_lp *)links->policy)->id.v] = NULL;
+    links->policy = NULL;
     if (links->previous)
         links->previous->sched.next = links->next;
     else
@@ -68,13 +85,16 @@ static void list_remove(struct round_robin *rr, struct hv_vp *vp)
     links->queued = false;
 }
 
-/* The first on the list that may run on `lp`, or NULL. */
+/* The one for which `lp` has been called, else the first on the list that may
+ * run there and waits for no other LP; or NULL. */
 static struct hv_vp *first_for(const struct round_robin *rr,
                                const struct hv_lp *lp)
 {
     struct hv_vp *vp = rr->head;
 
-    while (vp && !sched_allows(vp, lp))
+    if (rr->claims[lp->id.v])
+        return rr->claims[lp->id.v];
+    while (vp && (vp->sched.policy || !sched_allows(vp, lp)))
         vp = vp->sched.next;
     return vp;
 }
@@ -82,16 +102,20 @@ static struct hv_vp *first_for(const struct round_robin *rr,
 static void round_robin_enqueue(struct hv_sched *sched, struct hv_vp *vp,
                                 cycles_t now)
 {
+    struct round_robin *rr = sched->policy;
     struct hv_lp *lp = sched_idle_lp(sched, vp);
 
-    list_append(sched->policy, vp);
-    if (lp)
+    list_append(rr, vp);
+    if (lp) {
+        rr->claims[lp->id.v] = vp;
+        vp->sched.policy = lp;
         sched_poke(sched, lp, now);
-    else
+    } else {
         sched_wait(vp,
                    lp_set_is_empty(&sched->idle) ? SCHED_RULE_SLICE
                                                  : SCHED_RULE_AFFINITY,
                    NULL, now);
+    }
 }
 
 static void round_robin_dequeue(struct hv_sched *sched, struct hv_vp *vp)
