@@ -37,7 +37,8 @@ GUEST_READERS = {"tests/bench/": "workloads/bench/",
 
 # The one runs whole machines and asks them what no command shows, the other
 # puts engines into states that no caller can.
-INSIDE = {"tests/machine/": "sim/machine", "tests/cpu/": "cpu"}
+INSIDE = {"tests/machine/": "sim/machine", "tests/bench/": "sim/machine",
+          "tests/cpu/": "cpu"}
 
 # They say what happened; what it costs is none of their business.
 FUNCTIONAL = ("cpu", "hypervisor", "vmbus", "partitions")
@@ -143,6 +144,8 @@ PLANTED = {
         ('#include "sim/machine/good_private.h"\n'
          '#include "perfcounters/pc_report.h"\n', None),
     "tests/machine/inside.c":
+        ('#include "sim/machine/machine_private.h"\n', None),
+    "tests/bench/inside.c":
         ('#include "sim/machine/machine_private.h"\n', None),
     "tests/cpu/inside.c": ('#include "cpu/engine_private.h"\n', None),
     "tests/machine/peeps.c": ('#include "hypervisor/vp_private.h"\n',
