@@ -241,8 +241,8 @@ bool law_limits(const struct story *story, char *text)
     return holds;
 }
 
-/* VPs of a group that run side by side share what is left; each has at least a
- * 256th of a period (sched_period.c). */
+/* VPs of a group that run side by side share what is left, and do not hear of
+ * each other before their slices end. */
 static struct quota group_cap_of(const struct story *story,
                                  const struct story_controls *all, uint64_t of)
 {
@@ -252,8 +252,7 @@ static struct quota group_cap_of(const struct story *story,
         if (control->group == of && control->group_cap < CPU_GROUP_CAP_MAX)
             return (struct quota){
                 control->group_cap, story->lp_count,
-                story->lp_count *
-                    (LAW_INTERCEPT_MOST + story->params.period.v / 256 + 1)};
+                story->lp_count * (LAW_INTERCEPT_MOST + story->params.slice.v)};
     }
     return (struct quota){0};
 }

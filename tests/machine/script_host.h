@@ -38,7 +38,9 @@ void script_print(struct script *script, const char *text);
 
 struct script_vm {
     uint32_t vps;
-    uint64_t memory_bytes; /* 0: 2 MiB */
+    uint64_t memory_bytes;           /* 0: 2 MiB */
+    uint32_t threads_per_core;       /* 0: 1 */
+    uint32_t weight, reserve, limit; /* 0: the default */
     struct script script[SCRIPT_VPS_MAX];
 };
 
@@ -56,11 +58,17 @@ struct script_config {
     uint64_t slice_ns, quantum_ns, interval_ns, duration_ns;
     const char *timing;
     const char *scheduler;
+    /* As in struct scenario_hypervisor. */
+    uint64_t preempt_after_ns, wake_boost_ns, migrate_after_ns;
+    uint64_t node_patience_ns, period_ns;
+    bool spin_yields;
     uint32_t vm_count; /* named "vm0", "vm1", ... */
     struct script_vm vms[SCRIPT_VMS_MAX];
 };
 
-/** Two LPs, as many root VPs, no VM; 1 ms slices, 10 us quantum, 20 ms. */
+/** Two LPs, as many root VPs, no VM; 1 ms slices, 10 us quantum, 20 ms. What
+ *  a policy has besides is a tenth of the scenario's default, as the slice is,
+ *  but for the period of limits: 10 ms. */
 void script_config_init(struct script_config *config);
 
 struct script_host {

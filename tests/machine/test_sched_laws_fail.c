@@ -223,6 +223,7 @@ static void more_than_a_groups_cap_is_seen(void **state)
     runs(&tale, 0, 1, 0, 5 * MS);
     runs(&tale, 1, 2, 0, 5 * MS);
     expect_kept(&tale, law_group_caps);
+    tale.story.params.slice = cycles(100000);
     runs(&tale, 1, 2, 6 * MS, 7 * MS);
     expect_broken(&tale, law_group_caps, "group 1 has run for 11000000");
 }
