@@ -304,21 +304,35 @@ static void vm_finish(struct machine_vm *vm)
         run_end_early(m);
 }
 
+static void note(struct machine *m, enum sim_status status,
+                 const struct sim_error *error)
+{
+    if (status != SIM_OK)
+        machine_note_failure(m, status, "%s", error->message);
+}
+
+static void put_partition(struct machine *m, uint32_t vm_number)
+{
+    struct sim_error error;
+
+    if (m->results)
+        note(m,
+             results_put_partition(m->results,
+                                   vmms_partition(m->vmms, vm_number).v,
+                                   m->vms[vm_number].name, &error),
+             &error);
+}
+
 static void on_state(void *context, uint32_t vm_number, enum vm_state state,
                      cycles_t now)
 {
     struct machine *m = context;
 
     (void)now;
+    if (state == VM_RUNNING)
+        put_partition(m, vm_number);
     if (state == VM_OFF || state == VM_FAILED)
         vm_finish(&m->vms[vm_number]);
-}
-
-static void note(struct machine *m, enum sim_status status,
-                 const struct sim_error *error)
-{
-    if (status != SIM_OK)
-        machine_note_failure(m, status, "%s", error->message);
 }
 
 /*

@@ -20,6 +20,7 @@ enum statement {
     INSERT_SAMPLE,
     INSERT_TOTAL,
     INSERT_IMAGE,
+    INSERT_PARTITION,
     INSERT_RESULT,
     INSERT_CONSOLE,
     INSERT_FAILURE,
@@ -36,6 +37,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [INSERT_SAMPLE] = "INSERT INTO sample VALUES (?, ?, ?, ?)",
     [INSERT_TOTAL] = "INSERT INTO total VALUES (?, ?, ?)",
     [INSERT_IMAGE] = "INSERT INTO guest_image VALUES (NULL, ?, ?, ?)",
+    [INSERT_PARTITION] = "INSERT OR IGNORE INTO vm_partition VALUES (?, ?)",
     [INSERT_RESULT] = "INSERT INTO guest_result VALUES (NULL, ?, ?, ?, ?, ?)",
     [INSERT_CONSOLE] = "INSERT INTO console_line VALUES (NULL, ?, ?, ?)",
     [INSERT_FAILURE] = "INSERT INTO vm_failure VALUES (NULL, ?, ?, ?, ?)",
@@ -325,6 +327,21 @@ enum sim_status results_put_image(struct results *results, const char *name,
     bind_text(row, 1, name);
     bind_u64(row, 2, bytes);
     bind_text(row, 3, digits);
+    if (!begin(results) || !execute(row))
+        return fail_by_sqlite(results, error);
+    return SIM_OK;
+}
+
+enum sim_status results_put_partition(struct results *results,
+                                      uint64_t partition, const char *vm,
+                                      struct sim_error *error)
+{
+    sqlite3_stmt *row = results->statement[INSERT_PARTITION];
+
+    if (has_failed(results))
+        return repeat_failure(results, error);
+    bind_u64(row, 1, partition);
+    bind_text(row, 2, vm);
     if (!begin(results) || !execute(row))
         return fail_by_sqlite(results, error);
     return SIM_OK;

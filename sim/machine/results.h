@@ -4,7 +4,7 @@
 
 /**
  * The result database of one run: a single SQLite file whose stable face are
- * the views run, image, perf, perf_total, result, console, input, failure,
+ * the views run, image, partition, perf, perf_total, result, console, input, failure,
  * event and guest_view (results_schema.h). The machine writes it, an interval
  * at a time; everything else reads the views.
  *
@@ -80,6 +80,13 @@ MUST_USE enum sim_status results_put_image(struct results *results,
                                            const char *name, uint64_t bytes,
                                            uint64_t hash,
                                            struct sim_error *error);
+
+/** Adds the partition that is VM `vm` to the view "partition", if it is not
+ *  there yet. */
+MUST_USE enum sim_status results_put_partition(struct results *results,
+                                               uint64_t partition,
+                                               const char *vm,
+                                               struct sim_error *error);
 
 /** Adds one interval to the view "perf". */
 MUST_USE enum sim_status results_put_sample(struct results *results,

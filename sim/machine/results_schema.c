@@ -50,6 +50,10 @@ static const char tables[] =
     "  bytes INTEGER NOT NULL,"
     "  hash TEXT NOT NULL" /* XXH64 with seed 0, 16 hex digits */
     ") STRICT;"
+    "CREATE TABLE vm_partition ("
+    "  id INTEGER PRIMARY KEY,"
+    "  vm TEXT NOT NULL"
+    ") STRICT;"
     "CREATE TABLE object ("
     "  id INTEGER PRIMARY KEY,"
     "  name TEXT NOT NULL,"
@@ -139,6 +143,8 @@ static const char views[] =
     "  FROM run_info;"
     "CREATE VIEW image AS"
     "  SELECT name, bytes, hash FROM guest_image ORDER BY id;"
+    "CREATE VIEW partition AS"
+    "  SELECT id AS partition, vm FROM vm_partition ORDER BY id;"
     "CREATE VIEW perf AS"
     "  SELECT interval.end_ns AS time_ns, object.name AS object,"
     "         instance.name AS instance, counter.name AS counter,"
@@ -245,6 +251,10 @@ static const struct results_view descriptions[] = {
     {"image", "name, bytes, hash",
      "a guest program that VMs ran: its size, and a hash (XXH64) that tells "
      "it from others of its name",
+     NULL},
+    {"partition", "partition, vm",
+     "which VM a partition is, by its number as the view event has it; a VM "
+     "gets its number when it starts, and 1 is the root",
      NULL},
     {"perf", "time_ns, object, instance, counter, value",
      "one counter of one instance over the sample interval that ends at "

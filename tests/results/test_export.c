@@ -237,8 +237,8 @@ static void an_unknown_view_is_refused_with_those_there_are(void **state)
                      SIM_BAD_USAGE);
     assert_string_equal(error.message,
                         "there is no view \"perf; DROP\"; there are: run, "
-                        "image, perf, perf_total, result, console, failure, "
-                        "input, event, guest_view");
+                        "image, partition, perf, perf_total, result, console, "
+                        "failure, input, event, guest_view");
 }
 
 static void an_unknown_format_is_refused_with_those_there_are(void **state)

@@ -34,6 +34,7 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     assert_columns("run", "name, scenario_yaml, seed, version, engine_version, "
                           "profile, sim_ns, host_ns, trace_hash\n");
     assert_columns("image", "name, bytes, hash\n");
+    assert_columns("partition", "partition, vm\n");
     assert_columns("perf", "time_ns, object, instance, counter, value\n");
     assert_columns("perf_total", "object, instance, counter, value\n");
     assert_columns("result", "vm, name, value, unit\n");
@@ -44,11 +45,12 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     assert_columns("input", "time_ns, vm, bytes\n");
     assert_columns("failure", "time_ns, vm, reason, text\n");
     assert_columns("event", "time_ns, lp, partition, vp, kind, detail\n");
-    query_expect("out.db",
-                 "SELECT name FROM sqlite_schema WHERE type = 'view'"
-                 " ORDER BY name",
-                 "console\nevent\nfailure\nguest_view\nimage\ninput\nperf\n"
-                 "perf_total\nresult\nrun\n");
+    query_expect(
+        "out.db",
+        "SELECT name FROM sqlite_schema WHERE type = 'view'"
+        " ORDER BY name",
+        "console\nevent\nfailure\nguest_view\nimage\ninput\npartition\nperf\n"
+        "perf_total\nresult\nrun\n");
 }
 
 static void the_header_says_whose_file_it_is(void **state)
@@ -272,6 +274,20 @@ static void images_are_shown_with_all_digits_of_their_hash(void **state)
                  "web|4096|ffffffffffffffff\nempty|0|00000000000000fe\n");
 }
 
+static void a_partition_is_named_once(void **state)
+{
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    struct sim_error error = {0};
+
+    (void)state;
+    outputs_must(results_put_partition(results, 3, "web", &error), &error);
+    outputs_must(results_put_partition(results, 2, "tick", &error), &error);
+    outputs_must(results_put_partition(results, 3, "web", &error), &error);
+    outputs_end_run(results, &feed);
+    query_expect("out.db", "SELECT * FROM partition", "2|tick\n3|web\n");
+}
+
 static void events_are_shown_in_their_order_with_exact_details(void **state)
 {
     (void)state;
@@ -434,6 +450,7 @@ int main(void)
         OUTPUTS_TEST(input_is_kept_to_the_byte),
         OUTPUTS_TEST(failures_are_shown_in_their_order_with_what_was_said),
         OUTPUTS_TEST(images_are_shown_with_all_digits_of_their_hash),
+        OUTPUTS_TEST(a_partition_is_named_once),
         OUTPUTS_TEST(events_are_shown_in_their_order_with_exact_details),
         OUTPUTS_TEST(a_seed_beyond_sqlites_integers_is_exact),
         OUTPUTS_TEST(an_instance_has_rows_only_while_it_exists),

@@ -153,6 +153,8 @@ static void after_a_failure_every_call_fails_the_same_way(void **state)
         SIM_IO_ERROR);
     assert_int_equal(results_put_image(results, "web", 1, 1, &error),
                      SIM_IO_ERROR);
+    assert_int_equal(results_put_partition(results, 2, "web", &error),
+                     SIM_IO_ERROR);
     assert_int_equal(results_finish(results, &(struct results_end){0}, &error),
                      SIM_IO_ERROR);
     assert_non_null(strstr(error.message, "the disk is full"));
