@@ -83,8 +83,11 @@ bool law_may_run(const struct story_control *control, uint32_t vp, uint32_t lp)
     return control->is_root ? vp == lp : lp_set_has(&control->affinity, lp);
 }
 
+/* One that is told to leave as its LP switches to it begins all the same. */
 bool law_only_where_allowed(const struct story *story, char *text)
 {
+    uint64_t leaves = story->quantum + LAW_SWITCH_MOST + LAW_INTERCEPT_MOST;
+
     for (size_t i = 0; i < story->run_count; i++) {
         const struct story_run *run = &story->runs[i];
         size_t at = controls_at(story, run->position);
@@ -102,7 +105,7 @@ bool law_only_where_allowed(const struct story *story, char *text)
                 break;
             if (law_may_run(&after->of[run->vm], run->vp, run->lp))
                 continue;
-            if (run->to > after->time + story->quantum + LAW_INTERCEPT_MOST)
+            if (run->to > after->time + leaves)
                 return law_broken(text,
                                   "%" PRIu64 ": VM %u VP %u is still on LP %u, "
                                   "from which it was banned at %" PRIu64,

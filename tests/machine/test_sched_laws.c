@@ -3,9 +3,9 @@
  * Every scheduling policy, on many random machines whose controls change while
  * they run, keeps the laws of sched_laws.h. A failure names policy and seed;
  *
- *   test_sched_laws POLICY SEED
+ *   test_sched_laws POLICY SEED [LAST]
  *
- * repeats that one alone.
+ * repeats that one alone, or all seeds up to the last.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -293,5 +293,7 @@ int main(int argc, char **argv)
     only_policy = argc > 1 ? argv[1] : NULL;
     if (argc > 2)
         first_seed = last_seed = strtoull(argv[2], NULL, 0);
+    if (argc > 3)
+        last_seed = strtoull(argv[3], NULL, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
