@@ -101,7 +101,7 @@ void engine_reset(struct engine *engine)
     engine->nmi_masked = false;
     engine->nmi_pending = false;
     engine->unmasking_nmi = false;
-    if (engine->intercept_pause)
+    if (engine->pause_count != 0)
         engine_image_intercept(engine, INTERCEPT_BIT(SVM_EXIT_PAUSE), 0);
     x86_reset(&state);
     engine_set_state(engine, &state);
@@ -201,9 +201,12 @@ void engine_intercept_exceptions(struct engine *engine, uint32_t vectors)
     engine->intercepted_vectors = vectors;
 }
 
-void engine_intercept_pause(struct engine *engine, bool wanted)
+void engine_filter_pause(struct engine *engine, uint32_t count, cycles_t gap)
 {
-    engine->intercept_pause = wanted;
+    bool wanted = count != 0;
+
+    engine->pause_count = engine->pauses_left = count;
+    engine->pause_gap = gap;
     engine_image_intercept(engine, wanted ? INTERCEPT_BIT(SVM_EXIT_PAUSE) : 0,
                            wanted ? 0 : INTERCEPT_BIT(SVM_EXIT_PAUSE));
 }

@@ -259,8 +259,12 @@ void engine_inject_exception(struct engine *engine, uint8_t vector,
  *  engine_interruptible() holds. May be set from inside callbacks. */
 void engine_request_window(struct engine *engine, bool wanted);
 
-/** Whether PAUSE is an intercept (VM_EXIT_PAUSE); it is not at first. */
-void engine_intercept_pause(struct engine *engine, bool wanted);
+/**
+ * The PAUSE filter (AMD APM volume 2, "Pause Intercept Filtering"): every
+ * `count`-th PAUSE of a loop is an intercept (VM_EXIT_PAUSE). PAUSEs that are
+ * further apart than `gap` are of different loops. 0: none is, as at first.
+ */
+void engine_filter_pause(struct engine *engine, uint32_t count, cycles_t gap);
 
 /** Exception vectors that the host wants to see first, one bit each. */
 void engine_intercept_exceptions(struct engine *engine, uint32_t vectors);

@@ -151,9 +151,26 @@ static void on_hlt(struct engine *engine)
     exit_simple(engine, VM_EXIT_HLT);
 }
 
+/* True for one PAUSE of so many. */
+static bool passes_pause_filter(struct engine *engine)
+{
+    cycles_t now = cycles(engine->clock / SUBCYCLES_PER_CYCLE);
+
+    if (cycles_before(cycles_add(engine->paused_at, engine->pause_gap), now))
+        engine->pauses_left = engine->pause_count;
+    engine->paused_at = now;
+    if (--engine->pauses_left > 0)
+        return false;
+    engine->pauses_left = engine->pause_count;
+    return true;
+}
+
 static void on_pause(struct engine *engine)
 {
-    exit_simple(engine, VM_EXIT_PAUSE);
+    if (passes_pause_filter(engine))
+        exit_simple(engine, VM_EXIT_PAUSE);
+    else
+        engine_exit_skip(engine, engine_exit_length(engine));
 }
 
 static void on_hypercall(struct engine *engine)

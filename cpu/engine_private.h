@@ -252,7 +252,10 @@ struct engine {
     struct cpu_event event;
     bool shut_down;
     bool window_wanted;
-    bool intercept_pause;
+    uint32_t pause_count; /* of the PAUSE filter; 0: off */
+    cycles_t pause_gap;
+    uint32_t pauses_left; /* before the next is an intercept */
+    cycles_t paused_at;
     uint32_t intercepted_vectors;
     struct engine_trail trail; /* large and cold: the last */
 };

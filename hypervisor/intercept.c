@@ -167,9 +167,11 @@ static enum engine_verdict handle_cr8(struct hv_context *context,
     return intercept_done(context, exit);
 }
 
+/* The processor's filter has seen a loop that waits for something. */
 static enum engine_verdict handle_pause(struct hv_context *context,
                                         const struct vm_exit *exit)
 {
+    sched_spin(&context->hv->sched, context->vp, context->now);
     return intercept_done(context, exit);
 }
 

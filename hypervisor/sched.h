@@ -49,7 +49,9 @@ struct hv_sched_params {
     cycles_t node_patience; /* so long does a VP wait for an LP of its own
                                NUMA node while one of another is idle */
     cycles_t period;        /* over which limits and reserves are kept */
-    bool spin_yields; /* a VP that says that it spins gives up its slice */
+    bool spin_yields;      /* a VP that says that it spins gives up its slice */
+    uint32_t pause_filter; /* a VP spins too when it has executed so many PAUSEs
+                              in a loop; 0: the processor does not count */
 };
 
 /** A VP that kept another one out, and for how long. */

@@ -152,6 +152,10 @@ static uint32_t vp_translation_bytes(const struct gpa_space *gpa)
 }
 
 /* Everything of a new VP but what it executes. */
+/* PAUSEs of one loop are closer together than this, in cycles: one takes up to
+ * 140, and what is between them looks at a few words of memory. */
+#define PAUSE_GAP 1024
+
 /* VPs' ideal processors go round their node's LPs. */
 static uint32_t ideal_lp(const struct hypervisor *hv, uint32_t node,
                          vp_index_t index)
@@ -252,6 +256,8 @@ enum hv_status vp_create(struct hv_context *context,
 
     cpuid_engine_features(&features);
     engine_set_features(vp->engine, &features);
+    engine_filter_pause(vp->engine, vp->hv->sched.params.pause_filter,
+                        cycles(PAUSE_GAP));
     vp->runner = (struct vp_runner){&engine_runner_ops, vp->engine};
     lapic_attach(&vp->lapic);
     vp->state_since = context->now;

@@ -36,6 +36,7 @@ sched_params(struct sim_clock clock, const struct scenario_hypervisor *from)
         .node_patience = clock_from_ns(clock, from->node_patience_ns),
         .period = clock_from_ns(clock, from->control_period_ns),
         .spin_yields = strcmp(from->long_spin_wait, "yield") == 0,
+        .pause_filter = from->pause_filter,
     };
 }
 

@@ -76,6 +76,7 @@ struct scenario_hypervisor {
     uint64_t node_patience_ns;
     uint64_t control_period_ns;
     const char *long_spin_wait; /* "yield" or "ignore" */
+    uint32_t pause_filter;      /* PAUSEs; 0: off */
     bool numa_spanning;
 };
 

@@ -115,6 +115,42 @@ static void walks_for_large_pages_are_counted_apart(void **state)
     assert_int_equal(walks.large, 1);
 }
 
+static void one_pause_of_so_many_in_a_loop_is_an_intercept(void **state)
+{
+    /* mov $100, %ecx; 1: pause; loop 1b; hlt */
+    static const uint8_t code[] = {0xb9, 100,  0,    0,    0,
+                                   0xf3, 0x90, 0xe2, 0xfc, 0xf4};
+    struct fixture *f = *state;
+
+    f->on_exit = resume_all_but_hlt;
+    engine_filter_pause(f->engine, 30, cycles(10));
+    fixture_write(f, GUEST_CODE, code, sizeof(code));
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exit_count, 4);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(f->exits[i].kind, VM_EXIT_PAUSE);
+        /* A cycle each: the MOV, pairs of PAUSE and LOOP before it. */
+        assert_int_equal(f->exit_elapsed[i], 1 + 2 * (30 * (i + 1) - 1));
+    }
+    assert_int_equal(f->exits[3].kind, VM_EXIT_HLT);
+    assert_int_equal(f->exit_elapsed[3], 1 + 200);
+}
+
+static void pauses_far_apart_are_of_different_loops(void **state)
+{
+    /* mov $50, %ecx; 1: pause; nop; nop; loop 1b; hlt */
+    static const uint8_t code[] = {0xb9, 50,   0,    0,    0,    0xf3,
+                                   0x90, 0x90, 0x90, 0xe2, 0xfa, 0xf4};
+    struct fixture *f = *state;
+
+    f->on_exit = resume_all_but_hlt;
+    engine_filter_pause(f->engine, 10, cycles(3));
+    fixture_write(f, GUEST_CODE, code, sizeof(code));
+    assert_int_equal(fixture_run(f, 1000), VM_EXIT_STOPPED);
+    assert_int_equal(f->exit_count, 1);
+    assert_int_equal(f->exits[0].kind, VM_EXIT_HLT);
+}
+
 static void the_limit_ends_a_run_at_the_next_block(void **state)
 {
     struct fixture *f = *state;
@@ -405,6 +441,8 @@ int main(void)
         IN_LONG_MODE(time_is_exact_at_every_exit),
         IN_LONG_MODE(slices_change_neither_time_nor_state),
         IN_LONG_MODE(walks_for_large_pages_are_counted_apart),
+        IN_LONG_MODE(one_pause_of_so_many_in_a_loop_is_an_intercept),
+        IN_LONG_MODE(pauses_far_apart_are_of_different_loops),
         IN_LONG_MODE(the_limit_ends_a_run_at_the_next_block),
         IN_LONG_MODE(an_in_can_wait_and_be_completed_later),
         IN_LONG_MODE(string_io_moves_one_element_at_an_exit),

@@ -203,6 +203,13 @@ void engine_request_window(struct engine *engine, bool wanted)
     engine->window_wanted = wanted;
 }
 
+void engine_filter_pause(struct engine *engine, uint32_t count, cycles_t gap)
+{
+    (void)engine;
+    (void)count;
+    (void)gap;
+}
+
 void engine_intercept_exceptions(struct engine *engine, uint32_t vectors)
 {
     engine->intercepted_vectors = vectors;

@@ -433,10 +433,11 @@ void engine_intercept_exceptions(struct engine *engine, uint32_t vectors)
     (void)vectors;
 }
 
-void engine_intercept_pause(struct engine *engine, bool wanted)
+void engine_filter_pause(struct engine *engine, uint32_t count, cycles_t gap)
 {
     (void)engine;
-    (void)wanted;
+    (void)count;
+    (void)gap;
 }
 
 void engine_set_apic_page(struct engine *engine, bool on, gpa_t page)

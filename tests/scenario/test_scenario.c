@@ -199,6 +199,7 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
                                    "  node_patience: 500us\n"
                                    "  control_period: 10ms\n"
                                    "  long_spin_wait: yield\n"
+                                   "  pause_filter: 0\n"
                                    "  numa_spanning: true\n"
                                    "root:\n"
                                    "  vps: 4\n"
