@@ -108,3 +108,12 @@ struct run_entry *run_list_next(const struct run_entry *entry)
         entry = entry->parent;
     return entry->parent;
 }
+
+struct run_entry *run_list_last(const struct run_list *list)
+{
+    struct run_entry *last = list->root;
+
+    while (last && last->child[1])
+        last = last->child[1];
+    return last;
+}

@@ -44,6 +44,9 @@ void run_list_remove(struct run_entry *entry);
 /** The entry that stands after that one, or NULL. */
 struct run_entry *run_list_next(const struct run_entry *entry);
 
+/** The entry that stands after all others; NULL if the list is empty. */
+struct run_entry *run_list_last(const struct run_list *list);
+
 /** NULL if the list is empty. */
 static inline struct run_entry *run_list_first(const struct run_list *list)
 {

@@ -6,6 +6,7 @@
 
 #include "hypervisor/sched.h"
 
+extern const struct hv_sched_ops sched_classic;
 extern const struct hv_sched_ops sched_round_robin;
 
 #endif

@@ -50,6 +50,7 @@ static void an_empty_list_has_no_first(void **state)
 
     (void)state;
     assert_null(run_list_first(&list));
+    assert_null(run_list_last(&list));
 }
 
 static void the_least_key_is_first_and_equals_stand_by_number(void **state)
@@ -64,6 +65,7 @@ static void the_least_key_is_first_and_equals_stand_by_number(void **state)
     add(&world, 0, 20);
     add(&world, 3, 10);
     add(&world, 1, 20);
+    assert_int_equal(run_list_last(&world.list)->number, 2);
     entry = run_list_first(&world.list);
     for (unsigned i = 0; i < 5; i++, entry = run_list_next(entry))
         assert_int_equal(entry->number, expected[i]);

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hypervisor/fair_share.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/core/check.h"
+
+#define WEIGHT_MAX 10000
+
+struct fair_class {
+    struct lp_set seats;
+    uint32_t node; /* preferred */
+    uint32_t members;
+    struct run_list fair, owed;
+    struct run_list foreign; /* those of `fair` that take any node's seat */
+    struct fair_class *next, *previous;
+};
+
+bool fair_share_init(struct fair_share *share, uint32_t seat_count,
+                     cycles_t slice, cycles_t migrate_after)
+{
+    *share = (struct fair_share){
+        .seats = calloc(seat_count, sizeof(*share->seats)),
+        .seat_count = seat_count,
+        .node_count = 1,
+        .slice = slice.v,
+        .migrate_after = migrate_after.v,
+        .lag = FAIR_SHARE_LAG_SLICES * (slice.v + migrate_after.v),
+    };
+    return share->seats != NULL;
+}
+
+static void free_classes(struct fair_class *class)
+{
+    while (class) {
+        struct fair_class *next = class->next;
+
+        free(class);
+        class = next;
+    }
+}
+
+void fair_share_fini(struct fair_share *share)
+{
+    free_classes(share->classes);
+    free_classes(share->spare);
+    free(share->seats);
+}
+
+/* Classes. */
+
+static void class_push(struct fair_class **list, struct fair_class *class)
+{
+    class->previous = NULL;
+    class->next = *list;
+    if (*list)
+        (*list)->previous = class;
+    *list = class;
+}
+
+static void class_pop(struct fair_class **list, struct fair_class *class)
+{
+    if (class->previous)
+        class->previous->next = class->next;
+    else
+        *list = class->next;
+    if (class->next)
+        class->next->previous = class->previous;
+}
+
+/* Each entity brings the class that it may need. */
+bool fair_share_join(struct fair_share *share, struct fair_entity *entity)
+{
+    struct fair_class *class = calloc(1, sizeof(*class));
+
+    if (!class)
+        return false;
+    class_push(&share->spare, class);
+    entity->class = NULL;
+    return true;
+}
+
+static void leave_class(struct fair_share *share, struct fair_entity *entity)
+{
+    struct fair_class *class = entity->class;
+
+    entity->class = NULL;
+    if (!class || --class->members > 0)
+        return;
+    class_pop(&share->classes, class);
+    class_push(&share->spare, class);
+}
+
+void fair_share_leave(struct fair_share *share, struct fair_entity *entity)
+{
+    struct fair_class *class;
+
+    CHECK(!fair_share_waits(entity));
+    leave_class(share, entity);
+    class = share->spare;
+    CHECK(class);
+    class_pop(&share->spare, class);
+    free(class);
+}
+
+static bool is_class(const struct fair_class *class, const struct lp_set *seats,
+                     uint32_t node)
+{
+    return class->node == node &&
+           memcmp(&class->seats, seats, sizeof(*seats)) == 0;
+}
+
+static struct fair_class *find_class(struct fair_share *share,
+                                     const struct lp_set *seats, uint32_t node)
+{
+    struct fair_class *class = share->classes;
+
+    while (class && !is_class(class, seats, node))
+        class = class->next;
+    if (class)
+        return class;
+    class = share->spare;
+    CHECK(class);
+    class_pop(&share->spare, class);
+    *class = (struct fair_class){.seats = *seats, .node = node};
+    class_push(&share->classes, class);
+    return class;
+}
+
+static bool is_one(const struct lp_set *seats)
+{
+    int first = lp_set_next(seats, 0);
+
+    return lp_set_next(seats, (uint32_t)first + 1) < 0;
+}
+
+void fair_share_set_seats(struct fair_share *share, struct fair_entity *entity,
+                          const struct lp_set *seats, uint32_t node)
+{
+    CHECK(!fair_share_waits(entity));
+    if (entity->class && is_class(entity->class, seats, node))
+        return;
+    leave_class(share, entity);
+    if (is_one(seats))
+        return;
+    entity->class = find_class(share, seats, node);
+    entity->class->members++;
+}
+
+/* Virtual time. */
+
+void fair_share_charge(struct fair_entity *entity, cycles_t ran)
+{
+    uint64_t used = entity->remainder + ran.v * FAIR_SHARE_WEIGHT;
+
+    entity->virtual_time += used / entity->weight;
+    entity->remainder = used % entity->weight;
+}
+
+uint64_t fair_share_after(const struct fair_entity *entity, cycles_t ran)
+{
+    return entity->virtual_time +
+           (entity->remainder + ran.v * FAIR_SHARE_WEIGHT) / entity->weight;
+}
+
+uint64_t fair_share_floor(struct fair_share *share, uint32_t at,
+                          uint64_t running)
+{
+    struct fair_seat *seat = &share->seats[at];
+    const struct run_entry *first = run_list_first(&seat->fair);
+    uint64_t least = running;
+
+    if (first && first->key < least)
+        least = first->key;
+    if (least != UINT64_MAX && least > seat->virtual_time)
+        seat->virtual_time = least;
+    return seat->virtual_time;
+}
+
+/* Lists. */
+
+static struct run_list *local_list(struct fair_share *share,
+                                   const struct fair_entity *entity, bool owed)
+{
+    struct fair_seat *seat = &share->seats[entity->seat];
+
+    return owed ? &seat->owed : &seat->fair;
+}
+
+bool fair_share_waits(const struct fair_entity *entity)
+{
+    return entity->local.list != NULL;
+}
+
+bool fair_share_is_owed(const struct fair_share *share,
+                        const struct fair_entity *entity)
+{
+    return entity->local.list == &share->seats[entity->seat].owed;
+}
+
+static void list(struct run_list *list, struct run_entry *entry,
+                 struct fair_entity *entity, uint64_t key)
+{
+    entry->owner = entity;
+    entry->number = entity->number;
+    entry->key = key;
+    run_list_add(list, entry);
+}
+
+static void unlist(struct run_entry *entry)
+{
+    if (entry->list)
+        run_list_remove(entry);
+}
+
+/* Lets all seats of the class see it. */
+static void publish(struct fair_share *share, struct fair_entity *entity,
+                    cycles_t patient_until)
+{
+    struct fair_class *class = entity->class;
+    uint64_t key = entity->local.key;
+
+    if (!class)
+        return;
+    if (fair_share_is_owed(share, entity)) {
+        list(&class->owed, &entity->wide, entity, key);
+        return;
+    }
+    list(&class->fair, &entity->wide, entity, key);
+    if (share->node_count < 2)
+        return;
+    if (patient_until.v > 0)
+        list(&share->patient, &entity->foreign, entity, patient_until.v);
+    else
+        list(&class->foreign, &entity->foreign, entity, key);
+}
+
+void fair_share_add(struct fair_share *share, struct fair_entity *entity,
+                    const struct fair_wait *wait)
+{
+    struct fair_seat *seat = &share->seats[wait->seat];
+    bool owed = wait->owed.v > 0;
+
+    entity->seat = wait->seat;
+    /* Of those who are owed, who is owed most stands first. */
+    list(local_list(share, entity, owed), &entity->local, entity,
+         owed ? UINT64_MAX - wait->owed.v : wait->key);
+    share->owed_count += owed;
+    if (wait->claims && !seat->claimant)
+        seat->claimant = entity;
+    else
+        publish(share, entity, wait->patient_until);
+}
+
+void fair_share_remove(struct fair_share *share, struct fair_entity *entity)
+{
+    struct fair_seat *seat = &share->seats[entity->seat];
+
+    CHECK(fair_share_waits(entity));
+    share->owed_count -= fair_share_is_owed(share, entity);
+    if (seat->claimant == entity)
+        seat->claimant = NULL;
+    unlist(&entity->local);
+    unlist(&entity->wide);
+    unlist(&entity->foreign);
+}
+
+void fair_share_take(struct fair_share *share, struct fair_entity *entity,
+                     uint32_t at)
+{
+    struct fair_seat *seat = &share->seats[at];
+    bool owed = fair_share_is_owed(share, entity);
+
+    fair_share_remove(share, entity);
+    entity->seat = at;
+    if (seat->claimant) {
+        publish(share, seat->claimant, cycles(0));
+        seat->claimant = NULL;
+    }
+    if (seat->virtual_time > entity->virtual_time + share->lag)
+        entity->virtual_time = seat->virtual_time - share->lag;
+    if (!owed && entity->virtual_time > seat->virtual_time)
+        seat->virtual_time = entity->virtual_time;
+}
+
+void fair_share_catch_up(const struct fair_share *share,
+                         struct fair_entity *holder,
+                         const struct fair_entity *waiting)
+{
+    uint64_t lag =
+        share->lag + share->slice * FAIR_SHARE_WEIGHT / waiting->weight;
+
+    if (fair_share_is_owed(share, waiting))
+        return;
+    if (holder->virtual_time + lag < waiting->local.key)
+        holder->virtual_time = waiting->local.key - lag;
+}
+
+cycles_t fair_share_patience(const struct fair_share *share)
+{
+    const struct run_entry *first = run_list_first(&share->patient);
+
+    return first ? cycles(first->key) : CYCLES_NEVER;
+}
+
+struct fair_entity *fair_share_ripen(struct fair_share *share, cycles_t now)
+{
+    struct run_entry *first = run_list_first(&share->patient);
+    struct fair_entity *entity;
+
+    if (!first || first->key > now.v)
+        return NULL;
+    entity = first->owner;
+    run_list_remove(first);
+    list(&entity->class->foreign, first, entity, entity->local.key);
+    return entity;
+}
+
+/* Choosing. */
+
+static void prefer(struct fair_entity **best, uint64_t *key,
+                   const struct run_list *list)
+{
+    const struct run_entry *first = run_list_first(list);
+    struct fair_entity *entity = first ? first->owner : NULL;
+
+    if (!entity)
+        return;
+    if (!*best || first->key < *key ||
+        (first->key == *key && entity->number < (*best)->number)) {
+        *best = entity;
+        *key = first->key;
+    }
+}
+
+static struct fair_entity *best_owed(const struct fair_share *share,
+                                     uint32_t seat)
+{
+    struct fair_entity *best = NULL;
+    uint64_t key = 0;
+
+    prefer(&best, &key, &share->seats[seat].owed);
+    for (const struct fair_class *class = share->classes; class;
+         class = class->next) {
+        if (lp_set_has(&class->seats, seat))
+            prefer(&best, &key, &class->owed);
+    }
+    return best;
+}
+
+/* The first of those, of all nodes that are, or are not, the seat's. */
+static void prefer_wide(const struct fair_share *share, uint32_t seat,
+                        bool own_node, struct fair_entity **best, uint64_t *key)
+{
+    uint32_t node = share->seats[seat].node;
+
+    for (const struct fair_class *class = share->classes; class;
+         class = class->next) {
+        if ((class->node == node) == own_node &&
+            lp_set_has(&class->seats, seat))
+            prefer(best, key, own_node ? &class->fair : &class->foreign);
+    }
+}
+
+static struct fair_entity *best_fair(const struct fair_share *share,
+                                     uint32_t seat)
+{
+    const struct run_entry *local = run_list_first(&share->seats[seat].fair);
+    struct fair_entity *best = NULL;
+    uint64_t key = 0;
+
+    prefer_wide(share, seat, true, &best, &key);
+    if (!local && best)
+        return best;
+    if (share->node_count > 1)
+        prefer_wide(share, seat, false, &best, &key);
+    if (!local || (best && key + share->migrate_after < local->key))
+        return best;
+    return local->owner;
+}
+
+struct fair_entity *fair_share_best(const struct fair_share *share,
+                                    uint32_t seat)
+{
+    struct fair_entity *best = NULL;
+
+    if (share->owed_count > 0)
+        best = best_owed(share, seat);
+    return best ? best : best_fair(share, seat);
+}
+
+cycles_t fair_share_until(const struct fair_share *share,
+                          const struct fair_entity *entity, uint32_t seat,
+                          const struct fair_entity *holder, uint64_t time)
+{
+    uint64_t key = entity->local.key;
+
+    if (entity->seat != seat)
+        key += share->migrate_after;
+    if (key < time || (key == time && entity->number < holder->number))
+        return cycles(0);
+    if (key - time >= UINT64_MAX / (2 * WEIGHT_MAX))
+        return CYCLES_NEVER;
+    return cycles((key - time + 1) * holder->weight / FAIR_SHARE_WEIGHT + 1);
+}
+
+uint64_t fair_share_behind(const struct fair_share *share, uint32_t seat)
+{
+    const struct run_entry *last = run_list_last(&share->seats[seat].fair);
+    const struct fair_entity *best = fair_share_best(share, seat);
+    uint64_t key = last ? last->key + 1 : 0;
+
+    if (best && !fair_share_is_owed(share, best) &&
+        best->local.key + share->migrate_after >= key)
+        key = best->local.key + share->migrate_after + 1;
+    return key;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_FAIR_SHARE_H
+#define HVSIM_HYPERVISOR_FAIR_SHARE_H
+
+/**
+ * Who is next, by fair share: entities (VPs, or virtual cores) that wait for
+ * seats (LPs, or cores). For policies that give time by weight: classic, core.
+ * The policy says who waits, where, and what it has used; this file says who
+ * goes next on a seat.
+ *
+ * Design. An entity's virtual time is what it has used, times 100, divided by
+ * its weight; who has least of it goes first. Each seat has a run list of its
+ * own. Entities that may use more than one seat are also on a list of their
+ * class (those that may use the same seats and prefer the same NUMA node), so
+ * that a seat finds whoever waits elsewhere and may run here by one look at
+ * each class. A seat takes one that waits elsewhere if it has nobody itself,
+ * or if that one is behind its own first by more than `migrate_after`. So
+ * virtual time means the same on all seats.
+ *
+ * Who is behind for other reasons (it slept, or could not run on this seat
+ * before) must not keep the others out until it has made up for it. So whoever
+ * comes to a seat is behind that, and who has one is behind those who wait for
+ * it, by `lag` at most, beside what a slice makes of the other's weight.
+ *
+ * Who is owed a part of its reserve goes before all who are not; of several,
+ * who is owed most. With one period for all that is the order that lets each
+ * have it, if it can be had at all.
+ *
+ * Cost. O(log n) by waiting entities, and one step per class that waits:
+ * classes are few, as affinities and nodes are.
+ */
+
+#include "hypervisor/lp_set.h"
+#include "hypervisor/run_list.h"
+#include "sim/core/types.h"
+
+#define FAIR_SHARE_LAG_SLICES 4
+#define FAIR_SHARE_WEIGHT 100 /* virtual time is time at this weight */
+
+struct fair_class;
+
+/** Zero-initialise; then set the first two. */
+struct fair_entity {
+    void *owner;     /* borrowed */
+    uint32_t number; /* breaks ties */
+    uint64_t weight; /* at least 1 */
+    uint64_t virtual_time;
+    uint32_t seat; /* where it waits, or took its turn last */
+
+    /* Private to fair_share.c. */
+    uint64_t remainder;       /* of the division by its weight */
+    struct fair_class *class; /* NULL: it may use one seat only */
+    struct run_entry local;   /* on its seat's list */
+    struct run_entry wide;    /* on its class's */
+    struct run_entry foreign; /* on its class's for other nodes, or patient */
+};
+
+struct fair_seat {
+    struct run_list fair, owed;
+    /* Listed here alone: an idle seat has been called for it. */
+    struct fair_entity *claimant;
+    uint64_t virtual_time; /* of who was last taken by it; never falls */
+    uint32_t node;
+};
+
+struct fair_share {
+    struct fair_seat *seats; /* owns */
+    uint32_t seat_count, node_count;
+    uint64_t slice, migrate_after, lag; /* in virtual time at weight 100 */
+    struct fair_class *classes;         /* owns; that have members */
+    struct fair_class *spare;           /* owns; as many as may be needed yet */
+    struct run_list patient; /* by when they take a seat of another node */
+    uint32_t owed_count;     /* waiting */
+};
+
+/** How an entity waits. */
+struct fair_wait {
+    uint32_t seat;
+    uint64_t key;           /* its virtual time, or more */
+    cycles_t owed;          /* of its reserve; 0: nothing */
+    bool claims;            /* an idle seat that has been called for it */
+    cycles_t patient_until; /* until then, seats of its node only */
+};
+
+/** Makes seats of node 0, of one node; the caller sets that otherwise. False
+ *  if out of memory. */
+bool fair_share_init(struct fair_share *share, uint32_t seat_count,
+                     cycles_t slice, cycles_t migrate_after);
+void fair_share_fini(struct fair_share *share);
+
+/** An entity exists from now on; it may use no seat yet. False if out of
+ *  memory. */
+bool fair_share_join(struct fair_share *share, struct fair_entity *entity);
+/** It goes away; it is not waiting. */
+void fair_share_leave(struct fair_share *share, struct fair_entity *entity);
+
+/** Says which seats an entity that is not waiting may use, and its node. */
+void fair_share_set_seats(struct fair_share *share, struct fair_entity *entity,
+                          const struct lp_set *seats, uint32_t node);
+
+/** The entity has used a seat for `ran`. */
+void fair_share_charge(struct fair_entity *entity, cycles_t ran);
+/** What its virtual time will be after that. */
+uint64_t fair_share_after(const struct fair_entity *entity, cycles_t ran);
+
+/** Puts an entity on lists, takes it off them. */
+void fair_share_add(struct fair_share *share, struct fair_entity *entity,
+                    const struct fair_wait *wait);
+void fair_share_remove(struct fair_share *share, struct fair_entity *entity);
+bool fair_share_waits(const struct fair_entity *entity);
+
+/** Who should have that seat next, of those who wait; NULL: nobody. */
+struct fair_entity *fair_share_best(const struct fair_share *share,
+                                    uint32_t seat);
+/** True if that one is owed a part of its reserve. */
+bool fair_share_is_owed(const struct fair_share *share,
+                        const struct fair_entity *entity);
+/** How long one who has the seat, and that virtual time, may go on before the
+ *  entity, which waits, comes before it. 0: it does. */
+cycles_t fair_share_until(const struct fair_share *share,
+                          const struct fair_entity *entity, uint32_t seat,
+                          const struct fair_entity *holder, uint64_t time);
+
+/** The entity, which waits, gets that seat. */
+void fair_share_take(struct fair_share *share, struct fair_entity *entity,
+                     uint32_t seat);
+
+/** One who has a seat is no further behind one who waits for it than it may
+ *  be. */
+void fair_share_catch_up(const struct fair_share *share,
+                         struct fair_entity *holder,
+                         const struct fair_entity *waiting);
+
+/** The least virtual time of those who are at the seat: who waits there and
+ *  who has it (`running`, or UINT64_MAX). */
+uint64_t fair_share_floor(struct fair_share *share, uint32_t seat,
+                          uint64_t running);
+
+/** A key behind all those who wait for the seat. */
+uint64_t fair_share_behind(const struct fair_share *share, uint32_t seat);
+
+/** When the first patience ends of those who wait; CYCLES_NEVER: nobody is
+ *  patient. */
+cycles_t fair_share_patience(const struct fair_share *share);
+/** One whose patience is at an end at `now`: from now on seats of other nodes
+ *  may take it. NULL: there is none. */
+struct fair_entity *fair_share_ripen(struct fair_share *share, cycles_t now);
+
+#endif

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Classic: fair share, pre-emptive, by weights and reserves, a run list per
+ * LP. The default before Windows Server 2019 (Microsoft, "Managing Hyper-V
+ * hypervisor scheduler types"; weights, reserves and caps: TLFS 2.0a, chapter
+ * 18). What is not published is a parameter: see struct hv_sched_params.
+ *
+ * Design. fair_share.h says who goes next. Beside that:
+ *
+ * - A VP that wakes goes to an idle LP: where it ran last, its ideal one, one
+ *   of its node; one of another node only when it has waited for its own for
+ *   `node_patience`. If none is idle it joins the list of the LP where it ran
+ *   last, at most `wake_boost` ahead of those that are there, and interrupts
+ *   the VP that runs there if it comes before that and that has run for
+ *   `preempt_after`; or if that one could go to an LP that is idle.
+ * - A slice is `slice` long, and shorter for who has less weight than the next
+ *   one, by as much: so shares hold over short times too.
+ * - A VP that is owed a part of its reserve for this period goes before all
+ *   that are not, and interrupts them at once, on any LP that it may use.
+ * - A VP that says that it spins goes behind all that wait for its LP.
+ *
+ * Promise. Of VPs that are always busy, that may run on the same LPs, of which
+ * there are fewer than VPs, and of which none is entitled to more than an LP,
+ * virtual times (what a VP has used, at weight 100) differ by at most
+ * 2 * (slice * 100 / least weight + migrate_after). A VP with a reserve gets
+ * that part of every period in which it is ready for so long, if affinities
+ * leave all reserves an LP. No LP idles while a VP waits that may run on it,
+ * but for `node_patience`.
+ *
+ * What this does not model: priority levels (Hyper-V has counters for them,
+ * and no description), cores whose LPs share their time.
+ */
+#include <stdlib.h>
+
+#include "hypervisor/fair_share.h"
+#include "hypervisor/lp.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/sched_period.h"
+#include "hypervisor/sched_policies.h"
+#include "hypervisor/vp.h"
+#include "sim/core/check.h"
+
+/* No slice is shorter than this part of the longest. */
+#define SLICE_PARTS 64
+
+struct classic {
+    struct fair_share share;
+    /* LPs that run a VP which is owed nothing: who is owed takes one. */
+    struct lp_set lending;
+    struct run_list reserved; /* VPs with a reserve that wait; by number */
+    cycles_t next_period;     /* when they are looked at again */
+};
+
+struct classic_vp {
+    struct fair_entity entity;
+    struct run_entry reserved;
+    bool woken; /* it waits, and has not run since it woke */
+};
+
+static struct classic_vp *of(const struct hv_vp *vp)
+{
+    return vp->sched.policy;
+}
+
+static bool classic_init(struct hv_sched *sched)
+{
+    const struct hypervisor *hv = sched->hv;
+    struct classic *classic = calloc(1, sizeof(*classic));
+
+    sched->policy = classic;
+    if (!classic ||
+        !fair_share_init(&classic->share, hv->lp_count, sched->params.slice,
+                         sched->params.migrate_after))
+        return false;
+    classic->share.node_count = hv->node_count;
+    for (uint32_t i = 0; i < hv->lp_count; i++)
+        classic->share.seats[i].node = hv->lps[i].node;
+    return true;
+}
+
+static void classic_fini(struct hv_sched *sched)
+{
+    struct classic *classic = sched->policy;
+
+    if (classic)
+        fair_share_fini(&classic->share);
+    free(classic);
+    sched->policy = NULL;
+}
+
+static bool classic_vp_add(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct classic *classic = sched->policy;
+    struct classic_vp *own = calloc(1, sizeof(*own));
+
+    if (!own)
+        return false;
+    own->entity = (struct fair_entity){
+        .owner = vp,
+        .number = vp->number,
+        .weight = vp->partition->sched.weight,
+        .seat = vp->sched.ideal_lp,
+    };
+    if (!fair_share_join(&classic->share, &own->entity)) {
+        free(own);
+        return false;
+    }
+    vp->sched.policy = own;
+    return true;
+}
+
+static void classic_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct classic *classic = sched->policy;
+
+    fair_share_leave(&classic->share, &of(vp)->entity);
+    free(vp->sched.policy);
+    vp->sched.policy = NULL;
+}
+
+/* Where a VP goes that has found no idle LP. */
+static struct hv_lp *home_of(const struct hv_vp *vp)
+{
+    struct hypervisor *hv = vp->hv;
+    int lp;
+
+    if (vp->sched.lp && sched_allows(vp, vp->sched.lp))
+        return vp->sched.lp;
+    if (lp_set_has(&vp->sched.allowed, vp->sched.ideal_lp))
+        return &hv->lps[vp->sched.ideal_lp];
+    lp = lp_set_first_in_both(&vp->sched.allowed, &hv->node_lps[vp->node]);
+    if (lp < 0)
+        lp = lp_set_next(&vp->sched.allowed, 0);
+    return &hv->lps[lp];
+}
+
+/* True if the VP comes from the LP on which it has just run: it is not one
+ * that wakes. */
+static bool has_just_run(const struct hv_vp *vp, cycles_t now)
+{
+    const struct hv_lp *lp = vp->sched.lp;
+
+    return lp && !lp->vp && lp->last_vp == vp->number + 1 &&
+           lp->free_since.v == now.v;
+}
+
+/* The virtual time of what runs on `lp`; UINT64_MAX if nothing does. */
+static uint64_t running_time(const struct hv_lp *lp)
+{
+    if (!lp->vp)
+        return UINT64_MAX;
+    return fair_share_after(&of(lp->vp)->entity, lp_uncharged(lp));
+}
+
+/* A VP that has slept, or could not run, is not further behind than others
+ * of its LP but for the boost. */
+static void settle_time(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    const struct hv_lp *home = home_of(vp);
+    struct fair_entity *entity = &of(vp)->entity;
+    uint64_t least, boost = sched->params.wake_boost.v;
+
+    of(vp)->woken = !has_just_run(vp, now);
+    if (!of(vp)->woken)
+        return;
+    least = fair_share_floor(&classic->share, home->id.v, running_time(home));
+    if (least > entity->virtual_time + boost)
+        entity->virtual_time = least - boost;
+}
+
+/* Reserves. */
+
+/* Notes that a VP with a reserve waits: in the next period it is owed anew. */
+static void watch_period(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    struct run_entry *entry = &of(vp)->reserved;
+
+    if (vp->partition->sched.reserve == 0 || entry->list)
+        return;
+    if (!run_list_first(&classic->reserved))
+        classic->next_period = sched_period_next(sched, now);
+    *entry = (struct run_entry){.owner = vp, .number = vp->number};
+    run_list_add(&classic->reserved, entry);
+    sched_expire_at(sched, classic->next_period);
+}
+
+/* An LP for a VP that is owed: idle, or lent to one that is not. */
+static struct hv_lp *owed_lp(struct hv_sched *sched, const struct hv_vp *vp)
+{
+    struct classic *classic = sched->policy;
+    struct hv_lp *lp = sched_idle_lp(sched, vp);
+    int other;
+
+    if (lp)
+        return lp;
+    lp = home_of(vp);
+    if (lp_set_has(&classic->lending, lp->id.v))
+        return lp;
+    other = lp_set_first_in_both(&classic->lending, &vp->sched.allowed);
+    return other < 0 ? NULL : &sched->hv->lps[other];
+}
+
+static void enqueue_owed(struct hv_sched *sched, struct hv_vp *vp,
+                         cycles_t owed, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    struct hv_lp *lp = owed_lp(sched, vp);
+    struct fair_wait wait = {
+        .seat = lp ? lp->id.v : home_of(vp)->id.v,
+        .owed = owed,
+    };
+
+    fair_share_add(&classic->share, &of(vp)->entity, &wait);
+    if (lp) {
+        lp_set_remove(&classic->lending, lp->id.v);
+        sched_poke(sched, lp, now);
+    } else {
+        sched_wait(vp, SCHED_RULE_SLICE, NULL, now);
+    }
+}
+
+/* Fair shares. */
+
+/* The idle LP that the VP takes at once. */
+static struct hv_lp *idle_lp(const struct hv_sched *sched,
+                             const struct hv_vp *vp)
+{
+    struct hv_lp *lp = sched_idle_lp(sched, vp);
+    struct lp_set own;
+    int other;
+
+    if (!lp || lp->node == vp->node || sched->params.node_patience.v == 0)
+        return lp;
+    own = lp_set_and(&sched->idle, &vp->sched.allowed);
+    other = lp_set_first_in_both(&own, &sched->hv->node_lps[vp->node]);
+    return other < 0 ? NULL : &sched->hv->lps[other];
+}
+
+/* True if what runs on `lp` could go on at once elsewhere. */
+static bool could_move(const struct hv_sched *sched, const struct hv_lp *lp)
+{
+    return lp->vp && idle_lp(sched, lp->vp) != NULL;
+}
+
+/* Has `lp` choose again for a VP that waits for it, as soon as it may. */
+static void preempt(struct hv_sched *sched, struct hv_lp *lp,
+                    const struct hv_vp *vp, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    cycles_t at = cycles_add(lp->dispatched_at, sched->params.preempt_after);
+    cycles_t until;
+
+    if (!lp->vp || !lp_set_has(&classic->lending, lp->id.v))
+        return;
+    if (could_move(sched, lp)) {
+        sched_poke(sched, lp, now);
+        return;
+    }
+    until = fair_share_until(&classic->share, &of(vp)->entity, lp->id.v,
+                             &of(lp->vp)->entity, running_time(lp));
+    if (of(vp)->woken && until.v < sched->params.slice.v)
+        sched_poke(sched, lp, cycles_max(cycles_add(now, until), at));
+}
+
+/* Says what keeps a VP out for which there is no LP now. */
+static void tell_wait(struct hv_sched *sched, struct hv_vp *vp, bool patient,
+                      cycles_t now)
+{
+    enum sched_rule rule = SCHED_RULE_SLICE;
+
+    if (patient && sched_idle_lp(sched, vp))
+        rule = SCHED_RULE_NUMA;
+    else if (!lp_set_is_empty(&sched->idle))
+        rule = SCHED_RULE_AFFINITY;
+    sched_wait(vp, rule, NULL, now);
+}
+
+/* Until when the VP takes LPs of its own node only; 0: it takes any. */
+static cycles_t patient_until(const struct hv_sched *sched,
+                              const struct hv_vp *vp, cycles_t now)
+{
+    const struct hypervisor *hv = sched->hv;
+
+    if (hv->node_count < 2 || sched->params.node_patience.v == 0 ||
+        lp_set_first_in_both(&hv->node_lps[vp->node], &vp->sched.allowed) < 0)
+        return cycles(0);
+    return cycles_add(now, sched->params.node_patience);
+}
+
+static void enqueue_fair(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    struct fair_entity *entity = &of(vp)->entity;
+    struct hv_lp *idle = idle_lp(sched, vp);
+    struct hv_lp *home = idle ? idle : home_of(vp);
+    struct fair_wait wait = {.seat = home->id.v, .claims = idle != NULL};
+
+    wait.key = entity->virtual_time;
+    if (vp->sched.yields) {
+        uint64_t behind = fair_share_behind(&classic->share, wait.seat);
+
+        wait.key = behind > wait.key ? behind : wait.key;
+    }
+    if (!idle)
+        wait.patient_until = patient_until(sched, vp, now);
+    fair_share_add(&classic->share, entity, &wait);
+    if (idle) {
+        sched_poke(sched, idle, now);
+        return;
+    }
+    tell_wait(sched, vp, wait.patient_until.v > 0, now);
+    if (wait.patient_until.v > 0)
+        sched_expire_at(sched, wait.patient_until);
+    preempt(sched, home, vp, now);
+}
+
+static void classic_enqueue(struct hv_sched *sched, struct hv_vp *vp,
+                            cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    cycles_t owed = sched_period_reserve_left(sched, vp, now);
+    struct fair_entity *entity = &of(vp)->entity;
+
+    entity->weight = vp->partition->sched.weight;
+    fair_share_set_seats(&classic->share, entity, &vp->sched.allowed, vp->node);
+    vp->sched.queued = true;
+    watch_period(sched, vp, now);
+    settle_time(sched, vp, now);
+    if (owed.v > 0 && !vp->sched.yields)
+        enqueue_owed(sched, vp, owed, now);
+    else
+        enqueue_fair(sched, vp, now);
+}
+
+static void classic_dequeue(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct classic *classic = sched->policy;
+
+    fair_share_remove(&classic->share, &of(vp)->entity);
+    if (of(vp)->reserved.list)
+        run_list_remove(&of(vp)->reserved);
+    vp->sched.queued = false;
+}
+
+/* Slices. */
+
+/* How long a VP may run that is owed nothing while `next` waits. One that has
+ * woken interrupts it before its slice ends. */
+static cycles_t fair_slice(const struct hv_sched *sched,
+                           const struct fair_entity *entity,
+                           const struct hv_lp *lp,
+                           const struct fair_entity *next)
+{
+    const struct classic *classic = sched->policy;
+    cycles_t slice = sched->params.slice;
+    cycles_t least = cycles(slice.v / SLICE_PARTS + 1);
+
+    if (!next)
+        return slice;
+    if (next->weight > entity->weight)
+        slice =
+            cycles_max(cycles(slice.v * entity->weight / next->weight), least);
+    if (of(next->owner)->woken) {
+        cycles_t until = fair_share_until(&classic->share, next, lp->id.v,
+                                          entity, entity->virtual_time);
+
+        until = cycles_max(until, sched->params.preempt_after);
+        slice = cycles_min(slice, cycles_max(until, least));
+    }
+    return slice;
+}
+
+/* Until when the VP may run from `now` on; whether the LP is lent meanwhile. */
+static cycles_t slice_end(struct hv_sched *sched, struct hv_vp *vp,
+                          const struct hv_lp *lp,
+                          const struct fair_entity *next, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    cycles_t owed = sched_period_reserve_left(sched, vp, now);
+
+    if (owed.v == 0) {
+        lp_set_add(&classic->lending, lp->id.v);
+        return cycles_add(now, fair_slice(sched, &of(vp)->entity, lp, next));
+    }
+    lp_set_remove(&classic->lending, lp->id.v);
+    return cycles_min(cycles_add(now, owed), sched_period_next(sched, now));
+}
+
+/* An LP idles, and those who would take one of their own node do not take
+ * it. */
+static void tell_patient(struct hv_sched *sched, const struct hv_lp *lp,
+                         cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    struct run_entry *entry = run_list_first(&classic->share.patient);
+
+    for (; entry; entry = run_list_next(entry)) {
+        struct hv_vp *vp = ((struct fair_entity *)entry->owner)->owner;
+
+        if (sched_allows(vp, lp))
+            sched_wait(vp, SCHED_RULE_NUMA, NULL, now);
+    }
+}
+
+static struct sched_choice classic_pick(struct hv_sched *sched,
+                                        struct hv_lp *lp, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    struct fair_share *share = &classic->share;
+    struct fair_entity *entity = fair_share_best(share, lp->id.v);
+    struct hv_vp *vp;
+
+    lp_set_remove(&classic->lending, lp->id.v);
+    if (!entity) {
+        tell_patient(sched, lp, now);
+        return (struct sched_choice){0};
+    }
+    vp = entity->owner;
+    fair_share_take(share, entity, lp->id.v);
+    if (of(vp)->reserved.list)
+        run_list_remove(&of(vp)->reserved);
+    vp->sched.queued = false;
+    return (struct sched_choice){
+        .vp = vp,
+        .slice_end =
+            slice_end(sched, vp, lp, fair_share_best(share, lp->id.v), now),
+    };
+}
+
+static bool classic_must_yield(struct hv_sched *sched, struct hv_lp *lp,
+                               struct hv_vp *vp, cycles_t now,
+                               cycles_t *slice_ends)
+{
+    struct classic *classic = sched->policy;
+    const struct fair_share *share = &classic->share;
+    struct fair_entity *own = &of(vp)->entity;
+    const struct fair_entity *next = fair_share_best(share, lp->id.v);
+
+    *slice_ends = slice_end(sched, vp, lp, next, now);
+    if (!next)
+        return false;
+    if (vp->sched.yields)
+        return true;
+    if (!lp_set_has(&classic->lending, lp->id.v))
+        return false;
+    fair_share_catch_up(share, own, next);
+    return fair_share_is_owed(share, next) || could_move(sched, lp) ||
+           fair_share_until(share, next, lp->id.v, own, own->virtual_time).v ==
+               0;
+}
+
+static void classic_charge(struct hv_sched *sched, struct hv_vp *vp,
+                           cycles_t ran, cycles_t now)
+{
+    (void)sched;
+    (void)now;
+    of(vp)->entity.weight = vp->partition->sched.weight;
+    fair_share_charge(&of(vp)->entity, ran);
+}
+
+/* A new period: who waits, and has a reserve, is owed it. */
+static void turn_period(struct hv_sched *sched, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    struct run_entry *entry = run_list_first(&classic->reserved);
+
+    while (entry) {
+        struct run_entry *next = run_list_next(entry);
+        struct hv_vp *vp = entry->owner;
+        cycles_t owed = sched_period_reserve_left(sched, vp, now);
+
+        if (owed.v > 0) {
+            fair_share_remove(&classic->share, &of(vp)->entity);
+            enqueue_owed(sched, vp, owed, now);
+        }
+        entry = next;
+    }
+}
+
+/* They have waited long enough for an LP of their node. */
+static void end_patience(struct hv_sched *sched, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    struct fair_entity *entity;
+
+    while ((entity = fair_share_ripen(&classic->share, now)) != NULL) {
+        struct hv_vp *vp = entity->owner;
+        struct hv_lp *lp = sched_idle_lp(sched, vp);
+
+        if (vp->sched.wait.rule == SCHED_RULE_NUMA)
+            sched_wait(vp, SCHED_RULE_SLICE, NULL, now);
+        if (lp)
+            sched_poke(sched, lp, now);
+    }
+}
+
+static void classic_expire(struct hv_sched *sched, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+
+    end_patience(sched, now);
+    if (fair_share_patience(&classic->share).v != CYCLES_NEVER.v)
+        sched_expire_at(sched, fair_share_patience(&classic->share));
+    if (!run_list_first(&classic->reserved))
+        return;
+    if (!cycles_before(now, classic->next_period)) {
+        turn_period(sched, now);
+        classic->next_period = sched_period_next(sched, now);
+    }
+    sched_expire_at(sched, classic->next_period);
+}
+
+const struct hv_sched_ops sched_classic = {
+    .name = "classic",
+    .help = "fair share by weight, with reserves; wakes pre-empt",
+    .flags =
+        SCHED_WEIGHTS | SCHED_RESERVES | SCHED_LIMITS | SCHED_WORK_CONSERVING,
+    .init = classic_init,
+    .fini = classic_fini,
+    .vp_add = classic_vp_add,
+    .vp_remove = classic_vp_remove,
+    .enqueue = classic_enqueue,
+    .dequeue = classic_dequeue,
+    .pick = classic_pick,
+    .must_yield = classic_must_yield,
+    .charge = classic_charge,
+    .expire = classic_expire,
+};
