@@ -53,13 +53,6 @@ bool lp_sibling_is_busy(const struct hypervisor *hv, const struct hv_lp *lp)
     return false;
 }
 
-cycles_t lp_uncharged(const struct hv_lp *lp)
-{
-    return cycles_before(lp->charged_at, lp->now)
-               ? cycles_sub(lp->now, lp->charged_at)
-               : cycles(0);
-}
-
 static void count_wait(struct hv_vp *vp, const struct sched_waited *waited)
 {
     pc_vp_add_time(&vp->counters, PC_VP_WAKE_UP_TIME,

@@ -57,7 +57,12 @@ cycles_t lp_starts_at(const struct hv_lp *lp);
 bool lp_sibling_is_busy(const struct hypervisor *hv, const struct hv_lp *lp);
 
 /** What the VP that runs on `lp` has used and not been charged for. */
-cycles_t lp_uncharged(const struct hv_lp *lp);
+static inline cycles_t lp_uncharged(const struct hv_lp *lp)
+{
+    return cycles_before(lp->charged_at, lp->now)
+               ? cycles_sub(lp->now, lp->charged_at)
+               : cycles(0);
+}
 
 /** The switch has been paid for: from now on the VP runs. Accounts the wait. */
 void lp_start(struct hv_context *context);
