@@ -12,7 +12,7 @@
 #include "tests/machine/script_engine.h"
 
 #define SCRIPT_OPS_MAX 340 /* a page of them */
-#define SCRIPT_VPS_MAX 4
+#define SCRIPT_VPS_MAX 8
 #define SCRIPT_VMS_MAX 6
 
 struct script {

@@ -22,6 +22,7 @@
 #include "tests/machine/trace_laws.h"
 
 #define SEEDS 400
+#define VPS_MAX 4              /* of a VM */
 #define DISPATCH_MOST_NS 32000 /* SCHEDULE to LP_MIGRATION at 1 GHz */
 #define STEP_MOST_NS 2000000   /* VMMS_OPERATION and more in one root step */
 
@@ -47,7 +48,7 @@ static void make_config(struct script_config *config, struct rng *rng)
     for (uint32_t i = 0; i < config->vm_count; i++) {
         struct script_vm *vm = &config->vms[i];
 
-        vm->vps = (uint32_t)script_random_between(rng, 1, SCRIPT_VPS_MAX);
+        vm->vps = (uint32_t)script_random_between(rng, 1, VPS_MAX);
         for (uint32_t vp = 0; vp < vm->vps; vp++)
             script_random(&vm->script[vp], rng, vp, vm->vps, true);
     }

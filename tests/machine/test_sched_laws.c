@@ -23,6 +23,7 @@
 #include "tests/machine/script_random.h"
 
 #define SEEDS 150
+#define VPS_MAX 4 /* of a VM */
 
 #define GROUPS 2
 #define WEIGHT_LEAST 50
@@ -59,7 +60,7 @@ static void make_config(struct script_config *config, struct rng *rng)
     for (uint32_t i = 0; i < config->vm_count; i++) {
         struct script_vm *vm = &config->vms[i];
 
-        vm->vps = (uint32_t)script_random_between(rng, 1, SCRIPT_VPS_MAX);
+        vm->vps = (uint32_t)script_random_between(rng, 1, VPS_MAX);
         if (config->smt == 2 && vm->vps % 2 == 0)
             vm->threads_per_core = (uint32_t)script_random_between(rng, 1, 2);
         for (uint32_t vp = 0; vp < vm->vps; vp++)
@@ -166,7 +167,8 @@ static uint64_t order_value(enum order_kind kind, struct rng *rng)
     case ORDER_WEIGHT:
         return 1 + script_random_between(rng, WEIGHT_LEAST, WEIGHT_MOST - 1);
     case ORDER_RESERVE: /* all of them together leave half of the host */
-        return script_random_between(rng, 1, 65536 / 2 / SCRIPT_VMS_MAX / 4);
+        return script_random_between(rng, 1,
+                                     65536 / 2 / SCRIPT_VMS_MAX / VPS_MAX);
     case ORDER_CAP:
     case ORDER_GROUP_CAP:
         return script_random_between(rng, 65536 / 10, 65535);
