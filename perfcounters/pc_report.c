@@ -194,6 +194,11 @@ void pc_report_retire_vp(struct pc_report *report, const struct pc_vp *cells)
     instance->retired = true;
 }
 
+uint64_t pc_report_vp_cell(const struct pc_vp *cells, enum pc_vp_cell cell)
+{
+    return cells->cell[cell];
+}
+
 /* Derivation */
 
 static uint64_t sum_of(struct pc_cells cells, const uint64_t *of)

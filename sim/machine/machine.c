@@ -173,6 +173,7 @@ void machine_free(struct machine *machine)
     root_free(m->root);
     hypervisor_free(m->hv);
     pc_report_free(m->report);
+    wait_book_free(m->waits);
     free(m->overshoot);
     lp_heap_free(m->active);
     ledger_free(m->ledger);

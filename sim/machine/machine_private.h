@@ -16,6 +16,7 @@
 #include "sim/machine/ledger.h"
 #include "sim/machine/lp_heap.h"
 #include "sim/machine/machine.h"
+#include "sim/machine/wait_book.h"
 
 /** A VM as the scenario numbers them: an entry with `count` makes several. */
 struct machine_vm {
@@ -81,6 +82,7 @@ struct machine {
     uint32_t finished_count;
     struct machine_image *images; /* owns */
     struct pc_report *report;     /* owns */
+    struct wait_book *waits;      /* owns */
 
     /* The run; see run.c. */
     const struct machine_run_options *options;

@@ -282,12 +282,14 @@ void machine_vms_report(struct machine *m, struct hv_vp *vp)
 
     if (vp->partition == m->hv->root) {
         pc_report_add_root_vp(m->report, vp->index, &vp->counters);
+        wait_book_add_vp(m->waits, WAIT_BOOK_ROOT, "Root", vp);
         return;
     }
     for (uint32_t i = 0; i < m->vm_count; i++) {
-        if (vmms_partition(m->vmms, i).v == id.v)
-            pc_report_add_vp(m->report, m->vms[i].name, vp->index,
-                             &vp->counters);
+        if (vmms_partition(m->vmms, i).v != id.v)
+            continue;
+        pc_report_add_vp(m->report, m->vms[i].name, vp->index, &vp->counters);
+        wait_book_add_vp(m->waits, i, m->vms[i].name, vp);
     }
 }
 

@@ -7,28 +7,9 @@
 #include <string.h>
 
 #include "sim/core/check.h"
-#include "sim/machine/results_file.h"
+#include "sim/machine/results_private.h"
 #include "sim/machine/results_schema.h"
 #include "sim/machine/results_value.h"
-
-/* Statements that are executed over and over, in the order of enum statement.
- */
-enum statement {
-    INSERT_INTERVAL,
-    INSERT_INSTANCE,
-    END_INSTANCE,
-    INSERT_SAMPLE,
-    INSERT_TOTAL,
-    INSERT_IMAGE,
-    INSERT_PARTITION,
-    INSERT_RESULT,
-    INSERT_CONSOLE,
-    INSERT_FAILURE,
-    INSERT_INPUT,
-    INSERT_EVENT,
-    ADVANCE_RUN,
-    STATEMENT_COUNT,
-};
 
 static const char *const statement_text[STATEMENT_COUNT] = {
     [INSERT_INTERVAL] = "INSERT INTO interval VALUES (?, ?, ?)",
@@ -43,27 +24,13 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [INSERT_FAILURE] = "INSERT INTO vm_failure VALUES (NULL, ?, ?, ?, ?)",
     [INSERT_INPUT] = "INSERT INTO console_input VALUES (NULL, ?, ?, ?)",
     [INSERT_EVENT] = "INSERT INTO trace_event VALUES (NULL, ?, ?, ?, ?, ?, ?)",
+    [INSERT_WAIT_VP] = "INSERT INTO wait_vp VALUES (?, ?, ?)",
+    [INSERT_WAIT_RULE] = "INSERT INTO wait_rule VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_WAIT_HOLDER] = "INSERT INTO wait_by_holder VALUES (?, ?, ?, ?)",
+    [INSERT_WAIT_BUCKET] = "INSERT INTO wait_bucket VALUES (?, ?, ?, ?)",
+    [INSERT_WAIT_CASE] = "INSERT INTO wait_case VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [INSERT_WAIT_PART] = "INSERT INTO wait_part VALUES (?, ?, ?, ?)",
     [ADVANCE_RUN] = "UPDATE run_info SET sim_ns = ?",
-};
-
-/** An instance of a counter object that is in the file. */
-struct known_instance {
-    int64_t last_seen; /* interval */
-    bool ended;
-};
-
-struct results {
-    sqlite3 *db; /* owned */
-    struct results_file file;
-    sqlite3_stmt *statement[STATEMENT_COUNT]; /* owned */
-    struct sim_clock clock;
-    int64_t interval; /* key of the last one put; they count from 1 */
-    bool kept;        /* an interval has been committed */
-    uint64_t sim_ns;  /* end of the last interval put */
-    struct known_instance *known; /* owned; by struct pc_row's `instance` */
-    uint32_t known_count;
-    uint32_t known_capacity;
-    struct sim_error failure; /* SIM_OK until a write has failed */
 };
 
 /* Failures */
@@ -110,8 +77,7 @@ static enum sim_status repeat_failure(const struct results *results,
 
 /* Statements */
 
-/** INTEGER where it fits, else decimal TEXT, so that no number is changed. */
-static void bind_u64(sqlite3_stmt *row, int column, uint64_t value)
+void results_bind_u64(sqlite3_stmt *row, int column, uint64_t value)
 {
     char text[32];
 
@@ -123,7 +89,7 @@ static void bind_u64(sqlite3_stmt *row, int column, uint64_t value)
     sqlite3_bind_text(row, column, text, -1, SQLITE_TRANSIENT);
 }
 
-static void bind_text(sqlite3_stmt *row, int column, const char *text)
+void results_bind_text(sqlite3_stmt *row, int column, const char *text)
 {
     sqlite3_bind_text(row, column, text, -1, SQLITE_STATIC);
 }
@@ -152,6 +118,16 @@ static bool begin(struct results *results)
 {
     return !sqlite3_get_autocommit(results->db) ||
            execute_text(results, "BEGIN IMMEDIATE");
+}
+
+enum sim_status results_put_row(struct results *results, sqlite3_stmt *row,
+                                struct sim_error *error)
+{
+    if (has_failed(results))
+        return repeat_failure(results, error);
+    if (!begin(results) || !execute(row))
+        return fail_by_sqlite(results, error);
+    return SIM_OK;
 }
 
 static bool prepare_statements(struct results *results)
@@ -243,7 +219,7 @@ static bool complete_run(struct results *results, const struct results_end *end)
     if (sqlite3_prepare_v2(results->db, "UPDATE run_info SET trace_hash = ?",
                            -1, &row, NULL) != SQLITE_OK)
         return false;
-    bind_text(row, 1, hash);
+    results_bind_text(row, 1, hash);
     done = execute(row);
     sqlite3_finalize(row);
     if (!done ||
@@ -291,12 +267,12 @@ static bool insert_run(struct results *results, const struct results_run *run)
                            " VALUES (1, ?, ?, ?, ?, ?, ?, 0, NULL)",
                            -1, &row, NULL) != SQLITE_OK)
         return false;
-    bind_text(row, 1, run->name);
-    bind_text(row, 2, run->scenario_yaml);
-    bind_u64(row, 3, run->seed);
-    bind_text(row, 4, run->version);
-    bind_text(row, 5, run->engine_version);
-    bind_text(row, 6, run->profile);
+    results_bind_text(row, 1, run->name);
+    results_bind_text(row, 2, run->scenario_yaml);
+    results_bind_u64(row, 3, run->seed);
+    results_bind_text(row, 4, run->version);
+    results_bind_text(row, 5, run->engine_version);
+    results_bind_text(row, 6, run->profile);
     done = execute(row);
     sqlite3_finalize(row);
     return done;
@@ -321,15 +297,11 @@ enum sim_status results_put_image(struct results *results, const char *name,
     sqlite3_stmt *row = results->statement[INSERT_IMAGE];
     char digits[17];
 
-    if (has_failed(results))
-        return repeat_failure(results, error);
     snprintf(digits, sizeof(digits), "%016" PRIx64, hash);
-    bind_text(row, 1, name);
-    bind_u64(row, 2, bytes);
-    bind_text(row, 3, digits);
-    if (!begin(results) || !execute(row))
-        return fail_by_sqlite(results, error);
-    return SIM_OK;
+    results_bind_text(row, 1, name);
+    results_bind_u64(row, 2, bytes);
+    results_bind_text(row, 3, digits);
+    return results_put_row(results, row, error);
 }
 
 enum sim_status results_put_partition(struct results *results,
@@ -338,13 +310,9 @@ enum sim_status results_put_partition(struct results *results,
 {
     sqlite3_stmt *row = results->statement[INSERT_PARTITION];
 
-    if (has_failed(results))
-        return repeat_failure(results, error);
-    bind_u64(row, 1, partition);
-    bind_text(row, 2, vm);
-    if (!begin(results) || !execute(row))
-        return fail_by_sqlite(results, error);
-    return SIM_OK;
+    results_bind_u64(row, 1, partition);
+    results_bind_text(row, 2, vm);
+    return results_put_row(results, row, error);
 }
 
 static bool insert_interval(struct results *results,
@@ -364,7 +332,7 @@ static bool insert_instance(struct results *results, const struct pc_row *from)
 
     sqlite3_bind_int64(row, 1, (int64_t)from->instance + 1);
     sqlite3_bind_int(row, 2, (int)from->object + 1);
-    bind_text(row, 3, from->name);
+    results_bind_text(row, 3, from->name);
     sqlite3_bind_int64(row, 4, results->interval);
     return execute(row);
 }
@@ -504,14 +472,10 @@ enum sim_status results_put_console(struct results *results, const char *vm,
 {
     sqlite3_stmt *row = results->statement[INSERT_CONSOLE];
 
-    if (has_failed(results))
-        return repeat_failure(results, error);
     bind_time(row, 1, time_ns);
-    bind_text(row, 2, vm);
-    bind_text(row, 3, line);
-    if (!begin(results) || !execute(row))
-        return fail_by_sqlite(results, error);
-    return SIM_OK;
+    results_bind_text(row, 2, vm);
+    results_bind_text(row, 3, line);
+    return results_put_row(results, row, error);
 }
 
 enum sim_status results_put_failure(struct results *results, const char *vm,
@@ -520,15 +484,11 @@ enum sim_status results_put_failure(struct results *results, const char *vm,
 {
     sqlite3_stmt *row = results->statement[INSERT_FAILURE];
 
-    if (has_failed(results))
-        return repeat_failure(results, error);
     bind_time(row, 1, time_ns);
-    bind_text(row, 2, vm);
-    bind_text(row, 3, reason);
-    bind_text(row, 4, *text ? text : NULL);
-    if (!begin(results) || !execute(row))
-        return fail_by_sqlite(results, error);
-    return SIM_OK;
+    results_bind_text(row, 2, vm);
+    results_bind_text(row, 3, reason);
+    results_bind_text(row, 4, *text ? text : NULL);
+    return results_put_row(results, row, error);
 }
 
 enum sim_status results_put_input(struct results *results, const char *vm,
@@ -537,14 +497,10 @@ enum sim_status results_put_input(struct results *results, const char *vm,
 {
     sqlite3_stmt *row = results->statement[INSERT_INPUT];
 
-    if (has_failed(results))
-        return repeat_failure(results, error);
     bind_time(row, 1, time_ns);
-    bind_text(row, 2, vm);
+    results_bind_text(row, 2, vm);
     sqlite3_bind_blob64(row, 3, bytes, count, SQLITE_STATIC);
-    if (!begin(results) || !execute(row))
-        return fail_by_sqlite(results, error);
-    return SIM_OK;
+    return results_put_row(results, row, error);
 }
 
 enum sim_status results_put_result(struct results *results, const char *vm,
@@ -564,16 +520,14 @@ enum sim_status results_put_result(struct results *results, const char *vm,
                         "NAME NUMBER UNIT",
                         vm);
     bind_time(row, 1, time_ns);
-    bind_text(row, 2, vm);
-    bind_text(row, 3, name);
+    results_bind_text(row, 2, vm);
+    results_bind_text(row, 3, name);
     if (number.integral)
         sqlite3_bind_int64(row, 4, number.whole);
     else
         sqlite3_bind_double(row, 4, number.real);
-    bind_text(row, 5, unit);
-    if (!begin(results) || !execute(row))
-        return fail_by_sqlite(results, error);
-    return SIM_OK;
+    results_bind_text(row, 5, unit);
+    return results_put_row(results, row, error);
 }
 
 /* Events */
@@ -584,7 +538,7 @@ static void bind_optional(sqlite3_stmt *row, int column, uint64_t value,
     if (value == none)
         sqlite3_bind_null(row, column);
     else
-        bind_u64(row, column, value);
+        results_bind_u64(row, column, value);
 }
 
 void results_put_event(void *context, const struct trace_record *record)
@@ -599,7 +553,7 @@ void results_put_event(void *context, const struct trace_record *record)
     bind_optional(row, 3, record->partition, 0);
     bind_optional(row, 4, record->vp, TRACE_NO_VP);
     sqlite3_bind_int(row, 5, (int)record->kind + 1);
-    bind_u64(row, 6, record->detail);
+    results_bind_u64(row, 6, record->detail);
     if (!begin(results) || !execute(row))
         fail_by_sqlite(results, &(struct sim_error){0});
 }

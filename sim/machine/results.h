@@ -4,8 +4,9 @@
 
 /**
  * The result database of one run: a single SQLite file whose stable face are
- * the views run, image, partition, perf, perf_total, result, console, input, failure,
- * event and guest_view (results_schema.h). The machine writes it, an interval
+ * the views run, image, partition, perf, perf_total, result, console, input,
+ * failure, event, guest_view, wait and its kin (results_schema.h;
+ * results_wait.h puts the last). The machine writes it, an interval
  * at a time; everything else reads the views.
  *
  * Bytes. The same calls in the same order make the same file with the same

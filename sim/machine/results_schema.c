@@ -121,6 +121,48 @@ static const char tables[] =
     "  vm TEXT NOT NULL,"
     "  bytes BLOB NOT NULL"
     ") STRICT;"
+    "CREATE TABLE wait_vp ("
+    "  id INTEGER PRIMARY KEY,"
+    "  vm TEXT NOT NULL,"
+    "  vp INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE wait_rule ("
+    "  vp_id INTEGER NOT NULL REFERENCES wait_vp,"
+    "  rule TEXT NOT NULL,"
+    "  dispatches INTEGER NOT NULL,"
+    "  wait_ns INTEGER NOT NULL,"
+    "  longest_ns INTEGER NOT NULL,"
+    "  undispatched INTEGER NOT NULL,"
+    "  undispatched_ns INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE wait_by_holder ("
+    "  vp_id INTEGER NOT NULL REFERENCES wait_vp,"
+    "  holder_id INTEGER REFERENCES wait_vp," /* NULL: none in particular */
+    "  dispatches INTEGER NOT NULL,"
+    "  wait_ns INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE wait_bucket ("
+    "  vp_id INTEGER NOT NULL REFERENCES wait_vp,"
+    "  from_ns INTEGER NOT NULL,"
+    "  to_ns INTEGER," /* NULL: without end */
+    "  dispatches INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE wait_case ("
+    "  vp_id INTEGER NOT NULL REFERENCES wait_vp,"
+    "  rank INTEGER NOT NULL,"
+    "  ready_ns INTEGER NOT NULL,"
+    "  wait_ns INTEGER NOT NULL,"
+    "  lp INTEGER," /* NULL: it was not dispatched */
+    "  rule TEXT NOT NULL,"
+    "  holder_id INTEGER REFERENCES wait_vp,"
+    "  PRIMARY KEY (vp_id, rank)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE wait_part ("
+    "  vp_id INTEGER NOT NULL REFERENCES wait_vp,"
+    "  rank INTEGER NOT NULL,"
+    "  rule TEXT NOT NULL,"
+    "  wait_ns INTEGER NOT NULL"
+    ") STRICT;"
     "CREATE TABLE event_kind ("
     "  id INTEGER PRIMARY KEY,"
     "  name TEXT NOT NULL,"
@@ -241,6 +283,33 @@ static const char guest_view[] =
     "  FROM span JOIN host USING (vm, end_ns)"
     "  WHERE busy + idle + stolen > 0 ORDER BY end_ns, vm;";
 
+static const char wait_views[] =
+    "CREATE VIEW wait AS"
+    "  SELECT vm, vp, rule, dispatches, wait_ns, longest_ns, undispatched,"
+    "         undispatched_ns"
+    "  FROM wait_rule JOIN wait_vp ON wait_vp.id = vp_id"
+    "  ORDER BY wait_rule.rowid;"
+    "CREATE VIEW wait_holder AS"
+    "  SELECT waiting.vm, waiting.vp, holder.vm AS holder_vm,"
+    "         holder.vp AS holder_vp, dispatches, wait_ns"
+    "  FROM wait_by_holder JOIN wait_vp AS waiting ON waiting.id = vp_id"
+    "  LEFT JOIN wait_vp AS holder ON holder.id = holder_id"
+    "  ORDER BY wait_by_holder.rowid;"
+    "CREATE VIEW wait_histogram AS"
+    "  SELECT vm, vp, from_ns, to_ns, dispatches"
+    "  FROM wait_bucket JOIN wait_vp ON wait_vp.id = vp_id"
+    "  ORDER BY wait_bucket.rowid;"
+    "CREATE VIEW wait_worst AS"
+    "  SELECT waiting.vm, waiting.vp, rank, ready_ns, wait_ns, lp, rule,"
+    "         holder.vm AS holder_vm, holder.vp AS holder_vp"
+    "  FROM wait_case JOIN wait_vp AS waiting ON waiting.id = vp_id"
+    "  LEFT JOIN wait_vp AS holder ON holder.id = holder_id"
+    "  ORDER BY vp_id, rank;"
+    "CREATE VIEW wait_worst_part AS"
+    "  SELECT vm, vp, rank, rule, wait_ns"
+    "  FROM wait_part JOIN wait_vp ON wait_vp.id = vp_id"
+    "  ORDER BY wait_part.rowid;";
+
 static const struct results_view descriptions[] = {
     {"run",
      "name, scenario_yaml, seed, version, engine_version, profile, sim_ns, "
@@ -288,6 +357,35 @@ static const struct results_view descriptions[] = {
      "percent of the VPs' time; clock_ahead_ns is how much further its clock "
      "has come since its first report than simulated time",
      NULL},
+    {"wait",
+     "vm, vp, rule, dispatches, wait_ns, longest_ns, undispatched, "
+     "undispatched_ns",
+     "how long a VP was ready and had to wait, by the rule that kept it from "
+     "running ('hvsim explain slice' says what one means): wait_ns and "
+     "longest_ns are of waits that ended with a dispatch, and of all rules "
+     "together are its CPU Wait Time; dispatches counts a wait for the rule "
+     "that took most of it; undispatched are waits that ended otherwise, or "
+     "not before the run. The vm of root VPs is Root. 'hvsim explain wait "
+     "RUN.db' tells it in words",
+     NULL},
+    {"wait_holder", "vm, vp, holder_vm, holder_vp, dispatches, wait_ns",
+     "who had the LP while a VP waited for one in use, and in how many of its "
+     "dispatches; without a holder: nobody in particular, such as switches, "
+     "and the many who had it for the shortest time",
+     NULL},
+    {"wait_histogram", "vm, vp, from_ns, to_ns, dispatches",
+     "how many waits of a VP were at least from_ns and below to_ns long: "
+     "powers of two of a microsecond; waits that no dispatch ended do not "
+     "count, and what is left out is 0",
+     NULL},
+    {"wait_worst",
+     "vm, vp, rank, ready_ns, wait_ns, lp, rule, holder_vm, holder_vp",
+     "the 20 longest waits of a VP: since when, how long, which LP ran it "
+     "then (NULL: none, it stopped being ready or the run ended), the rule "
+     "that took most of it, and who had the LP longest meanwhile",
+     NULL},
+    {"wait_worst_part", "vm, vp, rank, rule, wait_ns",
+     "the parts of such a wait, by rule", NULL},
 };
 
 const struct results_view *results_schema_views(size_t *count)
@@ -403,6 +501,8 @@ int results_schema_create(sqlite3 *db)
         code = sqlite3_exec(db, views, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_exec(db, guest_view, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db, wait_views, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = fill_counters(db);
     if (code == SQLITE_OK)

@@ -14,7 +14,7 @@
 #include "perfcounters/pc_counters.h"
 
 #define RESULTS_APPLICATION_ID 0x6876736D /* "hvsm", in the file's header */
-#define RESULTS_SCHEMA_VERSION 4          /* raised when a view changes */
+#define RESULTS_SCHEMA_VERSION 5          /* raised when a view changes */
 
 /* Readers may look at a file while it grows; who comes second waits. */
 #define RESULTS_BUSY_TIMEOUT_MS 10000

@@ -264,6 +264,13 @@ static void run_lp_ready(void *host, struct hv_lp *lp, cycles_t at)
         note_other(m, lp);
 }
 
+static void run_vp_waited(void *host, const struct sched_waited *waited)
+{
+    const struct machine *m = host;
+
+    wait_book_post(m->waits, waited);
+}
+
 static void run_vp_added(void *host, struct hv_vp *vp)
 {
     machine_vms_report(host, vp);
@@ -271,7 +278,10 @@ static void run_vp_added(void *host, struct hv_vp *vp)
 
 static void run_vp_gone(void *host, struct hv_vp *vp)
 {
-    run_sample_vp_gone(host, vp);
+    struct machine *m = host;
+
+    run_sample_vp_gone(m, vp);
+    wait_book_vp_gone(m->waits, vp);
 }
 
 static void run_limit_changed(void *host, struct hv_vp *vp)
@@ -292,6 +302,7 @@ struct hv_host run_host(struct machine *machine)
         .price_block = run_price_block,
         .stop_wanted = run_stop_wanted,
         .lp_ready = run_lp_ready,
+        .vp_waited = run_vp_waited,
         .vp_added = run_vp_added,
         .vp_gone = run_vp_gone,
         .limit_changed = run_limit_changed,

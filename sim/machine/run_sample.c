@@ -199,7 +199,8 @@ bool run_sample_init(struct machine *m)
 {
     m->overshoot = calloc(m->hv->lp_count, sizeof(*m->overshoot));
     m->report = pc_report_create(m->clock, PC_TOTAL_MEAN);
-    if (!m->overshoot || !m->report)
+    m->waits = wait_book_create(m->clock);
+    if (!m->overshoot || !m->report || !m->waits)
         return false;
     for (uint32_t i = 0; i < m->hv->lp_count; i++)
         pc_report_add_lp(m->report, m->hv->lps[i].id, &m->hv->lps[i].counters);
@@ -224,6 +225,7 @@ static void check_books(struct machine *m)
         elapsed[i] = m->hv->lps[i].now;
     record(m, ledger_check(m->ledger, elapsed, count, &error), &error);
     record(m, pc_report_check(m->report, m->now, &error), &error);
+    record(m, wait_book_check(m->waits, &error), &error);
     free(elapsed);
 }
 
@@ -235,10 +237,14 @@ void run_sample_finish(struct machine *m)
     /* The end of a run is the end of an interval, full or not. */
     if (cycles_before(m->sampled_at, m->now))
         put_sample(m, m->now);
+    wait_book_close(m->waits, m->hv, m->now);
     check_books(m);
-    if (m->results && m->status != SIM_IO_ERROR && m->status != SIM_NO_OUTPUT)
-        record(m,
-               results_put_total(m->results, pc_report_total(m->report, m->now),
-                                 &error),
-               &error);
+    if (!m->results || m->status == SIM_IO_ERROR || m->status == SIM_NO_OUTPUT)
+        return;
+    record(m,
+           results_put_total(m->results, pc_report_total(m->report, m->now),
+                             &error),
+           &error);
+    if (m->status != SIM_IO_ERROR)
+        record(m, wait_book_put(m->waits, m->results, &error), &error);
 }

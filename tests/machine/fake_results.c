@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/machine/fake_results.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@ void fake_results_clear(struct results *results)
     }
     free(results->totals);
     free(results->events);
+    free(results->waits);
     *results = (struct results){0};
 }
 
@@ -183,6 +186,109 @@ void results_put_event(void *context, const struct trace_record *record)
         results->event_capacity = capacity;
     }
     results->events[results->event_count++] = *record;
+}
+
+/* Why VPs waited */
+
+PRINTF_LIKE(2, 3)
+static void add_wait_line(struct results *results, const char *format, ...)
+{
+    char line[200];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+
+    size_t bytes = strlen(line);
+
+    results->waits = realloc(results->waits, results->waits_bytes + bytes + 1);
+    CHECK(results->waits);
+    memcpy(results->waits + results->waits_bytes, line, bytes + 1);
+    results->waits_bytes += bytes;
+}
+
+static const char *wait_vp(const struct results *results, uint32_t number)
+{
+    return number == RESULTS_NOBODY ? "nobody" : results->wait_vps[number];
+}
+
+enum sim_status results_put_wait_vp(struct results *results, uint32_t number,
+                                    const char *vm, uint32_t index,
+                                    struct sim_error *error)
+{
+    (void)error;
+    CHECK(number < FAKE_WAIT_VPS);
+    snprintf(results->wait_vps[number], sizeof(results->wait_vps[number]),
+             "%.8s/vp%u", vm, (unsigned)index % 100);
+    return SIM_OK;
+}
+
+enum sim_status results_put_wait(struct results *results,
+                                 const struct results_wait *wait,
+                                 struct sim_error *error)
+{
+    (void)error;
+    add_wait_line(results,
+                  "%s %s: %" PRIu64 " dispatches, %" PRIu64
+                  " ns, longest %" PRIu64 " ns",
+                  wait_vp(results, wait->vp), wait->rule, wait->dispatches,
+                  wait->wait_ns, wait->longest_ns);
+    if (wait->undispatched || wait->undispatched_ns)
+        add_wait_line(results, "; undispatched %" PRIu64 ", %" PRIu64 " ns",
+                      wait->undispatched, wait->undispatched_ns);
+    add_wait_line(results, "\n");
+    return SIM_OK;
+}
+
+enum sim_status
+results_put_wait_holder(struct results *results,
+                        const struct results_wait_holder *holder,
+                        struct sim_error *error)
+{
+    (void)error;
+    add_wait_line(
+        results, "%s because of %s: %" PRIu64 " dispatches, %" PRIu64 " ns\n",
+        wait_vp(results, holder->vp), wait_vp(results, holder->holder),
+        holder->dispatches, holder->wait_ns);
+    return SIM_OK;
+}
+
+enum sim_status
+results_put_wait_bucket(struct results *results,
+                        const struct results_wait_bucket *bucket,
+                        struct sim_error *error)
+{
+    (void)error;
+    add_wait_line(results, "%s from %" PRIu64 " ns on: %" PRIu64 " waits\n",
+                  wait_vp(results, bucket->vp), bucket->from_ns,
+                  bucket->dispatches);
+    return SIM_OK;
+}
+
+enum sim_status results_put_wait_case(struct results *results,
+                                      const struct results_wait_case *worst,
+                                      struct sim_error *error)
+{
+    (void)error;
+    add_wait_line(results,
+                  "%s worst %" PRIu32 ": %" PRIu64 " ns from %" PRIu64
+                  " on, LP %d, %s, %s\n",
+                  wait_vp(results, worst->vp), worst->rank, worst->wait_ns,
+                  worst->ready_ns,
+                  worst->lp == RESULTS_NOBODY ? -1 : (int)worst->lp,
+                  worst->rule, wait_vp(results, worst->holder));
+    return SIM_OK;
+}
+
+enum sim_status results_put_wait_part(struct results *results,
+                                      const struct results_wait_part *part,
+                                      struct sim_error *error)
+{
+    (void)error;
+    add_wait_line(results, "%s   of it %s %" PRIu64 " ns\n",
+                  wait_vp(results, part->vp), part->rule, part->wait_ns);
+    return SIM_OK;
 }
 
 enum sim_status results_commit(struct results *results, struct sim_error *error)

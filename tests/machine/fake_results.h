@@ -4,16 +4,20 @@
 
 /**
  * Results that are kept in memory for a test to look at. Linked in place of
- * sim/machine/results.c, whose results_put_*() and results_commit() it has.
+ * sim/machine/results.c and results_wait.c, whose results_put_*() and
+ * results_commit() it has.
  */
 
 #include "sim/machine/results.h"
+#include "sim/machine/results_wait.h"
 
 struct fake_row {
     enum pc_object_id object;
     char *name;     /* owns */
     double *values; /* owns */
 };
+
+#define FAKE_WAIT_VPS 128
 
 struct results {
     struct trace_record *events; /* owns */
@@ -31,6 +35,9 @@ struct results {
     uint64_t console_bytes;
     uint64_t typed_bytes; /* at all consoles */
     char last_line[600];
+    char *waits; /* owns: why VPs waited, a line per row; NULL: none */
+    size_t waits_bytes;
+    char wait_vps[FAKE_WAIT_VPS][16]; /* "vm0/vp1" */
 };
 
 void fake_results_clear(struct results *results);

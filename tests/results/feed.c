@@ -2,6 +2,7 @@
 #include "tests/results/feed.h"
 
 #include "sim/core/check.h"
+#include "sim/machine/results_wait.h"
 
 #define MS UINT64_C(1000000)
 #define US UINT64_C(1000)
@@ -99,6 +100,75 @@ static enum sim_status put_intervals(struct feed *feed, struct results *results,
     return SIM_OK;
 }
 
+/* "web" has waited for the root twice and for nobody in particular; "tick"
+ * waits still. */
+static enum sim_status put_waits(struct results *results,
+                                 struct sim_error *error)
+{
+    const struct results_wait waits[] = {
+        {.vp = 1,
+         .rule = "wake",
+         .dispatches = 2,
+         .wait_ns = 10 * US,
+         .longest_ns = 5 * US},
+        {.vp = 1,
+         .rule = "slice",
+         .dispatches = 3,
+         .wait_ns = 80 * MS,
+         .longest_ns = 50 * MS},
+        {.vp = 2, .rule = "cap", .undispatched = 1, .undispatched_ns = 7 * MS},
+    };
+    const struct results_wait_holder holders[] = {
+        {.vp = 1, .holder = 0, .dispatches = 3, .wait_ns = 79 * MS},
+        {.vp = 1, .holder = RESULTS_NOBODY, .dispatches = 1, .wait_ns = MS},
+    };
+    const struct results_wait_bucket buckets[] = {
+        {.vp = 1, .from_ns = 4 * US, .to_ns = 8 * US, .dispatches = 2},
+        {.vp = 1,
+         .from_ns = UINT64_C(8388608000),
+         .to_ns = UINT64_MAX,
+         .dispatches = 3},
+    };
+    const struct results_wait_case cases[] = {
+        {.vp = 1,
+         .rank = 1,
+         .ready_ns = 3 * MS,
+         .wait_ns = 50 * MS,
+         .lp = 1,
+         .rule = "slice",
+         .holder = 0},
+        {.vp = 2,
+         .rank = 1,
+         .ready_ns = 393 * MS,
+         .wait_ns = 7 * MS,
+         .lp = RESULTS_NOBODY,
+         .rule = "cap",
+         .holder = RESULTS_NOBODY},
+    };
+    const struct results_wait_part parts[] = {
+        {.vp = 1, .rank = 1, .rule = "wake", .wait_ns = 5 * US},
+        {.vp = 1, .rank = 1, .rule = "slice", .wait_ns = 50 * MS - 5 * US},
+        {.vp = 2, .rank = 1, .rule = "cap", .wait_ns = 7 * MS},
+    };
+    enum sim_status status = results_put_wait_vp(results, 0, "Root", 0, error);
+
+    if (status == SIM_OK)
+        status = results_put_wait_vp(results, 1, "web", 0, error);
+    if (status == SIM_OK)
+        status = results_put_wait_vp(results, 2, "tick", 0, error);
+    for (size_t i = 0; i < 3 && status == SIM_OK; i++)
+        status = results_put_wait(results, &waits[i], error);
+    for (size_t i = 0; i < 2 && status == SIM_OK; i++)
+        status = results_put_wait_holder(results, &holders[i], error);
+    for (size_t i = 0; i < 2 && status == SIM_OK; i++)
+        status = results_put_wait_bucket(results, &buckets[i], error);
+    for (size_t i = 0; i < 2 && status == SIM_OK; i++)
+        status = results_put_wait_case(results, &cases[i], error);
+    for (size_t i = 0; i < 3 && status == SIM_OK; i++)
+        status = results_put_wait_part(results, &parts[i], error);
+    return status;
+}
+
 static enum sim_status put_run(struct feed *feed, struct results *results,
                                unsigned intervals, struct sim_error *error)
 {
@@ -109,7 +179,8 @@ static enum sim_status put_run(struct feed *feed, struct results *results,
         results_put_result(results, "web", 0, "cpu_utilization", "99.98", "%",
                            error) != SIM_OK ||
         results_put_result(results, "web", 0, "iterations", "123456", "count",
-                           error) != SIM_OK)
+                           error) != SIM_OK ||
+        put_waits(results, error) != SIM_OK)
         return error->status;
     return results_put_total(
         results, pc_report_total(feed->report, cycles(feed->now_ns)), error);

@@ -45,12 +45,21 @@ static void views_have_exactly_the_columns_of_the_design(void **state)
     assert_columns("input", "time_ns, vm, bytes\n");
     assert_columns("failure", "time_ns, vm, reason, text\n");
     assert_columns("event", "time_ns, lp, partition, vp, kind, detail\n");
+    assert_columns("wait", "vm, vp, rule, dispatches, wait_ns, longest_ns, "
+                           "undispatched, undispatched_ns\n");
+    assert_columns("wait_holder",
+                   "vm, vp, holder_vm, holder_vp, dispatches, wait_ns\n");
+    assert_columns("wait_histogram", "vm, vp, from_ns, to_ns, dispatches\n");
+    assert_columns("wait_worst", "vm, vp, rank, ready_ns, wait_ns, lp, rule, "
+                                 "holder_vm, holder_vp\n");
+    assert_columns("wait_worst_part", "vm, vp, rank, rule, wait_ns\n");
     query_expect(
         "out.db",
         "SELECT name FROM sqlite_schema WHERE type = 'view'"
         " ORDER BY name",
-        "console\nevent\nfailure\nguest_view\nimage\ninput\npartition\nperf\n"
-        "perf_total\nresult\nrun\n");
+        "console\nevent\nfailure\nguest_view\nimage\ninput\npartition\n"
+        "perf\nperf_total\nresult\nrun\nwait\nwait_histogram\n"
+        "wait_holder\nwait_worst\nwait_worst_part\n");
 }
 
 static void the_header_says_whose_file_it_is(void **state)
@@ -58,7 +67,7 @@ static void the_header_says_whose_file_it_is(void **state)
     (void)state;
     outputs_write_run("out.db", false);
     query_expect("out.db", "PRAGMA application_id", "1752593261\n"); /* hvsm */
-    query_expect("out.db", "PRAGMA user_version", "4\n");
+    query_expect("out.db", "PRAGMA user_version", "5\n");
     query_expect("out.db", "PRAGMA journal_mode", "delete\n");
     query_expect("out.db", "PRAGMA integrity_check", "ok\n");
     query_expect("out.db", "PRAGMA foreign_key_check", "");
@@ -288,6 +297,29 @@ static void a_partition_is_named_once(void **state)
     query_expect("out.db", "SELECT * FROM partition", "2|tick\n3|web\n");
 }
 
+static void waits_are_shown_with_the_names_of_vps(void **state)
+{
+    (void)state;
+    outputs_write_run("out.db", false);
+    query_expect("out.db", "SELECT * FROM wait",
+                 "web|0|wake|2|10000|5000|0|0\n"
+                 "web|0|slice|3|80000000|50000000|0|0\n"
+                 "tick|0|cap|0|0|0|1|7000000\n");
+    query_expect("out.db", "SELECT * FROM wait_holder",
+                 "web|0|Root|0|3|79000000\n"
+                 "web|0|NULL|NULL|1|1000000\n");
+    query_expect("out.db", "SELECT * FROM wait_histogram",
+                 "web|0|4000|8000|2\n"
+                 "web|0|8388608000|NULL|3\n");
+    query_expect("out.db", "SELECT * FROM wait_worst",
+                 "web|0|1|3000000|50000000|1|slice|Root|0\n"
+                 "tick|0|1|393000000|7000000|NULL|cap|NULL|NULL\n");
+    query_expect("out.db", "SELECT * FROM wait_worst_part",
+                 "web|0|1|wake|5000\n"
+                 "web|0|1|slice|49995000\n"
+                 "tick|0|1|cap|7000000\n");
+}
+
 static void events_are_shown_in_their_order_with_exact_details(void **state)
 {
     (void)state;
@@ -451,6 +483,7 @@ int main(void)
         OUTPUTS_TEST(failures_are_shown_in_their_order_with_what_was_said),
         OUTPUTS_TEST(images_are_shown_with_all_digits_of_their_hash),
         OUTPUTS_TEST(a_partition_is_named_once),
+        OUTPUTS_TEST(waits_are_shown_with_the_names_of_vps),
         OUTPUTS_TEST(events_are_shown_in_their_order_with_exact_details),
         OUTPUTS_TEST(a_seed_beyond_sqlites_integers_is_exact),
         OUTPUTS_TEST(an_instance_has_rows_only_while_it_exists),

@@ -70,7 +70,7 @@ static void only_result_files_of_this_format_are_opened(void **state)
     sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL);
     sqlite3_close(db);
     assert_unreadable("out-newer.db", "out-newer.db: has format 99, but this "
-                                      "hvsim reads format 4");
+                                      "hvsim reads format 5");
 }
 
 static void an_opened_file_cannot_be_changed(void **state)
