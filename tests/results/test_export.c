@@ -238,7 +238,9 @@ static void an_unknown_view_is_refused_with_those_there_are(void **state)
     assert_string_equal(error.message,
                         "there is no view \"perf; DROP\"; there are: run, "
                         "image, partition, perf, perf_total, result, console, "
-                        "failure, input, event, guest_view");
+                        "failure, input, event, guest_view, wait, "
+                        "wait_holder, wait_histogram, wait_worst, "
+                        "wait_worst_part");
 }
 
 static void an_unknown_format_is_refused_with_those_there_are(void **state)
