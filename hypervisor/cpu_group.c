@@ -5,7 +5,6 @@
 
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
-#include "sim/core/check.h"
 
 struct cpu_group *cpu_group_find(struct hypervisor *hv, uint64_t id)
 {
@@ -41,7 +40,7 @@ enum hv_status cpu_group_delete(struct hypervisor *hv, uint64_t id)
         link = &(*link)->next;
     if (!*link)
         return HV_STATUS_INVALID_CPU_GROUP_ID;
-    if ((*link)->members != 0)
+    if ((*link)->first)
         return HV_STATUS_INVALID_CPU_GROUP_STATE;
 
     struct cpu_group *group = *link;
@@ -51,16 +50,12 @@ enum hv_status cpu_group_delete(struct hypervisor *hv, uint64_t id)
     return HV_STATUS_SUCCESS;
 }
 
-/* Tells the schedulers of every member. */
 static void members_changed(const struct hv_context *context,
                             const struct cpu_group *group)
 {
-    struct hypervisor *hv = context->hv;
-
-    for (uint32_t i = 0; i < hv->partition_count; i++) {
-        if (hv->partitions[i]->sched.group == group)
-            sched_controls_changed(hv->partitions[i], context->now);
-    }
+    for (struct hv_partition *member = group->first; member;
+         member = member->sched.group_next)
+        sched_controls_changed(member, context->now);
 }
 
 enum hv_status cpu_group_set_cap(struct hv_context *context,
@@ -68,8 +63,10 @@ enum hv_status cpu_group_set_cap(struct hv_context *context,
 {
     if (cap > CPU_GROUP_CAP_MAX)
         return HV_STATUS_INVALID_PARAMETER;
+    for (struct hv_partition *member = group->first; member;
+         member = member->sched.group_next)
+        partition_charge(member);
     group->cap = cap;
-    group->account = (struct sched_account){0};
     members_changed(context, group);
     return HV_STATUS_SUCCESS;
 }
@@ -78,17 +75,14 @@ enum hv_status cpu_group_set_lps(struct hv_context *context,
                                  struct cpu_group *group,
                                  const struct lp_set *lps)
 {
-    struct hypervisor *hv = context->hv;
-    struct lp_set all = lp_set_first_of(hv->lp_count);
+    struct lp_set all = lp_set_first_of(context->hv->lp_count);
     struct lp_set present = lp_set_and(lps, &all);
 
     if (lp_set_is_empty(&present))
         return HV_STATUS_INVALID_PARAMETER;
-    for (uint32_t i = 0; i < hv->partition_count; i++) {
-        struct hv_partition *member = hv->partitions[i];
-
-        if (member->sched.group == group &&
-            !partition_could_run(member, &member->sched.affinity, &present))
+    for (const struct hv_partition *member = group->first; member;
+         member = member->sched.group_next) {
+        if (!partition_could_run(member, &member->sched.affinity, &present))
             return HV_STATUS_INVALID_PARAMETER;
     }
     group->lps = present;
@@ -96,44 +90,74 @@ enum hv_status cpu_group_set_lps(struct hv_context *context,
     return HV_STATUS_SUCCESS;
 }
 
-static void count_running(struct hv_partition *partition,
-                          struct cpu_group *group)
+static uint32_t parked_vps(const struct hv_partition *partition)
 {
-    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
-        const struct hv_vp *vp = partition->vps[i];
+    uint32_t count = 0;
 
-        if (vp && vp->state == VP_RUNNING)
-            group->running++;
-    }
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++)
+        count += partition->vps[i] && partition->vps[i]->sched.parked;
+    return count;
 }
 
 void cpu_group_leave(struct hv_partition *partition)
 {
-    struct cpu_group *group = partition->sched.group;
-    struct cpu_group count = {0};
+    struct partition_sched *sched = &partition->sched;
+    struct cpu_group *group = sched->group;
 
     if (!group)
         return;
-    count_running(partition, &count);
-    CHECK(group->running >= count.running);
-    group->running -= count.running;
-    group->members--;
-    partition->sched.group = NULL;
+
+    struct hv_partition **link = &group->first;
+
+    while (*link != partition)
+        link = &(*link)->sched.group_next;
+    *link = sched->group_next;
+    group->parked -= parked_vps(partition);
+    sched->group = NULL;
+}
+
+static void enter(struct hv_partition *partition, struct cpu_group *group)
+{
+    struct partition_sched *sched = &partition->sched;
+    struct hv_partition **link = &group->first;
+
+    while (*link)
+        link = &(*link)->sched.group_next;
+    *link = partition;
+    sched->group_next = NULL;
+    sched->group_account = (struct sched_account){0};
+    group->parked += parked_vps(partition);
+    sched->group = group;
+}
+
+/* What a running VP has taken of the cap of the group that it leaves. */
+static void give_back(const struct hv_context *context,
+                      struct hv_partition *partition)
+{
+    partition_charge(partition);
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+        struct hv_vp *vp = partition->vps[i];
+
+        if (vp && vp->state == VP_RUNNING)
+            sched_stop(&context->hv->sched, vp, context->now);
+    }
 }
 
 enum hv_status cpu_group_join(struct hv_context *context,
                               struct hv_partition *partition,
                               struct cpu_group *group)
 {
+    if (group == partition->sched.group)
+        return HV_STATUS_SUCCESS;
+    if (group && partition->sched.group)
+        return HV_STATUS_INVALID_CPU_GROUP_STATE;
     if (group && !partition_could_run(partition, &partition->sched.affinity,
                                       &group->lps))
         return HV_STATUS_INVALID_PARAMETER;
+    give_back(context, partition);
     cpu_group_leave(partition);
-    if (group) {
-        partition->sched.group = group;
-        group->members++;
-        count_running(partition, group);
-    }
+    if (group)
+        enter(partition, group);
     sched_controls_changed(partition, context->now);
     return HV_STATUS_SUCCESS;
 }

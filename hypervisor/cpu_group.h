@@ -4,7 +4,8 @@
 
 /**
  * A CPU group: partitions that share a cap, and LPs that they may run on
- * (Microsoft, "Virtual Machine Resource Controls"). Owned by the hypervisor.
+ * (Microsoft, "Virtual Machine Resource Controls": a group of n LPs with a cap
+ * of C has n x C). Owned by the hypervisor.
  */
 
 #include "hypervisor/hv_status.h"
@@ -12,14 +13,14 @@
 #include "hypervisor/sched_period.h"
 
 #define CPU_GROUP_NONE 0
-#define CPU_GROUP_CAP_MAX 0x10000u /* all LPs of the host */
+#define CPU_GROUP_CAP_MAX 0x10000u /* all LPs of the group */
 
 struct cpu_group {
-    uint64_t id;       /* not CPU_GROUP_NONE */
-    uint64_t cap;      /* of the time of all LPs of the host, in 1/65536 */
-    struct lp_set lps; /* that its partitions may use; at first all */
-    uint32_t members;  /* partitions */
-    uint32_t running;  /* of their VPs, now */
+    uint64_t id;                /* not CPU_GROUP_NONE */
+    uint64_t cap;               /* of the time of its LPs, in 1/65536 */
+    struct lp_set lps;          /* that its partitions may use; at first all */
+    struct hv_partition *first; /* its members, by sched.group_next */
+    uint32_t parked;            /* VPs that wait for a limit or the cap */
     struct sched_account account;
     struct cpu_group *next;
 };
@@ -41,7 +42,8 @@ enum hv_status cpu_group_set_lps(struct hv_context *context,
                                  struct cpu_group *group,
                                  const struct lp_set *lps);
 
-/** Moves `partition` to `group` (NULL: to none). INVALID_PARAMETER if a VP of
+/** Puts `partition` into `group` (NULL: into none). INVALID_CPU_GROUP_STATE if
+ *  it is in another one: it must leave that first. INVALID_PARAMETER if a VP of
  *  its could run nowhere then. */
 enum hv_status cpu_group_join(struct hv_context *context,
                               struct hv_partition *partition,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hypervisor/lp.h"
 
-#include "hypervisor/cpu_group.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
@@ -96,12 +95,12 @@ void lp_start(struct hv_context *context)
     lp->dispatched_at = lp->now;
     lp->charged_at = lp->now;
     vp_set_state(context, vp, VP_RUNNING);
-    if (vp->partition->sched.group)
-        vp->partition->sched.group->running++;
+    lp->slice_end = sched_start(&hv->sched, vp, lp->now, lp->slice_end);
 }
 
-static void lp_charge(struct hv_lp *lp, struct hv_vp *vp)
+void lp_charge(struct hv_lp *lp)
 {
+    struct hv_vp *vp = lp->vp;
     cycles_t ran = lp_uncharged(lp);
 
     lp->charged_at = lp->now;
@@ -117,9 +116,8 @@ void lp_undispatch(struct hv_context *context)
     context->now = lp->now;
     hypervisor_trace(context, TRACE_UNDISPATCH,
                      cycles_sub(lp->now, lp->dispatched_at).v);
-    lp_charge(lp, vp);
-    if (vp->partition->sched.group)
-        vp->partition->sched.group->running--;
+    lp_charge(lp);
+    sched_stop(&context->hv->sched, vp, lp->now);
     lp->runs[lp->run_count++ % LP_RUNS] = (struct lp_run){
         .partition = vp->partition->id.v,
         .vp = vp->index.v,
@@ -150,10 +148,10 @@ bool lp_end_slice(struct hv_context *context)
     cost_note(context->bill, COST_SCHEDULE, 1);
     if (!lp->called)
         pc_lp_add(&lp->counters, PC_LP_TIMER_INTERRUPTS, 1);
-    lp->called = false;
-    lp_charge(lp, vp);
+    lp_charge(lp);
     yields =
         sched_must_yield(&context->hv->sched, lp, vp, lp->now, &lp->slice_end);
+    lp->called = false;
     if (!yields)
         vp->sched.yields = false;
     return yields;

@@ -64,6 +64,10 @@ static inline cycles_t lp_uncharged(const struct hv_lp *lp)
                : cycles(0);
 }
 
+/** Charges the VP that runs on `lp` with what it has used until now: before
+ *  its controls change. */
+void lp_charge(struct hv_lp *lp);
+
 /** The switch has been paid for: from now on the VP runs. Accounts the wait. */
 void lp_start(struct hv_context *context);
 

@@ -11,6 +11,7 @@
 #include "hypervisor/hv_status.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/port.h"
+#include "hypervisor/sched_period.h"
 
 /** TLFS 2.0a, "Partition Life Cycle". */
 enum partition_state {
@@ -115,6 +116,10 @@ struct partition_sched {
     uint64_t weight;  /* 1..10000 */
     struct lp_set affinity;
     struct cpu_group *group; /* borrowed from the hypervisor; NULL: none */
+    struct hv_partition *group_next;    /* of its members */
+    struct sched_account group_account; /* what it has used of the group's cap;
+                                           by sched_period.c, as */
+    uint32_t wanting_vps;               /* those ready or running */
 };
 
 struct partition_intercept {
@@ -183,6 +188,10 @@ enum hv_status partition_get_property(struct hv_partition *partition,
 enum hv_status partition_set_property(struct hv_context *context,
                                       struct hv_partition *partition,
                                       uint32_t code, uint64_t value);
+
+/** Charges those of its VPs that run with what they have used until now: before
+ *  their controls change (partition_sched.c). */
+void partition_charge(struct hv_partition *partition);
 
 /* partition_sched.c: the scheduling controls, as properties. They may change
  * while the VPs run. OPERATION_DENIED for one that the policy does not heed,

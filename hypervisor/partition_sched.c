@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The scheduling controls of a partition (TLFS 2.0a, chapter 18). */
 #include "hypervisor/cpu_group.h"
+#include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
+
+void partition_charge(struct hv_partition *partition)
+{
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+        const struct hv_vp *vp = partition->vps[i];
+
+        if (vp && vp->state == VP_RUNNING)
+            lp_charge(vp->sched.lp);
+    }
+}
 
 /* A policy that does not heed a control must not seem to. */
 static bool heeds(const struct hv_partition *partition, unsigned flag)
@@ -18,6 +29,7 @@ enum hv_status partition_set_reserve(struct hv_context *context,
         return HV_STATUS_OPERATION_DENIED;
     if (value > partition->sched.cap)
         return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
+    partition_charge(partition);
     partition->sched.reserve = value;
     sched_controls_changed(partition, context->now);
     return HV_STATUS_SUCCESS;
@@ -30,6 +42,7 @@ enum hv_status partition_set_cap(struct hv_context *context,
         return HV_STATUS_OPERATION_DENIED;
     if (value < partition->sched.reserve)
         return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
+    partition_charge(partition);
     partition->sched.cap = value;
     sched_controls_changed(partition, context->now);
     return HV_STATUS_SUCCESS;
@@ -42,6 +55,7 @@ enum hv_status partition_set_weight(struct hv_context *context,
     if (value != PARTITION_CPU_WEIGHT_DEFAULT &&
         !heeds(partition, SCHED_WEIGHTS))
         return HV_STATUS_OPERATION_DENIED;
+    partition_charge(partition);
     partition->sched.weight = value;
     sched_controls_changed(partition, context->now);
     return HV_STATUS_SUCCESS;

@@ -197,7 +197,7 @@ void sched_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 
 void sched_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
-    if (sched_period_left(sched, vp, now).v == 0) {
+    if (!sched_period_may_run(sched, vp, now)) {
         sched_period_park(sched, vp, now);
         return;
     }
@@ -213,47 +213,62 @@ void sched_dequeue(struct hv_sched *sched, struct hv_vp *vp)
         sched->ops->dequeue(sched, vp);
 }
 
-/* A slice ends where a limit does. */
-static cycles_t bound_slice(struct hv_sched *sched, struct hv_vp *vp,
-                            cycles_t now, cycles_t slice_end)
+struct sched_choice sched_pick(struct hv_sched *sched, struct hv_lp *lp,
+                               cycles_t now)
 {
-    cycles_t left = sched_period_left(sched, vp, now);
+    struct sched_choice choice;
+    bool may_run;
 
+    do {
+        choice = sched->ops->pick(sched, lp, now);
+        if (!choice.vp) {
+            now_idle(sched, lp, now);
+            return choice;
+        }
+        CHECK(choice.vp->state == VP_READY && sched_allows(choice.vp, lp));
+
+        /* Others of its group may have used up what there was when it came. */
+        cycles_t start = cycles_max(now, choice.not_before);
+
+        may_run = sched_period_may_run(sched, choice.vp, start);
+        if (!may_run)
+            sched_period_park(sched, choice.vp, start);
+    } while (!may_run);
+    not_idle(sched, lp, now);
+    return choice;
+}
+
+cycles_t sched_start(struct hv_sched *sched, struct hv_vp *vp, cycles_t now,
+                     cycles_t slice_end)
+{
+    cycles_t left = sched_period_start(sched, vp, now);
+
+    vp->sched.slice_end = slice_end;
     if (left.v == CYCLES_NEVER.v)
         return slice_end;
     return cycles_min(slice_end, cycles_add(now, left));
 }
 
-struct sched_choice sched_pick(struct hv_sched *sched, struct hv_lp *lp,
-                               cycles_t now)
+void sched_stop(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
-    struct sched_choice choice = sched->ops->pick(sched, lp, now);
-
-    if (!choice.vp) {
-        now_idle(sched, lp, now);
-        return choice;
-    }
-    CHECK(choice.vp->state == VP_READY && sched_allows(choice.vp, lp));
-    not_idle(sched, lp, now);
-
-    /* Others of its group may have used up what there was when it came. */
-    cycles_t start = cycles_max(now, choice.not_before);
-
-    choice.slice_end = bound_slice(sched, choice.vp, start, choice.slice_end);
-    return choice;
+    sched_period_stop(sched, vp, now);
 }
 
 bool sched_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                       struct hv_vp *vp, cycles_t now, cycles_t *slice_end)
 {
-    if (sched_period_left(sched, vp, now).v == 0)
+    sched_stop(sched, vp, now);
+    if (!sched_period_may_run(sched, vp, now))
         return true;
     /* It may have been told to leave this LP. */
     if (!sched_allows(vp, lp))
         return true;
-    if (sched->ops->must_yield(sched, lp, vp, now, slice_end))
+    /* A limit's end is none of the policy's business. */
+    if (!lp->called && cycles_before(now, vp->sched.slice_end))
+        *slice_end = vp->sched.slice_end;
+    else if (sched->ops->must_yield(sched, lp, vp, now, slice_end))
         return true;
-    *slice_end = bound_slice(sched, vp, now, *slice_end);
+    *slice_end = sched_start(sched, vp, now, *slice_end);
     return false;
 }
 
@@ -289,7 +304,6 @@ static void vp_controls_changed(struct hv_sched *sched, struct hv_vp *vp,
     if (queued)
         sched_dequeue(sched, vp);
     set_allowed(vp);
-    vp->sched.account = (struct sched_account){0};
     if (queued)
         sched_enqueue(sched, vp, now);
     else if (vp->state == VP_RUNNING)

@@ -140,7 +140,8 @@ struct hv_sched_ops {
 
     /**
      * Chooses what `lp`, which runs nothing, runs next. The VP chosen is on no
-     * run list any more. Mandatory.
+     * run list any more. Asked again at once if that VP's group has nothing
+     * left for it; it is enqueued when it may run. Mandatory.
      */
     struct sched_choice (*pick)(struct hv_sched *sched, struct hv_lp *lp,
                                 cycles_t now);
@@ -252,6 +253,12 @@ void sched_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now);
 void sched_dequeue(struct hv_sched *sched, struct hv_vp *vp);
 struct sched_choice sched_pick(struct hv_sched *sched, struct hv_lp *lp,
                                cycles_t now);
+/** `vp` begins to run at `now`: returns when its slice ends, which is not after
+ *  a limit does. */
+cycles_t sched_start(struct hv_sched *sched, struct hv_vp *vp, cycles_t now,
+                     cycles_t slice_end);
+/** `vp` leaves its LP; it has been charged. */
+void sched_stop(struct hv_sched *sched, struct hv_vp *vp, cycles_t now);
 bool sched_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                       struct hv_vp *vp, cycles_t now, cycles_t *slice_end);
 void sched_charge(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,

@@ -72,6 +72,11 @@ static void vp_report_wait(const struct hv_vp *vp, cycles_t now)
     vp->hv->host.vp_waited(vp->hv->host.context, &waited);
 }
 
+static bool wants_to_run(enum vp_state state)
+{
+    return state == VP_READY || state == VP_RUNNING;
+}
+
 void vp_set_state(struct hv_context *context, struct hv_vp *vp,
                   enum vp_state to)
 {
@@ -83,6 +88,8 @@ void vp_set_state(struct hv_context *context, struct hv_vp *vp,
     vp_count_idle(vp, when);
     if (vp->state == VP_READY && to != VP_RUNNING)
         vp_report_wait(vp, when);
+    if (wants_to_run(vp->state) != wants_to_run(to))
+        sched_period_note_wish(vp, wants_to_run(to));
     vp->state = to;
     vp->state_since = when;
     vp->idle_counted = when;

@@ -82,7 +82,9 @@ struct vp_sched {
     bool yields;            /* it has said that it spins, and runs */
     struct vp_wait wait;    /* valid while VP_READY */
     struct sched_account account;
-    void *policy; /* owned by the policy */
+    struct sched_grant grant; /* while it runs, as is */
+    cycles_t slice_end;       /* what the policy said: a limit may end sooner */
+    void *policy;             /* owned by the policy */
 };
 
 struct hv_vp {
