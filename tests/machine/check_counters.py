@@ -315,6 +315,8 @@ class Counters(unittest.TestCase):
                               ("selftest-triple", 1)):
             note(self.run_scenario("200ms", two_nodes,
                                    [("guest", vps, workload)])[1])
+        # Nothing asks for a group yet; tests/partitions/test_winhv.c does.
+        seen.discard((VP, "CPU Group Hypercalls/sec"))
         self.assertEqual(sorted(seen - moved), [])
         self.assertGreater(len(seen), 50)
 
