@@ -223,6 +223,16 @@ static void enqueue_owed(struct hv_sched *sched, struct hv_vp *vp,
 
 /* Fair shares. */
 
+/* True if the VP would rather wait for an LP of its own node for a while. */
+static bool is_patient(const struct hv_sched *sched, const struct hv_vp *vp)
+{
+    const struct hypervisor *hv = sched->hv;
+
+    return hv->node_count > 1 && sched->params.node_patience.v > 0 &&
+           lp_set_first_in_both(&hv->node_lps[vp->node], &vp->sched.allowed) >=
+               0;
+}
+
 /* The idle LP that the VP takes at once. */
 static struct hv_lp *idle_lp(const struct hv_sched *sched,
                              const struct hv_vp *vp)
@@ -231,7 +241,7 @@ static struct hv_lp *idle_lp(const struct hv_sched *sched,
     struct lp_set own;
     int other;
 
-    if (!lp || lp->node == vp->node || sched->params.node_patience.v == 0)
+    if (!lp || lp->node == vp->node || !is_patient(sched, vp))
         return lp;
     own = lp_set_and(&sched->idle, &vp->sched.allowed);
     other = lp_set_first_in_both(&own, &sched->hv->node_lps[vp->node]);
@@ -281,12 +291,8 @@ static void tell_wait(struct hv_sched *sched, struct hv_vp *vp, bool patient,
 static cycles_t patient_until(const struct hv_sched *sched,
                               const struct hv_vp *vp, cycles_t now)
 {
-    const struct hypervisor *hv = sched->hv;
-
-    if (hv->node_count < 2 || sched->params.node_patience.v == 0 ||
-        lp_set_first_in_both(&hv->node_lps[vp->node], &vp->sched.allowed) < 0)
-        return cycles(0);
-    return cycles_add(now, sched->params.node_patience);
+    return is_patient(sched, vp) ? cycles_add(now, sched->params.node_patience)
+                                 : cycles(0);
 }
 
 static void enqueue_fair(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)

@@ -440,34 +440,38 @@ static void report_vp(void *machine, struct hv_vp *vp)
     pc_report_add_vp(m->report, name, vp->index, &vp->counters);
 }
 
+static struct scenario *read_scenario(const struct hv_sched_ops *ops,
+                                      struct sim_error *error)
+{
+    struct scenario *scenario;
+    char text[512];
+    int bytes = snprintf(text, sizeof(text),
+                         "hvsim: 1\nname: tick\nduration: 4s\n"
+                         "host:\n  frequency: 1GHz\n  nodes:\n"
+                         "  - {lps: %d, memory: 1GiB}\n"
+                         "  - {lps: %d, memory: 1GiB}\n"
+                         "hypervisor: {scheduler: %s}\n"
+                         "root: {vps: 2, memory: 64MiB}\n"
+                         "vms: []\ncounters: {interval: 500ms}\n",
+                         TICK_LPS / 2, TICK_LPS / 2, ops->name);
+
+    if (scenario_read_text(&scenario, "tick", text, (size_t)bytes, NULL, 0,
+                           error) != SIM_OK)
+        return NULL;
+    return scenario;
+}
+
 static double measure_ticks(const struct hv_sched_ops *ops)
 {
-    struct scenario_node nodes[] = {{TICK_LPS / 2, UINT64_C(1) << 30},
-                                    {TICK_LPS / 2, UINT64_C(1) << 30}};
-    struct scenario scenario = {
-        .version = 1,
-        .name = "tick",
-        .seed = 1,
-        .duration_ns = UINT64_C(4000000000),
-        .host = {.profile = "reference-2020",
-                 .frequency_hz = HZ,
-                 .nodes = nodes,
-                 .node_count = 2},
-        .hypervisor = {.scheduler = ops->name,
-                       .translation = "slat",
-                       .timing = "table",
-                       .sync_quantum_ns = 10000,
-                       .timeslice_ns = SLICE_CYCLES},
-        .root = {.vps = 2, .memory_bytes = 64 << 20},
-        .counters = {.interval_ns = 500000000},
-    };
     const struct machine_run_options options = {0};
     struct ticker *tickers = calloc(TICK_VPS, sizeof(*tickers));
     struct machine *machine;
     struct sim_error error;
 
+    struct scenario *scenario = read_scenario(ops, &error);
+
     CHECK(tickers);
-    if (machine_create(&machine, &scenario, NULL, &error) != SIM_OK)
+    if (!scenario || machine_create(&machine, scenario, NULL, &error) != SIM_OK)
         goto failed;
     machine->hv->host.vp_added = report_vp;
     add_vms(machine->hv, tickers, TICK_VPS);
@@ -483,6 +487,7 @@ static double measure_ticks(const struct hv_sched_ops *ops)
     uint64_t dispatches = ledger_kind(machine->ledger, COST_SCHEDULE);
 
     machine_free(machine);
+    scenario_free(scenario);
     free(tickers);
     return (double)dispatches / seconds;
 
