@@ -8,5 +8,6 @@
 
 extern const struct hv_sched_ops sched_classic;
 extern const struct hv_sched_ops sched_round_robin;
+extern const struct hv_sched_ops sched_credit;
 
 #endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_LP_QUEUES_H
+#define HVSIM_HYPERVISOR_LP_QUEUES_H
+
+/**
+ * Run lists of a policy that has one for each LP, in levels of which the lower
+ * number goes first, first in, first out within one: owned by the policy,
+ * which says who stands where.
+ *
+ * Whoever looks for work on other LPs' lists looks at his own NUMA node's
+ * first, and there at the LPs after his own. LPs where all that waits must
+ * stay are not looked at, so what it costs depends on neither the number of
+ * LPs nor that of VPs, as long as those that may leave may run anywhere.
+ *
+ * The lists also tell sched_wait() the truth: a VP that may not run everywhere
+ * waits for its affinity while an LP idles, for others' slices otherwise.
+ */
+
+#include "hypervisor/sched.h"
+
+#define LP_QUEUES_LEVELS_MAX 32
+
+/** Where a VP stands: the first member of what vp->sched.policy points to.
+ *  Zero-initialise. */
+struct lp_queues_place {
+    uint32_t lp;
+    uint32_t level;
+    bool movable;    /* other LPs may take it */
+    bool restricted; /* there are LPs where it may not run: it is on a list of
+                        those, */
+    struct hv_vp *next, *previous; /* linked so */
+};
+
+struct lp_queue {
+    struct hv_vp *head[LP_QUEUES_LEVELS_MAX], *tail[LP_QUEUES_LEVELS_MAX];
+    uint32_t movable[LP_QUEUES_LEVELS_MAX];
+    uint32_t levels; /* bit n: somebody waits on level n */
+};
+
+struct lp_queues {
+    const struct hv_sched *sched;                /* borrowed */
+    struct lp_queue *of_lp;                      /* owns, one for each LP */
+    struct lp_set movable[LP_QUEUES_LEVELS_MAX]; /* LPs that have such VPs */
+    uint32_t movable_levels;                     /* bit n: one of them has */
+    struct hv_vp *restricted;
+    bool affinity_told; /* that is what they have been told they wait for */
+};
+
+/** False if out of memory. */
+bool lp_queues_init(struct lp_queues *queues, const struct hv_sched *sched);
+void lp_queues_fini(struct lp_queues *queues);
+
+/** Puts `vp`, which may run on `lp`, behind, or before, those of its level. */
+void lp_queues_append(struct lp_queues *queues, struct hv_vp *vp,
+                      const struct hv_lp *lp, uint32_t level);
+void lp_queues_prepend(struct lp_queues *queues, struct hv_vp *vp,
+                       const struct hv_lp *lp, uint32_t level);
+void lp_queues_remove(struct lp_queues *queues, struct hv_vp *vp);
+
+/** Takes `vp`, listed, to the end of another level of the same list. */
+void lp_queues_move(struct lp_queues *queues, struct hv_vp *vp, uint32_t level);
+
+/** The first of the lowest level on `lp`'s own list, if that is below `below`;
+ *  else NULL. */
+struct hv_vp *lp_queues_own(const struct lp_queues *queues,
+                            const struct hv_lp *lp, uint32_t below);
+
+/** The same of the other LPs' lists, of those that may run on `lp`. */
+struct hv_vp *lp_queues_elsewhere(const struct lp_queues *queues,
+                                  const struct hv_lp *lp, uint32_t below);
+
+/** Of both, the one of the lower level; its own, of equals. */
+struct hv_vp *lp_queues_best(const struct lp_queues *queues,
+                             const struct hv_lp *lp);
+
+/** An LP without a claim of its own for a VP for which none is idle: where it
+ *  ran last, else its ideal one, else the next of those that it may use. */
+struct hv_lp *lp_queues_home(const struct lp_queues *queues,
+                             const struct hv_vp *vp);
+
+/** `vp`, listed, waits: has sched_wait() know for what. */
+void lp_queues_wait(const struct lp_queues *queues, struct hv_vp *vp,
+                    cycles_t now);
+
+/** `lp` has chosen: `vp`, or NULL to idle. */
+void lp_queues_chose(struct lp_queues *queues, const struct hv_lp *lp,
+                     const struct hv_vp *vp, cycles_t now);
+
+#endif

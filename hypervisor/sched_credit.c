@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Credit: the scheduler that Xen had by default for a decade, as the
+ * literature describes it (L. Cherkasova, D. Gupta, A. Vahdat, "Comparison of
+ * the Three CPU Schedulers in Xen", 2007; Xen wiki, "Credit Scheduler").
+ *
+ * Design. Time is credit. A tick is a slice (hv_sched_params.slice), an
+ * accounting period three of them: with the default 10 ms and 30 ms, as there.
+ * Each period hands out the time that there was, by weight, to the VMs whose
+ * VPs ran or wanted to; a VM's share is divided among those VPs. A VP that runs
+ * burns credits. Each LP has a run list in three levels:
+ *
+ *   BOOST  a VP that wakes and has credits left, until its slice ends
+ *   UNDER  it has credits left
+ *   OVER   it has had its share
+ *
+ * First in, first out within a level. A VP that becomes ready claims an idle
+ * LP, else joins the list of the LP where it ran last, and interrupts what runs
+ * there on a worse level, once that has run for preempt_after (Xen's rate
+ * limit). An LP whose list has nobody UNDER takes one from another LP before
+ * its own OVER ones, and anyone before it idles. A VP that says that it spins
+ * goes to the end of OVER once.
+ *
+ * What differs from the code that the papers measured. Credits are cycles and
+ * are burnt by what was used, not by who is there when the clock ticks (Xen
+ * does so since 4.0); so a slice ends with the credits, though not before
+ * preempt_after, if others wait. What is handed out is what LPs were used and
+ * idle for, without what switching took, which nobody is charged for; less
+ * what those who never slept have left, so that there are as many credits as
+ * there is time. (Xen throws away what somebody has too much.) Who slept gets
+ * no more than a quarter above what he used, and what a share has no room for
+ * goes to the others, by weight. The slice is a tick and not three.
+ *
+ * Bound. A weight is the VM's, as in Xen, and not each VP's, as in classic.
+ * Among VMs whose VPs are all always ready and may run anywhere, each gets its
+ * share by weight of what all LPs give, to within two accounting periods for
+ * each of its VPs over any span of time; where a share is more than an LP for
+ * each VP it gets that, and the others share the rest. A ready VP waits no
+ * longer than it takes to earn two periods' credits at its share, and a slice
+ * of each of the others on the LP.
+ *
+ * What this does not do: reserves; NUMA, beyond looking for work in the own
+ * node first.
+ */
+#include <stdlib.h>
+
+#include "hypervisor/lp.h"
+#include "hypervisor/lp_queues.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/sched_policies.h"
+#include "hypervisor/vp.h"
+#include "sim/core/check.h"
+
+#define TICKS_PER_PERIOD 3
+#define WEIGHT_SCALE 4096 /* a VM's weight is divided among its VPs */
+
+enum credit_level { BOOST, UNDER, OVER };
+
+/** A VM. Owned by its VPs together. */
+struct credit_vm {
+    uint32_t vps;
+    uint32_t active; /* of them */
+};
+
+struct credit_vp {
+    struct lp_queues_place place; /* the first: see lp_queues.h */
+    struct hv_vp *vp;             /* borrowed: its owner */
+    struct credit_vm *vm;
+    int64_t credits;    /* cycles; at most a period's */
+    uint32_t level;     /* enum credit_level; valid while it runs */
+    cycles_t slice_end; /* likewise; that its LP is called does not move it */
+    cycles_t charged_at;
+    uint64_t burnt; /* of what it has not been charged for yet */
+    bool active;    /* it wants time: on the list of those, */
+    struct credit_vp *next, *previous; /* linked so */
+    bool slept;    /* in this period, for a while; or waited for its limit */
+    uint64_t used; /* in this period */
+    uint64_t room, weight; /* while accounting */
+};
+
+struct credit {
+    struct lp_queues queues;
+    struct credit_vp *first, *last; /* active, in order */
+    cycles_t *idle_since;           /* by LP; CYCLES_NEVER: it does not idle */
+    uint64_t pot; /* cycles that LPs were used or idle for: to be handed out */
+};
+
+static struct credit_vp *credit_of(const struct hv_vp *vp)
+{
+    return vp->sched.policy;
+}
+
+static uint64_t period(const struct hv_sched *sched)
+{
+    return TICKS_PER_PERIOD * sched->params.slice.v;
+}
+
+static bool credit_init(struct hv_sched *sched)
+{
+    uint32_t lps = sched->hv->lp_count;
+    struct credit *credit = calloc(1, sizeof(*credit));
+
+    if (!credit)
+        return false;
+    sched->policy = credit;
+    credit->idle_since = calloc(lps, sizeof(*credit->idle_since));
+    credit->pot = lps * period(sched); /* to begin with */
+    return lp_queues_init(&credit->queues, sched) && credit->idle_since;
+}
+
+static void credit_fini(struct hv_sched *sched)
+{
+    struct credit *credit = sched->policy;
+
+    if (!credit)
+        return;
+    lp_queues_fini(&credit->queues);
+    free(credit->idle_since);
+    free(credit);
+    sched->policy = NULL;
+}
+
+static struct credit_vm *find_vm(const struct hv_partition *partition)
+{
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+        if (partition->vps[i])
+            return credit_of(partition->vps[i])->vm;
+    }
+    return calloc(1, sizeof(struct credit_vm));
+}
+
+static bool credit_vp_add(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct credit_vp *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return false;
+    (void)sched;
+    c->vm = find_vm(vp->partition);
+    if (!c->vm) {
+        free(c);
+        return false;
+    }
+    c->vm->vps++;
+    c->vp = vp;
+    vp->sched.policy = c;
+    return true;
+}
+
+static void activate(struct hv_sched *sched, struct credit_vp *c, cycles_t now)
+{
+    struct credit *credit = sched->policy;
+
+    if (c->active)
+        return;
+    c->active = true;
+    c->vm->active++;
+    c->next = NULL;
+    c->previous = credit->last;
+    if (credit->last)
+        credit->last->next = c;
+    else
+        credit->first = c;
+    credit->last = c;
+    /* The first of them do not wait for a period to end. */
+    if (credit->first == c)
+        sched_expire_at(sched, now);
+}
+
+static void deactivate(struct credit *credit, struct credit_vp *c)
+{
+    if (!c->active)
+        return;
+    c->active = false;
+    c->vm->active--;
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        credit->first = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    else
+        credit->last = c->previous;
+}
+
+static void credit_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct credit_vp *c = credit_of(vp);
+
+    deactivate(sched->policy, c);
+    if (--c->vm->vps == 0)
+        free(c->vm);
+    free(c);
+    vp->sched.policy = NULL;
+}
+
+/* Queueing. */
+
+static uint32_t earned_level(const struct credit_vp *c)
+{
+    return c->credits > 0 ? UNDER : OVER;
+}
+
+/* It comes from an LP at this time, and wants to go on. */
+static bool was_switched_out(const struct credit_vp *c, cycles_t now)
+{
+    const struct hv_lp *lp = c->vp->sched.lp;
+
+    return lp && lp->free_since.v == now.v && c->charged_at.v == now.v;
+}
+
+/* A VP that its limit lets go on, or that is queued anew for other controls,
+ * does not wake. */
+static uint32_t level_now(const struct credit_vp *c, cycles_t now)
+{
+    bool wakes =
+        now.v == c->vp->sched.ready_since.v && !was_switched_out(c, now);
+
+    if (c->vp->sched.yields)
+        return OVER;
+    if (earned_level(c) == UNDER && wakes)
+        return BOOST;
+    return earned_level(c);
+}
+
+/* `lp` is where `vp` waits on `level`: it must not wait for a worse one. */
+static void preempt(struct hv_sched *sched, struct hv_lp *lp, uint32_t level,
+                    cycles_t now)
+{
+    cycles_t earliest =
+        cycles_add(lp->dispatched_at, sched->params.preempt_after);
+
+    if (lp->vp && level < credit_of(lp->vp)->level)
+        sched_poke(sched, lp, cycles_max(now, earliest));
+}
+
+static void credit_enqueue(struct hv_sched *sched, struct hv_vp *vp,
+                           cycles_t now)
+{
+    struct credit *credit = sched->policy;
+    struct credit_vp *c = credit_of(vp);
+    struct hv_lp *idle = sched_idle_lp(sched, vp);
+    struct hv_lp *lp = idle ? idle : lp_queues_home(&credit->queues, vp);
+    uint32_t level = level_now(c, now);
+
+    c->slept |= c->active && !was_switched_out(c, now);
+    activate(sched, c, now);
+    lp_queues_append(&credit->queues, vp, lp, level);
+    if (idle) {
+        sched_poke(sched, idle, now);
+        return;
+    }
+    lp_queues_wait(&credit->queues, vp, now);
+    preempt(sched, lp, level, now);
+}
+
+static void credit_dequeue(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct credit *credit = sched->policy;
+
+    lp_queues_remove(&credit->queues, vp);
+}
+
+/* Choosing. */
+
+/* A slice ends with the credits, but is not cut into crumbs. */
+static cycles_t slice_of(const struct hv_sched *sched,
+                         const struct credit_vp *c)
+{
+    cycles_t slice = sched->params.slice;
+
+    if (c->level == OVER || c->credits <= 0)
+        return slice;
+    return cycles_min(slice, cycles_max(cycles((uint64_t)c->credits),
+                                        sched->params.preempt_after));
+}
+
+/* The LP has idled until now: that was time to be had. */
+static void end_idling(struct credit *credit, const struct hv_lp *lp,
+                       cycles_t now)
+{
+    cycles_t *since = &credit->idle_since[lp->id.v];
+
+    if (cycles_before(*since, now))
+        credit->pot += cycles_sub(now, *since).v;
+    *since = CYCLES_NEVER;
+}
+
+static struct sched_choice credit_pick(struct hv_sched *sched, struct hv_lp *lp,
+                                       cycles_t now)
+{
+    struct credit *credit = sched->policy;
+    struct hv_vp *vp = lp_queues_best(&credit->queues, lp);
+    struct credit_vp *c;
+
+    end_idling(credit, lp, now);
+    lp_queues_chose(&credit->queues, lp, vp, now);
+    if (!vp) {
+        credit->idle_since[lp->id.v] = now;
+        return (struct sched_choice){0};
+    }
+    lp_queues_remove(&credit->queues, vp);
+    c = credit_of(vp);
+    c->level = c->place.level;
+    c->slice_end = cycles_add(now, slice_of(sched, c));
+    return (struct sched_choice){.vp = vp, .slice_end = c->slice_end};
+}
+
+static bool credit_must_yield(struct hv_sched *sched, struct hv_lp *lp,
+                              struct hv_vp *vp, cycles_t now,
+                              cycles_t *slice_end)
+{
+    const struct credit *credit = sched->policy;
+    struct credit_vp *c = credit_of(vp);
+    bool over = !cycles_before(now, c->slice_end);
+
+    if (vp->sched.yields && lp_queues_best(&credit->queues, lp))
+        return true;
+    if (over || c->level != BOOST)
+        c->level = earned_level(c);
+    /* Its equals take turns with it, if they wait for this LP. */
+    if (lp_queues_own(&credit->queues, lp, c->level + over) ||
+        lp_queues_elsewhere(&credit->queues, lp, c->level))
+        return true;
+    if (over)
+        c->slice_end = cycles_add(now, slice_of(sched, c));
+    *slice_end = c->slice_end;
+    return false;
+}
+
+static void burn(struct credit *credit, struct credit_vp *c, uint64_t ran)
+{
+    c->credits -= (int64_t)ran;
+    c->used += ran;
+    credit->pot += ran;
+}
+
+static void credit_charge(struct hv_sched *sched, struct hv_vp *vp,
+                          cycles_t ran, cycles_t now)
+{
+    struct credit_vp *c = credit_of(vp);
+
+    burn(sched->policy, c, ran.v - c->burnt);
+    c->burnt = 0;
+    c->charged_at = now;
+    activate(sched, c, now);
+}
+
+/* Accounting. */
+
+/* `amount` * part / whole, where the product of the last two fits. */
+static uint64_t part_of(uint64_t amount, uint64_t part, uint64_t whole)
+{
+    return amount / whole * part + amount % whole * part / whole;
+}
+
+/* What VPs that run have used so far belongs to the period that ends. */
+static void collect_running(struct credit *credit)
+{
+    for (struct credit_vp *c = credit->first; c; c = c->next) {
+        if (c->vp->state != VP_RUNNING)
+            continue;
+
+        uint64_t ran = lp_uncharged(c->vp->sched.lp).v;
+
+        burn(credit, c, ran - c->burnt);
+        c->burnt = ran;
+    }
+}
+
+static void collect_idle(struct hv_sched *sched, cycles_t now)
+{
+    struct credit *credit = sched->policy;
+
+    for (int lp = lp_set_next(&sched->idle, 0); lp >= 0;
+         lp = lp_set_next(&sched->idle, (uint32_t)lp + 1)) {
+        end_idling(credit, &sched->hv->lps[lp], now);
+        credit->idle_since[lp] = now;
+    }
+}
+
+/* What it may get: no more than it can use in a period, by its limit too; so
+ * that who lags behind catches up, he may have two periods' in hand. Who has
+ * slept needs little more than before. */
+static uint64_t room_of(const struct hv_sched *sched, const struct credit_vp *c)
+{
+    uint64_t most = part_of(period(sched), c->vp->partition->sched.cap,
+                            PARTITION_CPU_SHARE_MAX);
+    uint64_t needs = c->slept ? c->used + c->used / 4 : most;
+    int64_t room = (int64_t)most - c->credits;
+
+    if (!c->slept)
+        room += (int64_t)most;
+    if (room <= 0)
+        return 0;
+    return (uint64_t)room < needs ? (uint64_t)room : needs;
+}
+
+/* A debt beyond a period is forgiven. Returns the sum of the weights, and how
+ * much those have left who want all they can get. */
+static uint64_t weigh(const struct hv_sched *sched, int64_t *left)
+{
+    const struct credit *credit = sched->policy;
+    int64_t least = -(int64_t)period(sched);
+    uint64_t weights = 0;
+
+    *left = 0;
+    for (struct credit_vp *c = credit->first; c; c = c->next) {
+        if (c->vp->state != VP_READY && c->vp->state != VP_RUNNING)
+            c->slept = true;
+        c->credits = c->credits < least ? least : c->credits;
+        c->room = room_of(sched, c);
+        c->weight = c->vp->partition->sched.weight * WEIGHT_SCALE;
+        c->weight /= c->vm->active;
+        weights += c->weight;
+        *left += c->slept ? 0 : c->credits;
+    }
+    return weights;
+}
+
+/* Those whose share has no room get what has, and the others share the rest.
+ * Returns what was given. */
+static uint64_t fill(const struct credit *credit, uint64_t pot,
+                     uint64_t *weights)
+{
+    uint64_t given = 0, of_all = *weights;
+
+    for (struct credit_vp *c = credit->first; c; c = c->next) {
+        if (c->weight == 0 || part_of(pot, c->weight, of_all) < c->room)
+            continue;
+        c->credits += (int64_t)c->room;
+        given += c->room;
+        *weights -= c->weight;
+        c->weight = 0;
+    }
+    return given;
+}
+
+static void hand_out(const struct hv_sched *sched)
+{
+    struct credit *credit = sched->policy;
+    int64_t left;
+    uint64_t weights = weigh(sched, &left);
+    int64_t missing = (int64_t)credit->pot - left;
+    uint64_t pot = missing > 0 ? (uint64_t)missing : 0;
+    uint64_t before;
+
+    do {
+        before = weights;
+        if (before > 0)
+            pot -= fill(credit, pot, &weights);
+    } while (weights != before);
+    for (struct credit_vp *c = credit->first; c; c = c->next) {
+        if (c->weight > 0)
+            c->credits += (int64_t)part_of(pot, c->weight, weights);
+        c->slept = false;
+        c->used = 0;
+    }
+    credit->pot = 0;
+}
+
+/* A VP that has credits again goes up, behind those that had some. */
+static void raise_level(struct credit *credit, struct credit_vp *c)
+{
+    if (c->credits <= 0)
+        return;
+    if (c->vp->sched.queued && c->place.level == OVER)
+        lp_queues_move(&credit->queues, c->vp, UNDER);
+    else if (c->vp->state == VP_RUNNING && c->level == OVER)
+        c->level = UNDER;
+}
+
+static void credit_expire(struct hv_sched *sched, cycles_t now)
+{
+    struct credit *credit = sched->policy;
+    struct credit_vp *next;
+
+    collect_running(credit);
+    collect_idle(sched, now);
+    hand_out(sched);
+    for (struct credit_vp *c = credit->first; c; c = next) {
+        next = c->next;
+        raise_level(credit, c);
+        if (c->vp->state != VP_READY && c->vp->state != VP_RUNNING)
+            deactivate(credit, c);
+    }
+    if (credit->first)
+        sched_expire_at(sched, cycles_add(now, cycles(period(sched))));
+}
+
+const struct hv_sched_ops sched_credit = {
+    .name = "credit",
+    .help = "credits by the VM's weight, burnt by running; VPs that wake are "
+            "boosted, as in Xen",
+    .flags = SCHED_WEIGHTS | SCHED_LIMITS | SCHED_WORK_CONSERVING,
+    .init = credit_init,
+    .fini = credit_fini,
+    .vp_add = credit_vp_add,
+    .vp_remove = credit_vp_remove,
+    .enqueue = credit_enqueue,
+    .dequeue = credit_dequeue,
+    .pick = credit_pick,
+    .must_yield = credit_must_yield,
+    .charge = credit_charge,
+    .expire = credit_expire,
+};
