@@ -160,6 +160,8 @@ void lp_queues_remove(struct lp_queues *queues, struct hv_vp *vp)
 
     CHECK(vp->sched.queued);
     unlink_vp(&queues->of_lp[place->lp], vp, place->level);
+    if (queues->of_lp[place->lp].claim == vp)
+        queues->of_lp[place->lp].claim = NULL;
     discount_movable(queues, place);
     if (place->restricted)
         unlist_restricted(queues, vp);
@@ -275,21 +277,38 @@ void lp_queues_wait(const struct lp_queues *queues, struct hv_vp *vp,
     sched_wait(vp, idle ? SCHED_RULE_AFFINITY : SCHED_RULE_SLICE, NULL, now);
 }
 
-void lp_queues_chose(struct lp_queues *queues, const struct hv_lp *lp,
-                     const struct hv_vp *vp, cycles_t now)
+void lp_queues_claim(struct lp_queues *queues, const struct hv_lp *lp,
+                     struct hv_vp *vp)
 {
-    struct lp_set idle = queues->sched->idle;
-    bool affinity;
+    struct lp_queues_place *place = place_of(vp);
 
-    lp_set_remove(&idle, lp->id.v);
-    affinity = !vp || !lp_set_is_empty(&idle);
-    if (affinity == queues->affinity_told)
+    CHECK(place->lp == lp->id.v && !queues->of_lp[place->lp].claim);
+    queues->of_lp[place->lp].claim = vp;
+    discount_movable(queues, place);
+    place->movable = false;
+}
+
+/* An LP goes idle or the last one stops: those that might have used it had
+ * they been allowed to learn it. */
+static void tell_restricted(struct lp_queues *queues, bool idle, cycles_t now)
+{
+    if (idle == queues->affinity_told)
         return;
-    queues->affinity_told = affinity;
-    for (struct hv_vp *other = queues->restricted; other;
-         other = place_of(other)->next) {
-        if (other != vp)
-            sched_wait(other, affinity ? SCHED_RULE_AFFINITY : SCHED_RULE_SLICE,
-                       NULL, now);
-    }
+    queues->affinity_told = idle;
+    for (struct hv_vp *vp = queues->restricted; vp; vp = place_of(vp)->next)
+        sched_wait(vp, idle ? SCHED_RULE_AFFINITY : SCHED_RULE_SLICE, NULL,
+                   now);
+}
+
+struct hv_vp *lp_queues_chose(struct lp_queues *queues, const struct hv_lp *lp,
+                              const struct hv_vp *vp, cycles_t now)
+{
+    struct hv_vp *left = queues->of_lp[lp->id.v].claim;
+    struct lp_set idle = queues->sched->idle;
+
+    if (left)
+        lp_queues_remove(queues, left);
+    lp_set_remove(&idle, lp->id.v);
+    tell_restricted(queues, !vp || !lp_set_is_empty(&idle), now);
+    return left;
 }

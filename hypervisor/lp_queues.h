@@ -12,6 +12,10 @@
  * stay are not looked at, so what it costs depends on neither the number of
  * LPs nor that of VPs, as long as those that may leave may run anywhere.
  *
+ * A VP for which an idle LP has been called is that LP's until it has chosen:
+ * were it taken by another one, the LP could come to find only VPs that may not
+ * run there, and idle, as could one that those had left alone for it.
+ *
  * The lists also tell sched_wait() the truth: a VP that may not run everywhere
  * waits for its affinity while an LP idles, for others' slices otherwise.
  */
@@ -34,7 +38,8 @@ struct lp_queues_place {
 struct lp_queue {
     struct hv_vp *head[LP_QUEUES_LEVELS_MAX], *tail[LP_QUEUES_LEVELS_MAX];
     uint32_t movable[LP_QUEUES_LEVELS_MAX];
-    uint32_t levels; /* bit n: somebody waits on level n */
+    uint32_t levels;     /* bit n: somebody waits on level n */
+    struct hv_vp *claim; /* the LP has been called for it; NULL: for none */
 };
 
 struct lp_queues {
@@ -82,8 +87,15 @@ struct hv_lp *lp_queues_home(const struct lp_queues *queues,
 void lp_queues_wait(const struct lp_queues *queues, struct hv_vp *vp,
                     cycles_t now);
 
-/** `lp` has chosen: `vp`, or NULL to idle. */
-void lp_queues_chose(struct lp_queues *queues, const struct hv_lp *lp,
-                     const struct hv_vp *vp, cycles_t now);
+/** `lp`, idle, is about to be called for `vp`, which is on its list. */
+void lp_queues_claim(struct lp_queues *queues, const struct hv_lp *lp,
+                     struct hv_vp *vp);
+
+/** `lp` has chosen: `vp`, which is off its list, or NULL to idle. Returns the
+ *  VP that it was called for if that has been left behind, off its list now:
+ *  other LPs may be idle. */
+MUST_USE struct hv_vp *lp_queues_chose(struct lp_queues *queues,
+                                       const struct hv_lp *lp,
+                                       const struct hv_vp *vp, cycles_t now);
 
 #endif

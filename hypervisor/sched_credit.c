@@ -234,24 +234,32 @@ static void preempt(struct hv_sched *sched, struct hv_lp *lp, uint32_t level,
         sched_poke(sched, lp, cycles_max(now, earliest));
 }
 
-static void credit_enqueue(struct hv_sched *sched, struct hv_vp *vp,
-                           cycles_t now)
+/* Onto a list, and calls the LP if it should choose again. */
+static void queue_up(struct hv_sched *sched, struct hv_vp *vp, uint32_t level,
+                     cycles_t now)
 {
-    struct credit *credit = sched->policy;
-    struct credit_vp *c = credit_of(vp);
+    struct lp_queues *queues = &((struct credit *)sched->policy)->queues;
     struct hv_lp *idle = sched_idle_lp(sched, vp);
-    struct hv_lp *lp = idle ? idle : lp_queues_home(&credit->queues, vp);
-    uint32_t level = level_now(c, now);
+    struct hv_lp *lp = idle ? idle : lp_queues_home(queues, vp);
 
-    c->slept |= c->active && !was_switched_out(c, now);
-    activate(sched, c, now);
-    lp_queues_append(&credit->queues, vp, lp, level);
+    lp_queues_append(queues, vp, lp, level);
     if (idle) {
+        lp_queues_claim(queues, idle, vp);
         sched_poke(sched, idle, now);
         return;
     }
-    lp_queues_wait(&credit->queues, vp, now);
+    lp_queues_wait(queues, vp, now);
     preempt(sched, lp, level, now);
+}
+
+static void credit_enqueue(struct hv_sched *sched, struct hv_vp *vp,
+                           cycles_t now)
+{
+    struct credit_vp *c = credit_of(vp);
+
+    c->slept |= c->active && !was_switched_out(c, now);
+    activate(sched, c, now);
+    queue_up(sched, vp, level_now(c, now), now);
 }
 
 static void credit_dequeue(struct hv_sched *sched, struct hv_vp *vp)
@@ -291,15 +299,19 @@ static struct sched_choice credit_pick(struct hv_sched *sched, struct hv_lp *lp,
 {
     struct credit *credit = sched->policy;
     struct hv_vp *vp = lp_queues_best(&credit->queues, lp);
+    struct hv_vp *left;
     struct credit_vp *c;
 
+    if (vp)
+        lp_queues_remove(&credit->queues, vp);
+    left = lp_queues_chose(&credit->queues, lp, vp, now);
+    if (left)
+        queue_up(sched, left, credit_of(left)->place.level, now);
     end_idling(credit, lp, now);
-    lp_queues_chose(&credit->queues, lp, vp, now);
     if (!vp) {
         credit->idle_since[lp->id.v] = now;
         return (struct sched_choice){0};
     }
-    lp_queues_remove(&credit->queues, vp);
     c = credit_of(vp);
     c->level = c->place.level;
     c->slice_end = cycles_add(now, slice_of(sched, c));
