@@ -9,6 +9,30 @@
 #include "vmbus/ic.h"
 #include "vmbus/vswitch.h"
 
+/** A change of a VM that is still to be made. */
+struct vm_order {
+    struct vm_change change;
+    struct vm_order *next;
+};
+
+/** The same of a group. */
+struct vmms_group_order {
+    uint64_t id, cap;
+    struct lp_set lps;
+    const char *order; /* borrowed */
+    struct vmms_group_order *next;
+};
+
+/** The CPU groups, whose ids count from 1, and the thread that makes them. */
+struct vmms_groups {
+    struct vmms_group *list; /* owns */
+    size_t count;
+    size_t made;
+    unsigned step; /* of the next to make, or of the order at hand */
+    struct vmms_group_order *orders; /* owns; the first is at hand */
+    struct root_work thread;
+};
+
 struct vmms {
     struct root *root; /* borrowed */
     struct winhv winhv;
@@ -16,6 +40,7 @@ struct vmms {
     struct vmms_listener listener;
     struct vm **vms; /* owns, by number */
     uint32_t vm_count;
+    struct vmms_groups groups;
     struct vswitch **vswitches; /* owns */
     size_t vswitch_count;
 };
@@ -32,10 +57,12 @@ struct vm {
     unsigned phase;          /* of that work */
     uint64_t progress;       /* within the phase */
     uint32_t node;           /* that it prefers */
+    struct vm_order *orders; /* owns; the first is at hand */
+    uint32_t planned_vps;    /* that the plan's firmware tells of */
     /* What there is of it: all that stopping has to take back. */
     partition_id_t partition; /* 0: none */
     bool initialized;         /* the partition */
-    uint32_t vps_created;
+    uint32_t vps_created, vps_resumed;
     struct vmwp *vmwp;      /* owns */
     struct vmbusr_bus *bus; /* owns; NULL: the VM has no VMBus */
     struct ic *shutdown;    /* borrowed from the bus; NULL: not offered */
@@ -49,6 +76,7 @@ struct vm {
 enum vm_phase_result {
     PHASE_NEXT,   /* done: the next phase follows */
     PHASE_REPEAT, /* again, after what was noted has been spent */
+    PHASE_WAIT,   /* again, when the thread is woken */
     PHASE_FAILED, /* vmms_fail() has been called */
 };
 
@@ -58,8 +86,30 @@ typedef enum vm_phase_result vm_phase_fn(struct vm *vm,
 /** The phases of starting and of turning off, in order; NULL ends the list. */
 extern vm_phase_fn *const vmms_start_phases[];
 extern vm_phase_fn *const vmms_stop_phases[];
+/** Likewise of the first order of a VM that runs. */
+extern vm_phase_fn *const vmms_change_phases[];
 
-/** The VM cannot be started or go on: reports why. */
+/** Lays the guest and its firmware out, for the VPs that the VM has now. */
+MUST_USE enum sim_status vmms_plan(struct vm *vm, struct sim_error *error);
+
+/** Phases of a start that serve VPs which are added later, too. */
+enum vm_phase_result vmms_create_vps(struct vm *vm, struct hv_context *context);
+enum vm_phase_result vmms_provide(struct vm *vm, struct hv_context *context);
+enum vm_phase_result vmms_resume_vps(struct vm *vm, struct hv_context *context);
+
+/** The first order is done, or cannot be. */
+void vmms_end_order(struct vm *vm);
+void vmms_give_up(struct vm *vm, const char *why);
+/** The VM does not run: what was still to be changed is so at its next start.
+ */
+void vmms_fold_orders(struct vm *vm);
+
+/** True when all groups have been made. */
+bool vmms_has_groups(const struct vmms *vmms);
+void vmms_free_groups(struct vmms *vmms);
+
+/** The VM cannot be started or go on: reports why. One that runs goes on, and
+ *  only the order at hand is given up. */
 enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
                                const char *format, ...) PRINTF_LIKE(3, 4);
 

@@ -63,6 +63,8 @@ enum sim_status vmms_create(struct vmms **out, struct root *root,
 
 static void vm_free(struct vm *vm)
 {
+    while (vm->orders)
+        vmms_end_order(vm);
     vmbusr_remove(vm->bus);
     vmwp_free(vm->vmwp);
     free(vm->blocks);
@@ -76,6 +78,7 @@ void vmms_free(struct vmms *vmms)
     for (uint32_t i = 0; i < vmms->vm_count; i++)
         vm_free(vmms->vms[i]);
     free(vmms->vms);
+    vmms_free_groups(vmms);
     vmms_free_vswitches(vmms);
     vmbusr_free(vmms->vmbusr);
     free(vmms);
@@ -139,6 +142,8 @@ static void vm_set_state(struct vm *vm, struct hv_context *context,
     vm->state = state;
     vm->phase = 0;
     vm->progress = 0;
+    if (state == VM_STOPPING || state == VM_FAILED)
+        vmms_fold_orders(vm);
     listener->on_state(listener->context, vm->number, state, context->now);
 }
 
@@ -152,42 +157,61 @@ static enum vm_state vm_next_state(const struct vm *vm)
     return vm->restart ? VM_STARTING : VM_OFF;
 }
 
-/* A VM that runs is only asked to shut down. */
-static enum root_step vm_step_running(struct vm *vm, struct hv_context *context)
+/* The phases of what there is to do; NULL: nothing. */
+static vm_phase_fn *const *vm_phases(const struct vm *vm)
 {
-    if (!vm->shutdown_wanted)
-        return ROOT_DONE;
-    vm->shutdown_wanted = false;
-    vmms_ask_shutdown(vm, context);
-    return ROOT_AGAIN;
+    switch (vm->state) {
+    case VM_STARTING:
+        return vmms_start_phases;
+    case VM_STOPPING:
+        return vmms_stop_phases;
+    case VM_RUNNING:
+        return vm->orders ? vmms_change_phases : NULL;
+    case VM_OFF:
+    case VM_FAILED:
+        break;
+    }
+    return NULL;
 }
 
-/* One step of starting or turning off. */
+/* All phases are done. */
+static enum root_step vm_complete(struct vm *vm, struct hv_context *context)
+{
+    if (vm->state == VM_RUNNING) {
+        vmms_end_order(vm);
+        return ROOT_AGAIN;
+    }
+    vm_set_state(vm, context, vm_next_state(vm));
+    vm->restart = false;
+    return vm_phases(vm) ? ROOT_AGAIN : ROOT_DONE;
+}
+
+/* One step of starting, changing or turning off. */
 static enum root_step vm_step(void *context, struct hv_context *hv_context)
 {
     struct vm *vm = context;
-    vm_phase_fn *const *phases;
+    vm_phase_fn *const *phases = vm_phases(vm);
 
-    if (vm->state == VM_RUNNING)
-        return vm_step_running(vm, hv_context);
+    if (vm->state == VM_RUNNING && vm->shutdown_wanted) {
+        vm->shutdown_wanted = false;
+        vmms_ask_shutdown(vm, hv_context);
+        return ROOT_AGAIN;
+    }
     /* Woken for what has been done since. */
-    if (vm->state != VM_STARTING && vm->state != VM_STOPPING)
+    if (!phases)
         return ROOT_DONE;
-    phases = vm->state == VM_STARTING ? vmms_start_phases : vmms_stop_phases;
     switch (phases[vm->phase](vm, hv_context)) {
     case PHASE_FAILED:
     case PHASE_REPEAT:
         return ROOT_AGAIN;
+    case PHASE_WAIT:
+        return ROOT_DONE;
     case PHASE_NEXT:
         break;
     }
     vm->phase++;
     vm->progress = 0;
-    if (phases[vm->phase])
-        return ROOT_AGAIN;
-    vm_set_state(vm, hv_context, vm_next_state(vm));
-    vm->restart = false;
-    return vm->state == VM_STARTING ? ROOT_AGAIN : ROOT_DONE;
+    return phases[vm->phase] ? ROOT_AGAIN : vm_complete(vm, hv_context);
 }
 
 static bool vm_prepare(struct vm *vm)
@@ -203,13 +227,25 @@ static bool vm_prepare(struct vm *vm)
     vm->block_count = (vm->config.memory_bytes + ROOT_MEMORY_BLOCK_BYTES - 1) /
                       ROOT_MEMORY_BLOCK_BYTES;
     vm->blocks = calloc(vm->block_count, sizeof(*vm->blocks));
-    vm->vmwp = vmwp_create(vm->vmms->root, &vm->vmms->winhv,
-                           vm->config.vp_count, &listener, vm_on_stopped, vm);
+    vm->vmwp =
+        vmwp_create(vm->vmms->root, &vm->vmms->winhv, vm->config.vp_count_max,
+                    &listener, vm_on_stopped, vm);
     if (vm->vmwp && vm->config.console_baud != 0)
         vmwp_set_baud(vm->vmwp, vm->config.console_baud);
     if (vm->config.vmbus)
-        vm->bus = vmbusr_add(vm->vmms->vmbusr, vm->config.vp_count);
+        vm->bus = vmbusr_add(vm->vmms->vmbusr, vm->config.vp_count_max);
     return vm->blocks && vm->vmwp && (vm->bus || !vm->config.vmbus);
+}
+
+enum sim_status vmms_plan(struct vm *vm, struct sim_error *error)
+{
+    const struct vm_config *config = &vm->config;
+    struct guest_machine machine = {.memory_bytes = config->memory_bytes,
+                                    .vp_count = config->vp_count,
+                                    .node_count = config->node_count};
+
+    vm->planned_vps = config->vp_count;
+    return guest_loader_plan(&config->image, &machine, &vm->plan, error);
 }
 
 enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
@@ -225,6 +261,8 @@ enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
     vm->vmms = vmms;
     vm->number = vmms->vm_count;
     vm->config = *config;
+    if (vm->config.vp_count_max == 0)
+        vm->config.vp_count_max = config->vp_count;
     vm->thread =
         (struct root_work){.name = "vmms", .step = vm_step, .context = vm};
     if (!vm_prepare(vm))
@@ -234,12 +272,7 @@ enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
         return sim_prefix(error, "VM \"%s\"", config->name);
     }
 
-    struct guest_machine machine = {.memory_bytes = config->memory_bytes,
-                                    .vp_count = config->vp_count,
-                                    .node_count = config->node_count};
-
-    if (guest_loader_plan(&config->image, &machine, &vm->plan, error) !=
-        SIM_OK) {
+    if (vmms_plan(vm, error) != SIM_OK) {
         vm_free(vm);
         return sim_prefix(error, "VM \"%s\"", config->name);
     }
@@ -334,6 +367,10 @@ enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (vm->state == VM_RUNNING) {
+        vmms_give_up(vm, text);
+        return PHASE_FAILED;
+    }
     vm->failed = true;
     /* What cannot even be taken back stays as it is. */
     vm_set_state(vm, context,

@@ -37,11 +37,15 @@ struct vm_nic {
 };
 
 struct vm_config {
-    const char *name;    /* borrowed */
-    uint32_t vp_count;   /* 1 .. 64 */
-    uint32_t node_count; /* of virtual NUMA: 1 .. vp_count */
+    const char *name;      /* borrowed */
+    uint32_t vp_count;     /* 1 .. 64 */
+    uint32_t vp_count_max; /* with those that are added while it runs; 0: as
+                              many as vp_count */
+    uint32_t node_count;   /* of virtual NUMA: 1 .. vp_count */
     uint64_t memory_bytes;
     uint64_t weight, reserve, cap; /* TLFS scheduling properties */
+    uint64_t group;                /* of vmms_add_group(); 0: none */
+    struct lp_set affinity;        /* none: all LPs */
     uint64_t privileges;
     uint64_t features;        /* TLFS, synthetic processor features */
     struct guest_image image; /* borrowed parts */
@@ -52,6 +56,24 @@ struct vm_config {
     size_t disk_count;
     const struct vm_nic *nics; /* likewise */
     size_t nic_count;
+};
+
+/** A control that a change leaves as it is. */
+#define VM_KEEP UINT64_MAX
+
+/** What to change of a VM, all by one order. */
+struct vm_change {
+    const char *order; /* who asks for it, for messages; borrowed until done */
+    uint64_t weight, reserve, cap; /* or VM_KEEP */
+    uint64_t group;                /* 0: out of its group; or VM_KEEP */
+    struct lp_set affinity;        /* none: as it is */
+    uint32_t add_vps;
+};
+
+/** A CPU group, as VMMS (on Windows the host compute service) makes it. */
+struct vmms_group {
+    uint64_t cap;      /* of its LPs' time, in 1/65536 */
+    struct lp_set lps; /* none: all */
 };
 
 struct vm;
@@ -78,6 +100,8 @@ struct vmms_listener {
      */
     void (*on_fail)(void *context, uint32_t vm_number, const char *why,
                     const char *text);
+    /** What was wanted of a group cannot be. May be NULL if there is none. */
+    void (*on_group_fail)(void *context, const char *why);
 };
 
 /** Takes over the messages that `root` gets. `root` outlives the service;
@@ -92,6 +116,29 @@ void vmms_free(struct vmms *vmms);
 MUST_USE enum sim_status vmms_add(struct vmms *vmms,
                                   const struct vm_config *config,
                                   uint32_t *vm_number, struct sim_error *error);
+
+/** Defines a CPU group, whose id *id becomes; false if out of memory. All
+ *  groups are made by a root thread from the call of vmms_make_groups() on; the
+ *  start of a VM that is in one waits for them. */
+MUST_USE bool vmms_add_group(struct vmms *vmms, const struct vmms_group *group,
+                             uint64_t *id);
+void vmms_make_groups(struct vmms *vmms, cycles_t now);
+
+/** Has a group's cap (or VM_KEEP) and LPs (or none, as they are) changed by a
+ *  root thread from `now` on. `order`: as in struct vm_change. False if out of
+ *  memory. */
+MUST_USE bool vmms_change_group(struct vmms *vmms, uint64_t id, uint64_t cap,
+                                const struct lp_set *lps, const char *order,
+                                cycles_t now);
+
+/**
+ * Has a VM's controls changed, and VPs added to it, by a root thread from `now`
+ * on, or as soon as the VM's start is over. The controls of a VM that is off
+ * are those of its next start; VPs cannot be added to it. What cannot be is
+ * told as a failure. False if out of memory.
+ */
+MUST_USE bool vmms_change(struct vmms *vmms, uint32_t vm_number,
+                          const struct vm_change *change, cycles_t now);
 
 /** Asks for a VM to be started / turned off; does nothing if it is in no
  *  state for that. The work is done by a root thread from `now` on. A start

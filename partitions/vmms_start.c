@@ -82,8 +82,24 @@ static uint32_t choose_node(const struct vmms *vmms)
     return best;
 }
 
+/* Firmware tells of the VPs that there are when the VM starts: those that were
+ * added before it was turned off are among them. */
+static bool plan_again(struct vm *vm)
+{
+    struct sim_error error;
+
+    if (vm->planned_vps == vm->config.vp_count)
+        return true;
+    return vmms_plan(vm, &error) == SIM_OK;
+}
+
 static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
 {
+    if (vm->config.group != 0 && !vmms_has_groups(vm->vmms))
+        return PHASE_WAIT;
+    if (!plan_again(vm))
+        return vmms_fail(vm, context, "its firmware cannot be laid out anew");
+    vm->vps_resumed = 0;
     vm->node = choose_node(vm->vmms);
     cost_note(context->bill, COST_VMMS_OPERATION, 1);
     return PHASE_NEXT;
@@ -98,6 +114,29 @@ static enum vm_phase_result create_partition(struct vm *vm,
 
     vm->vmwp->partition = vm->partition;
     return result;
+}
+
+/* Where its VPs may run: before there are any. */
+static enum vm_phase_result place(struct vm *vm, struct hv_context *context)
+{
+    const struct vm_config *config = &vm->config;
+    struct winhv *winhv = &vm->vmms->winhv;
+    enum hv_status status = HV_STATUS_SUCCESS;
+
+    if (config->group != 0)
+        status =
+            winhv_set_property(winhv, context, vm->partition,
+                               PARTITION_PROPERTY_CPU_GROUP_ID, config->group);
+    if (status != HV_STATUS_SUCCESS)
+        return vmms_fail(vm, context, "cannot put it into its CPU group: %s",
+                         hv_status_name(status));
+    if (!lp_set_is_empty(&config->affinity))
+        status = winhv_set_affinity(winhv, context, vm->partition,
+                                    &config->affinity);
+    if (status != HV_STATUS_SUCCESS)
+        return vmms_fail(vm, context, "cannot set its affinity: %s",
+                         hv_status_name(status));
+    return PHASE_NEXT;
 }
 
 static enum vm_phase_result set_properties(struct vm *vm,
@@ -128,7 +167,7 @@ static enum vm_phase_result set_properties(struct vm *vm,
                              "cannot set property 0x%" PRIx32 ": %s",
                              properties[i].code, hv_status_name(status));
     }
-    return PHASE_NEXT;
+    return place(vm, context);
 }
 
 static enum vm_phase_result initialize(struct vm *vm,
@@ -212,8 +251,7 @@ static enum vm_phase_result map_memory(struct vm *vm,
                : PHASE_REPEAT;
 }
 
-static enum vm_phase_result create_vps(struct vm *vm,
-                                       struct hv_context *context)
+enum vm_phase_result vmms_create_vps(struct vm *vm, struct hv_context *context)
 {
     const struct vm_config *config = &vm->config;
     enum hv_status status;
@@ -256,7 +294,7 @@ static enum vm_phase_result connect_bus(struct vm *vm,
 
 /* The VM has what its guest will need of the hypervisor's memory: an MSR write
  * that fails for want of a page cannot ask for a deposit. */
-static enum vm_phase_result provide(struct vm *vm, struct hv_context *context)
+enum vm_phase_result vmms_provide(struct vm *vm, struct hv_context *context)
 {
     uint64_t needed =
         PAGES_PER_OVERLAY * (OVERLAYS_OF_PARTITION +
@@ -381,14 +419,14 @@ static enum vm_phase_result set_registers(struct vm *vm,
 }
 
 /* Lets the VPs go; the others wait for their start-up IPI. */
-static enum vm_phase_result resume(struct vm *vm, struct hv_context *context)
+enum vm_phase_result vmms_resume_vps(struct vm *vm, struct hv_context *context)
 {
     const struct winhv_register r = {HV_REGISTER_EXPLICIT_SUSPEND, {0, 0}};
 
-    if (vm->progress == vm->config.vp_count)
+    if (vm->vps_resumed == vm->config.vp_count)
         return PHASE_NEXT;
 
-    uint32_t vp_index = (uint32_t)vm->progress++;
+    uint32_t vp_index = vm->vps_resumed++;
     enum hv_status status = winhv_set_registers(&vm->vmms->winhv, context,
                                                 vm->partition, vp_index, &r, 1);
 
@@ -399,7 +437,18 @@ static enum vm_phase_result resume(struct vm *vm, struct hv_context *context)
 }
 
 vm_phase_fn *const vmms_start_phases[] = {
-    begin,      create_partition,   initialize, set_properties, take_memory,
-    map_memory, install_intercepts, create_vps, connect_bus,    provide,
-    load_image, set_registers,      resume,     NULL,
+    begin,
+    create_partition,
+    initialize,
+    set_properties,
+    take_memory,
+    map_memory,
+    install_intercepts,
+    vmms_create_vps,
+    connect_bus,
+    vmms_provide,
+    load_image,
+    set_registers,
+    vmms_resume_vps,
+    NULL,
 };

@@ -147,6 +147,7 @@ enum sim_status machine_create(struct machine **out,
     }
     set_constants(m);
     if (create_root(m, error) != SIM_OK ||
+        machine_timeline_create(m, error) != SIM_OK ||
         machine_vms_create(m, error) != SIM_OK)
         goto failed;
     *out = m;
@@ -168,6 +169,7 @@ void machine_free(struct machine *machine)
     if (m->trace)
         trace_detach(m->trace);
     machine_vms_free(m);
+    free(m->timeline);
     machine_images_free(m);
     vmms_free(m->vmms);
     root_free(m->root);

@@ -22,11 +22,15 @@
 struct machine_vm {
     struct machine *machine; /* borrowed: its owner */
     uint32_t number;
+    const struct scenario_vm *from; /* borrowed: the entry, and */
+    uint32_t index;                 /* which of its VMs */
     char name[SCENARIO_NAME_BYTES_MAX + 1];
     char *command_line;           /* owns */
     struct guest_module *modules; /* owns */
     bool finished;                /* done, failed or off */
     bool failed;
+    uint32_t starts_to_come; /* by the timeline */
+    bool start_when_off;     /* one has come while it was being turned off */
     struct console_log console;
     cycles_t line_at;      /* its last line began */
     uint64_t console_kept; /* bytes; more than the limit: it is closed */
@@ -36,6 +40,13 @@ struct machine_vm {
     uint32_t results_kept;   /* likewise */
     uint64_t shutdown_at_ns; /* SCENARIO_NO_TIME: never */
     struct event shutdown;
+};
+
+/** An entry of the timeline. */
+struct machine_event {
+    struct machine *machine;           /* borrowed: its owner */
+    const struct scenario_event *from; /* borrowed from the scenario */
+    struct event event;
 };
 
 /** A built-in guest program or a file, as the scenario names it. */
@@ -80,9 +91,10 @@ struct machine {
     struct machine_vm *vms; /* owns, vm_count */
     uint32_t vm_count;
     uint32_t finished_count;
-    struct machine_image *images; /* owns */
-    struct pc_report *report;     /* owns */
-    struct wait_book *waits;      /* owns */
+    struct machine_event *timeline; /* owns; of scenario->at_count entries */
+    struct machine_image *images;   /* owns */
+    struct pc_report *report;       /* owns */
+    struct wait_book *waits;        /* owns */
 
     /* The run; see run.c. */
     const struct machine_run_options *options;
@@ -134,7 +146,7 @@ MUST_USE enum sim_status machine_vms_create(struct machine *machine,
 void machine_vms_free(struct machine *machine);
 /** The consoles' last lines, which no end of line has completed. */
 void machine_vms_flush_consoles(struct machine *machine);
-/** Starts them all at time 0, in order. */
+/** Starts those that are not off at first, at time 0 and in order. */
 void machine_vms_start(struct machine *machine);
 /** A VM fails, and the run with it. Of what one VM fails of, the first counts.
  *  `text`: what its guest had to say besides, or "". */
@@ -143,6 +155,20 @@ void machine_vms_fail(struct machine_vm *vm, const char *why, const char *text);
 struct vmms_listener machine_vms_listener(struct machine *machine);
 /** Registers the counters of a new VP, a VM's or the root's. */
 void machine_vms_report(struct machine *machine, struct hv_vp *vp);
+
+/* machine_timeline.c: CPU groups, and what is done while the VMs run. */
+
+/** Defines the groups, and prepares the events. */
+MUST_USE enum sim_status machine_timeline_create(struct machine *machine,
+                                                 struct sim_error *error);
+/** Has VMMS make the groups at time 0, and the rest done when it is time. */
+void machine_timeline_start(struct machine *machine);
+/** How often the timeline starts that VM. */
+uint32_t machine_timeline_starts(const struct machine *machine,
+                                 const struct machine_vm *vm);
+/** What VMMS calls the group of that name; 0: SCENARIO_NO_GROUP. */
+uint64_t machine_timeline_group(const struct machine *machine,
+                                const char *name);
 
 /* machine_console.c: what is typed. */
 void machine_console_start(struct machine *machine);

@@ -206,6 +206,9 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
 
     vm->machine = m;
     vm->number = m->vm_count;
+    vm->from = from;
+    vm->index = index;
+    vm->starts_to_come = machine_timeline_starts(m, vm);
     scenario_vm_name(from, index, vm->name);
     if (make_image(m, vm, &from->guest, &image, error) != SIM_OK)
         return sim_prefix(error, "VM \"%s\"", vm->name);
@@ -213,11 +216,14 @@ static enum sim_status add_vm(struct machine *m, const struct scenario_vm *from,
     struct vm_config config = {
         .name = vm->name,
         .vp_count = from->vps,
+        .vp_count_max = from->vps_max,
         .node_count = from->numa_nodes,
         .memory_bytes = from->memory_bytes,
         .weight = from->weight,
         .reserve = from->reserve,
         .cap = from->limit,
+        .group = machine_timeline_group(m, from->group),
+        .affinity = from->affinity,
         .image = image,
         .console_baud = from->console_baud,
     };
@@ -269,7 +275,8 @@ void machine_vms_start(struct machine *m)
     for (uint32_t i = 0; i < m->vm_count; i++) {
         struct machine_vm *vm = &m->vms[i];
 
-        vmms_start(m->vmms, i, cycles(0));
+        if (!scenario_vm_starts_off(m->scenario, vm->from, vm->index))
+            vmms_start(m->vmms, i, cycles(0));
         if (vm->shutdown_at_ns != SCENARIO_NO_TIME)
             event_schedule(m->events, &vm->shutdown,
                            clock_from_ns(m->clock, vm->shutdown_at_ns));
@@ -298,7 +305,7 @@ static void vm_finish(struct machine_vm *vm)
 {
     struct machine *m = vm->machine;
 
-    if (vm->finished)
+    if (vm->finished || vm->starts_to_come > 0)
         return;
     vm->finished = true;
     m->finished_count++;
@@ -329,12 +336,18 @@ static void on_state(void *context, uint32_t vm_number, enum vm_state state,
                      cycles_t now)
 {
     struct machine *m = context;
+    struct machine_vm *vm = &m->vms[vm_number];
 
-    (void)now;
     if (state == VM_RUNNING)
         put_partition(m, vm_number);
-    if (state == VM_OFF || state == VM_FAILED)
-        vm_finish(&m->vms[vm_number]);
+    if (state == VM_FAILED)
+        vm->starts_to_come = 0; /* in vain */
+    if (state == VM_OFF && vm->start_when_off) {
+        vm->start_when_off = false;
+        vmms_start(m->vmms, vm_number, now);
+    } else if (state == VM_OFF || state == VM_FAILED) {
+        vm_finish(vm);
+    }
 }
 
 /*
@@ -456,6 +469,11 @@ static void on_fail(void *context, uint32_t vm_number, const char *why,
         vm_finish(&m->vms[vm_number]);
 }
 
+static void on_group_fail(void *context, const char *why)
+{
+    machine_note_failure(context, SIM_RUN_FAILED, "%s", why);
+}
+
 static void on_console(void *context, uint32_t vm_number, uint8_t byte)
 {
     struct machine *m = context;
@@ -493,6 +511,7 @@ struct vmms_listener machine_vms_listener(struct machine *machine)
         .on_result = on_result,
         .on_done = on_done,
         .on_fail = on_fail,
+        .on_group_fail = on_group_fail,
         .on_adapter = on_adapter,
         .on_disk = on_disk,
     };

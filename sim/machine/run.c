@@ -531,6 +531,7 @@ void run_to_end(struct machine *m)
     event_schedule(m->events, &m->end,
                    clock_from_ns(m->clock, m->scenario->duration_ns));
     run_sample_start(m);
+    machine_timeline_start(m);
     machine_vms_start(m);
     machine_console_start(m);
     while (!m->ended) {

@@ -185,7 +185,7 @@ struct scenario_vm {
 /** A CPU group. */
 struct scenario_group {
     const char *name;
-    uint32_t cap;      /* of all LPs' time, in 1/65536 */
+    uint32_t cap;      /* of its LPs' time, in 1/65536 */
     struct lp_set lps; /* none: all LPs */
 };
 

@@ -145,12 +145,13 @@ static void fill_vm(struct script_host *host,
         .vps = from->vps,
         .memory_bytes =
             from->memory_bytes ? from->memory_bytes : UINT64_C(2) << 20,
-        .vps_max = from->vps,
+        .vps_max = from->vps_max ? from->vps_max : from->vps,
         .threads_per_core = from->threads_per_core ? from->threads_per_core : 1,
         .weight = from->weight ? from->weight : 100,
         .reserve = from->reserve,
         .limit = from->limit ? from->limit : SCENARIO_FRACTION_ONE,
-        .group = "",
+        .group = from->group ? from->group : "",
+        .affinity = from->affinity,
         .enlightenments = enlightened,
         .numa_nodes = 1,
         .guest = {.workload = name,
@@ -161,6 +162,30 @@ static void fill_vm(struct script_host *host,
                   .flat = "",
                   .bits = ""},
     };
+}
+
+struct scenario_event *script_at(struct script_config *config, uint64_t time_ns)
+{
+    static char place[] = "script.yaml:1:1: at[0]";
+
+    CHECK(config->at_count < SCRIPT_EVENTS_MAX);
+
+    struct scenario_event *event = &config->at[config->at_count++];
+
+    *event = (struct scenario_event){
+        .time_ns = time_ns,
+        .set = {.vm = "",
+                .group = "",
+                .weight = SCENARIO_NOT_SET,
+                .reserve = SCENARIO_NOT_SET,
+                .limit = SCENARIO_NOT_SET,
+                .cap = SCENARIO_NOT_SET},
+        .start = "",
+        .stop = "",
+        .add_vps = {.vm = "", .count = SCENARIO_NOT_SET},
+        .place = place,
+    };
+    return event;
 }
 
 static void fill_scenario(struct script_host *host,
@@ -199,6 +224,10 @@ static void fill_scenario(struct script_host *host,
         .root = {.vps = config->root_vps, .memory_bytes = 8 << 20},
         .vms = host->vms,
         .vm_count = config->vm_count,
+        .groups = host->groups,
+        .group_count = config->group_count,
+        .at = host->at,
+        .at_count = config->at_count,
         .counters = {.interval_ns = config->interval_ns, .trace = true},
     };
 }
@@ -208,6 +237,8 @@ void script_host_create(struct script_host *host,
 {
     *host = (struct script_host){0};
     fill_scenario(host, config);
+    memcpy(host->groups, config->groups, sizeof(host->groups));
+    memcpy(host->at, config->at, sizeof(host->at));
     for (uint32_t i = 0; i < config->vm_count; i++)
         fill_vm(host, config, i);
     CHECK(setenv("HVSIM_WORKLOADS", FOLDER, 1) == 0);

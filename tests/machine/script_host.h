@@ -14,6 +14,7 @@
 #define SCRIPT_OPS_MAX 340 /* a page of them */
 #define SCRIPT_VPS_MAX 8
 #define SCRIPT_VMS_MAX 6
+#define SCRIPT_EVENTS_MAX 8
 
 struct script {
     struct script_op ops[SCRIPT_OPS_MAX];
@@ -38,6 +39,9 @@ void script_print(struct script *script, const char *text);
 
 struct script_vm {
     uint32_t vps;
+    uint32_t vps_max;                /* 0: vps */
+    const char *group;               /* NULL: none */
+    struct lp_set affinity;          /* none: all */
     uint64_t memory_bytes;           /* 0: 2 MiB */
     uint32_t threads_per_core;       /* 0: 1 */
     uint32_t weight, reserve, limit; /* 0: the default */
@@ -64,6 +68,10 @@ struct script_config {
     bool spin_yields;
     uint32_t vm_count; /* named "vm0", "vm1", ... */
     struct script_vm vms[SCRIPT_VMS_MAX];
+    uint32_t group_count;
+    struct scenario_group groups[2];
+    uint32_t at_count;
+    struct scenario_event at[SCRIPT_EVENTS_MAX]; /* of script_at() */
 };
 
 /** Two LPs, as many root VPs, no VM; 1 ms slices, 10 us quantum, 20 ms. What
@@ -71,8 +79,14 @@ struct script_config {
  *  but for the period of limits: 10 ms. */
 void script_config_init(struct script_config *config);
 
+/** An entry of the timeline that does nothing yet. */
+struct scenario_event *script_at(struct script_config *config,
+                                 uint64_t time_ns);
+
 struct script_host {
     struct scenario scenario;
+    struct scenario_group groups[2];
+    struct scenario_event at[SCRIPT_EVENTS_MAX];
     struct scenario_node nodes[8];
     struct scenario_vm vms[SCRIPT_VMS_MAX];
     char names[SCRIPT_VMS_MAX][8];

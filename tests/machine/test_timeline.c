@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/** What the timeline does to VMs and groups while the machine runs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hypervisor/cpu_group.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
+#include "tests/machine/script_host.h"
+
+#define MS UINT64_C(1000000)
+
+static struct script_config config;
+static struct script_host host;
+
+/* VMs of busy VPs on a host of four LPs, of which the root has one. */
+static void make(uint32_t vm_count, uint32_t vps)
+{
+    script_config_init(&config);
+    config.lps = 4;
+    config.root_vps = 1;
+    config.duration_ns = 60 * MS;
+    config.vm_count = vm_count;
+    for (uint32_t i = 0; i < vm_count; i++) {
+        config.vms[i].vps = vps;
+        for (uint32_t vp = 0; vp < vps; vp++) {
+            struct script *script = &config.vms[i].script[vp];
+
+            script->count = 0;
+            script_begin(script, vp, vps);
+            script_add(script, SCRIPT_RUN, 50000, 0, 0);
+            script_repeat(script, script->count - 1);
+        }
+        config.vms[i].group = NULL;
+        config.vms[i].affinity = (struct lp_set){0};
+        config.vms[i].vps_max = 0;
+    }
+}
+
+static void run(enum sim_status expected)
+{
+    script_host_create(&host, &config);
+
+    enum sim_status status = script_host_run(&host);
+
+    if (status != expected)
+        fail_msg("%s", host.error.message);
+}
+
+static int destroy(void **state)
+{
+    (void)state;
+    script_host_destroy(&host);
+    return 0;
+}
+
+static struct lp_set lps(uint64_t mask)
+{
+    return (struct lp_set){.words = {mask}};
+}
+
+static const struct hv_partition *partition_of(uint32_t vm)
+{
+    return hypervisor_find_partition(host.machine->hv,
+                                     vmms_partition(host.machine->vmms, vm));
+}
+
+static double run_share(const char *instance)
+{
+    return fake_results_total(&host.results, PC_OBJECT_VP, instance,
+                              "% Total Run Time");
+}
+
+static double lp_guest_share(const char *instance)
+{
+    return fake_results_total(&host.results, PC_OBJECT_LP, instance,
+                              "% Guest Run Time");
+}
+
+static void a_vm_stays_on_the_lps_of_its_affinity(void **state)
+{
+    (void)state;
+    make(1, 2);
+    config.vms[0].affinity = lps(0x4);
+    run(SIM_OK);
+    assert_true(lp_guest_share("Hv LP 2") > 90);
+    assert_true(lp_guest_share("Hv LP 1") < 1);
+    assert_true(lp_guest_share("Hv LP 3") < 1);
+}
+
+static void a_vm_is_in_its_group_from_its_start_on(void **state)
+{
+    (void)state;
+    make(2, 1);
+    config.group_count = 1;
+    config.groups[0] = (struct scenario_group){
+        .name = "gold", .cap = SCENARIO_FRACTION_ONE / 4, .lps = lps(0xc)};
+    config.vms[0].group = config.vms[1].group = "gold";
+    run(SIM_OK);
+    assert_non_null(partition_of(0)->sched.group);
+    assert_ptr_equal(partition_of(0)->sched.group,
+                     partition_of(1)->sched.group);
+    /* A quarter of two LPs is half of one. */
+    assert_true(run_share("vm0:Hv VP 0") + run_share("vm1:Hv VP 0") < 51);
+    assert_true(run_share("vm0:Hv VP 0") + run_share("vm1:Hv VP 0") > 40);
+    assert_true(lp_guest_share("Hv LP 1") < 1);
+}
+
+static void a_limit_holds_from_its_time_on(void **state)
+{
+    (void)state;
+    make(1, 1);
+    script_at(&config, 30 * MS)->set.limit = SCENARIO_FRACTION_ONE / 4;
+    config.at[0].set.vm = "vm0";
+    run(SIM_OK);
+    /* Half of the time without, half of it with a quarter. */
+    assert_true(run_share("vm0:Hv VP 0") > 55);
+    assert_true(run_share("vm0:Hv VP 0") < 65);
+    assert_int_equal(partition_of(0)->sched.cap, SCENARIO_FRACTION_ONE / 4);
+}
+
+static void reserve_and_limit_are_raised_and_lowered_together(void **state)
+{
+    struct scenario_event *event;
+
+    (void)state;
+    make(1, 1);
+    config.scheduler = "classic";
+    config.vms[0].reserve = SCENARIO_FRACTION_ONE / 8;
+    config.vms[0].limit = SCENARIO_FRACTION_ONE / 4;
+    event = script_at(&config, 20 * MS);
+    event->set.vm = "vm0";
+    event->set.reserve = SCENARIO_FRACTION_ONE / 2;
+    event->set.limit = SCENARIO_FRACTION_ONE;
+    event = script_at(&config, 40 * MS);
+    event->set.vm = "vm0";
+    event->set.reserve = SCENARIO_FRACTION_ONE / 16;
+    event->set.limit = SCENARIO_FRACTION_ONE / 8;
+    event->set.weight = 300;
+    run(SIM_OK);
+    assert_int_equal(partition_of(0)->sched.reserve,
+                     SCENARIO_FRACTION_ONE / 16);
+    assert_int_equal(partition_of(0)->sched.cap, SCENARIO_FRACTION_ONE / 8);
+    assert_int_equal(partition_of(0)->sched.weight, 300);
+}
+
+static void a_vm_moves_to_a_group_of_other_lps_in_one_step(void **state)
+{
+    struct scenario_event *event;
+
+    (void)state;
+    make(1, 2);
+    config.group_count = 2;
+    config.groups[0] = (struct scenario_group){
+        .name = "gold", .cap = SCENARIO_FRACTION_ONE, .lps = lps(0x3)};
+    config.groups[1] = (struct scenario_group){
+        .name = "silver", .cap = SCENARIO_FRACTION_ONE, .lps = lps(0xc)};
+    config.vms[0].group = "gold";
+    config.vms[0].affinity = lps(0x2);
+    event = script_at(&config, 30 * MS);
+    event->set.vm = "vm0";
+    event->set.group = "silver";
+    event->set.affinity = lps(0x4);
+    run(SIM_OK);
+    assert_int_equal(partition_of(0)->sched.group->id, 2);
+    assert_true(lp_guest_share("Hv LP 1") > 30);
+    assert_true(lp_guest_share("Hv LP 2") > 45);
+    assert_true(lp_guest_share("Hv LP 3") < 1);
+}
+
+static void a_groups_cap_and_lps_change_while_its_vms_run(void **state)
+{
+    struct scenario_event *event;
+
+    (void)state;
+    make(1, 2);
+    config.group_count = 1;
+    config.groups[0] =
+        (struct scenario_group){.name = "gold", .cap = SCENARIO_FRACTION_ONE};
+    config.vms[0].group = "gold";
+    event = script_at(&config, 30 * MS);
+    event->set.group = "gold";
+    event->set.cap = SCENARIO_FRACTION_ONE / 8;
+    event->set.lps = lps(0x2);
+    event = script_at(&config, 50 * MS);
+    event->set.vm = "vm0";
+    event->set.group = SCENARIO_NO_GROUP;
+    run(SIM_OK);
+    assert_null(partition_of(0)->sched.group);
+    assert_int_equal(cpu_group_find(host.machine->hv, 1)->cap,
+                     SCENARIO_FRACTION_ONE / 8);
+}
+
+static void
+a_vm_is_off_until_it_is_started_and_after_it_is_stopped(void **state)
+{
+    (void)state;
+    make(1, 1);
+    script_at(&config, 20 * MS)->start = "vm0";
+    script_at(&config, 40 * MS)->stop = "vm0";
+    run(SIM_OK);
+    assert_true(run_share("vm0:Hv VP 0") > 10);
+    assert_int_equal(vmms_state(host.machine->vmms, 0), VM_OFF);
+    /* There is nothing left to run for. */
+    assert_true(machine_now_ns(host.machine) < 45 * MS);
+}
+
+static void a_run_waits_for_a_start_that_is_to_come(void **state)
+{
+    (void)state;
+    make(1, 1);
+    script_at(&config, 20 * MS)->stop = "vm0";
+    script_at(&config, 50 * MS)->start = "vm0";
+    run(SIM_OK);
+    assert_int_equal(vmms_state(host.machine->vmms, 0), VM_RUNNING);
+    assert_int_equal(machine_now_ns(host.machine), 60 * MS);
+}
+
+static void a_vm_is_started_as_soon_as_it_is_off(void **state)
+{
+    (void)state;
+    make(1, 1);
+    script_at(&config, 20 * MS)->stop = "vm0";
+    script_at(&config, 20 * MS + 1000)->start = "vm0";
+    run(SIM_OK);
+    assert_int_equal(vmms_state(host.machine->vmms, 0), VM_RUNNING);
+}
+
+static void what_is_set_of_a_vm_that_is_off_holds_at_its_start(void **state)
+{
+    (void)state;
+    make(1, 1);
+    config.at_count = 0;
+    script_at(&config, 10 * MS)->set.vm = "vm0";
+    config.at[0].set.limit = SCENARIO_FRACTION_ONE / 2;
+    script_at(&config, 20 * MS)->start = "vm0";
+    run(SIM_OK);
+    assert_int_equal(partition_of(0)->sched.cap, SCENARIO_FRACTION_ONE / 2);
+    assert_true(run_share("vm0:Hv VP 0") < 36);
+}
+
+/* The reader refuses it; so does the hypervisor, should it get that far. */
+static void what_is_refused_fails_the_run_with_its_place(void **state)
+{
+    (void)state;
+    make(1, 1);
+    script_at(&config, 10 * MS)->set.vm = "vm0";
+    config.at[0].set.reserve = 100;
+    run(SIM_RUN_FAILED);
+    assert_string_equal(host.error.message,
+                        "VM \"vm0\": script.yaml:1:1: at[0]: cannot set its "
+                        "reserve: HV_STATUS_OPERATION_DENIED");
+    assert_int_equal(vmms_state(host.machine->vmms, 0), VM_RUNNING);
+}
+
+static void a_group_left_without_an_lp_fails_the_run(void **state)
+{
+    (void)state;
+    make(1, 1);
+    config.group_count = 1;
+    config.groups[0] =
+        (struct scenario_group){.name = "gold", .cap = SCENARIO_FRACTION_ONE};
+    config.vms[0].group = "gold";
+    config.vms[0].affinity = lps(0x2);
+    script_at(&config, 10 * MS)->set.group = "gold";
+    config.at[0].set.lps = lps(0x4);
+    run(SIM_RUN_FAILED);
+    assert_string_equal(host.error.message,
+                        "script.yaml:1:1: at[0]: cannot set the LPs of CPU "
+                        "group 1: HV_STATUS_INVALID_PARAMETER");
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, destroy)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_vm_stays_on_the_lps_of_its_affinity),
+        TEST(a_vm_is_in_its_group_from_its_start_on),
+        TEST(a_limit_holds_from_its_time_on),
+        TEST(reserve_and_limit_are_raised_and_lowered_together),
+        TEST(a_vm_moves_to_a_group_of_other_lps_in_one_step),
+        TEST(a_groups_cap_and_lps_change_while_its_vms_run),
+        TEST(a_vm_is_off_until_it_is_started_and_after_it_is_stopped),
+        TEST(a_run_waits_for_a_start_that_is_to_come),
+        TEST(a_vm_is_started_as_soon_as_it_is_off),
+        TEST(what_is_set_of_a_vm_that_is_off_holds_at_its_start),
+        TEST(what_is_refused_fails_the_run_with_its_place),
+        TEST(a_group_left_without_an_lp_fails_the_run),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
