@@ -244,8 +244,7 @@ bool law_limits(const struct story *story, char *text)
     return holds;
 }
 
-/* VPs of a group that run side by side share what is left, and do not hear of
- * each other before their slices end. */
+/* Each LP may leave late. */
 static struct quota group_cap_of(const struct story *story,
                                  const struct story_controls *all, uint64_t of)
 {
@@ -253,9 +252,8 @@ static struct quota group_cap_of(const struct story *story,
         const struct story_control *control = &all->of[vm];
 
         if (control->group == of && control->group_cap < CPU_GROUP_CAP_MAX)
-            return (struct quota){
-                control->group_cap, story->lp_count,
-                story->lp_count * (LAW_INTERCEPT_MOST + story->params.slice.v)};
+            return (struct quota){control->group_cap, control->group_lps,
+                                  story->lp_count * LAW_INTERCEPT_MOST};
     }
     return (struct quota){0};
 }

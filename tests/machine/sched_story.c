@@ -103,6 +103,7 @@ static struct story_control control_of(const struct hypervisor *hv,
         .cap = sched->cap,
         .group = group ? group->id : 0,
         .group_cap = group ? group->cap : CPU_GROUP_CAP_MAX,
+        .group_lps = group ? lp_set_count(&group->lps) : 0,
         .affinity =
             group ? lp_set_and(&sched->affinity, &group->lps) : sched->affinity,
         .is_root = partition == hv->root,

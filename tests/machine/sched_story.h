@@ -40,7 +40,8 @@ struct story_control {
     uint64_t weight;        /* 1..10000 */
     uint64_t reserve, cap;  /* of each VP, in 1/65536 of an LP */
     uint64_t group;         /* 0: none */
-    uint64_t group_cap;     /* in 1/65536 of the host */
+    uint64_t group_cap;     /* in 1/65536 of the group's LPs */
+    uint32_t group_lps;     /* how many those are */
     struct lp_set affinity; /* with the group's LPs */
     bool is_root;           /* whose VP n is on LP n alone */
 };

@@ -219,11 +219,11 @@ static void more_than_a_groups_cap_is_seen(void **state)
     for (uint32_t vm = 1; vm < 3; vm++) {
         tale.controls[0].of[vm].group = 1;
         tale.controls[0].of[vm].group_cap = CPU_GROUP_CAP_MAX / 4; /* an LP */
+        tale.controls[0].of[vm].group_lps = 4;
     }
     runs(&tale, 0, 1, 0, 5 * MS);
     runs(&tale, 1, 2, 0, 5 * MS);
     expect_kept(&tale, law_group_caps);
-    tale.story.params.slice = cycles(100000);
     runs(&tale, 1, 2, 6 * MS, 7 * MS);
     expect_broken(&tale, law_group_caps, "group 1 has run for 11000000");
 }
