@@ -247,10 +247,12 @@ void fair_share_add(struct fair_share *share, struct fair_entity *entity,
     list(local_list(share, entity, owed), &entity->local, entity,
          owed ? UINT64_MAX - wait->owed.v : wait->key);
     share->owed_count += owed;
-    if (wait->claims && !seat->claimant)
+    if (wait->claims) {
+        CHECK(!seat->claimant);
         seat->claimant = entity;
-    else
+    } else {
         publish(share, entity, wait->patient_until);
+    }
 }
 
 void fair_share_remove(struct fair_share *share, struct fair_entity *entity)
@@ -273,11 +275,8 @@ void fair_share_take(struct fair_share *share, struct fair_entity *entity,
     bool owed = fair_share_is_owed(share, entity);
 
     fair_share_remove(share, entity);
+    CHECK(!seat->claimant);
     entity->seat = at;
-    if (seat->claimant) {
-        publish(share, seat->claimant, cycles(0));
-        seat->claimant = NULL;
-    }
     if (seat->virtual_time > entity->virtual_time + share->lag)
         entity->virtual_time = seat->virtual_time - share->lag;
     if (!owed && entity->virtual_time > seat->virtual_time)
@@ -383,9 +382,9 @@ static struct fair_entity *best_fair(const struct fair_share *share,
 struct fair_entity *fair_share_best(const struct fair_share *share,
                                     uint32_t seat)
 {
-    struct fair_entity *best = NULL;
+    struct fair_entity *best = share->seats[seat].claimant;
 
-    if (share->owed_count > 0)
+    if (!best && share->owed_count > 0)
         best = best_owed(share, seat);
     return best ? best : best_fair(share, seat);
 }

@@ -22,6 +22,10 @@
  * comes to a seat is behind that, and who has one is behind those who wait for
  * it, by `lag` at most, beside what a slice makes of the other's weight.
  *
+ * Who claims an idle seat gets it: it is on no list but that seat's. Were it
+ * taken by another seat, its own could find only those who may not have it,
+ * whose seats had come before: and both would idle.
+ *
  * Who is owed a part of its reserve goes before all who are not; of several,
  * who is owed most. With one period for all that is the order that lets each
  * have it, if it can be had at all.
@@ -57,9 +61,8 @@ struct fair_entity {
 
 struct fair_seat {
     struct run_list fair, owed;
-    /* Listed here alone: an idle seat has been called for it. */
-    struct fair_entity *claimant;
-    uint64_t virtual_time; /* of who was last taken by it; never falls */
+    struct fair_entity *claimant; /* for whom it was called, being idle */
+    uint64_t virtual_time;        /* of who was last taken by it; never falls */
     uint32_t node;
 };
 

@@ -118,15 +118,34 @@ static void classic_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
     vp->sched.policy = NULL;
 }
 
-/* Where a VP goes that has found no idle LP. */
-static struct hv_lp *home_of(const struct hv_vp *vp)
+/* True if the VP first waits for an LP of its own node. */
+static bool is_patient(const struct hv_sched *sched, const struct hv_vp *vp)
 {
-    struct hypervisor *hv = vp->hv;
+    const struct hypervisor *hv = sched->hv;
+
+    return hv->node_count > 1 && sched->params.node_patience.v > 0 &&
+           lp_set_first_in_both(&hv->node_lps[vp->node], &vp->sched.allowed) >=
+               0;
+}
+
+/* True if it may wait at the LP of that number. */
+static bool suits(const struct hv_sched *sched, const struct hv_vp *vp,
+                  uint32_t lp)
+{
+    return lp_set_has(&vp->sched.allowed, lp) &&
+           (sched->hv->lps[lp].node == vp->node || !is_patient(sched, vp));
+}
+
+/* Where a VP waits that has found no idle LP. */
+static struct hv_lp *home_of(const struct hv_sched *sched,
+                             const struct hv_vp *vp)
+{
+    struct hypervisor *hv = sched->hv;
     int lp;
 
-    if (vp->sched.lp && sched_allows(vp, vp->sched.lp))
+    if (vp->sched.lp && suits(sched, vp, vp->sched.lp->id.v))
         return vp->sched.lp;
-    if (lp_set_has(&vp->sched.allowed, vp->sched.ideal_lp))
+    if (suits(sched, vp, vp->sched.ideal_lp))
         return &hv->lps[vp->sched.ideal_lp];
     lp = lp_set_first_in_both(&vp->sched.allowed, &hv->node_lps[vp->node]);
     if (lp < 0)
@@ -157,7 +176,7 @@ static uint64_t running_time(const struct hv_lp *lp)
 static void settle_time(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
     struct classic *classic = sched->policy;
-    const struct hv_lp *home = home_of(vp);
+    const struct hv_lp *home = home_of(sched, vp);
     struct fair_entity *entity = &of(vp)->entity;
     uint64_t least, boost = sched->params.wake_boost.v;
 
@@ -195,7 +214,7 @@ static struct hv_lp *owed_lp(struct hv_sched *sched, const struct hv_vp *vp)
 
     if (lp)
         return lp;
-    lp = home_of(vp);
+    lp = home_of(sched, vp);
     if (lp_set_has(&classic->lending, lp->id.v))
         return lp;
     other = lp_set_first_in_both(&classic->lending, &vp->sched.allowed);
@@ -208,8 +227,9 @@ static void enqueue_owed(struct hv_sched *sched, struct hv_vp *vp,
     struct classic *classic = sched->policy;
     struct hv_lp *lp = owed_lp(sched, vp);
     struct fair_wait wait = {
-        .seat = lp ? lp->id.v : home_of(vp)->id.v,
+        .seat = lp ? lp->id.v : home_of(sched, vp)->id.v,
         .owed = owed,
+        .claims = lp && lp_set_has(&sched->idle, lp->id.v),
     };
 
     fair_share_add(&classic->share, &of(vp)->entity, &wait);
@@ -223,29 +243,19 @@ static void enqueue_owed(struct hv_sched *sched, struct hv_vp *vp,
 
 /* Fair shares. */
 
-/* True if the VP would rather wait for an LP of its own node for a while. */
-static bool is_patient(const struct hv_sched *sched, const struct hv_vp *vp)
-{
-    const struct hypervisor *hv = sched->hv;
-
-    return hv->node_count > 1 && sched->params.node_patience.v > 0 &&
-           lp_set_first_in_both(&hv->node_lps[vp->node], &vp->sched.allowed) >=
-               0;
-}
-
 /* The idle LP that the VP takes at once. */
 static struct hv_lp *idle_lp(const struct hv_sched *sched,
                              const struct hv_vp *vp)
 {
     struct hv_lp *lp = sched_idle_lp(sched, vp);
-    struct lp_set own;
-    int other;
+    struct lp_set idle;
+    int own;
 
     if (!lp || lp->node == vp->node || !is_patient(sched, vp))
         return lp;
-    own = lp_set_and(&sched->idle, &vp->sched.allowed);
-    other = lp_set_first_in_both(&own, &sched->hv->node_lps[vp->node]);
-    return other < 0 ? NULL : &sched->hv->lps[other];
+    idle = lp_set_and(&sched->idle, &vp->sched.allowed);
+    own = lp_set_first_in_both(&idle, &sched->hv->node_lps[vp->node]);
+    return own < 0 ? NULL : &sched->hv->lps[own];
 }
 
 /* True if what runs on `lp` could go on at once elsewhere. */
@@ -287,38 +297,40 @@ static void tell_wait(struct hv_sched *sched, struct hv_vp *vp, bool patient,
     sched_wait(vp, rule, NULL, now);
 }
 
-/* Until when the VP takes LPs of its own node only; 0: it takes any. */
-static cycles_t patient_until(const struct hv_sched *sched,
-                              const struct hv_vp *vp, cycles_t now)
+/* The VP takes an idle LP. */
+static void claim(struct hv_sched *sched, struct hv_vp *vp, struct hv_lp *lp,
+                  cycles_t now)
 {
-    return is_patient(sched, vp) ? cycles_add(now, sched->params.node_patience)
-                                 : cycles(0);
+    struct classic *classic = sched->policy;
+    struct fair_entity *entity = &of(vp)->entity;
+    struct fair_wait wait = {
+        .seat = lp->id.v, .key = entity->virtual_time, .claims = true};
+
+    fair_share_add(&classic->share, entity, &wait);
+    sched_poke(sched, lp, now);
 }
 
 static void enqueue_fair(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
     struct classic *classic = sched->policy;
+    struct hv_lp *home = home_of(sched, vp);
     struct fair_entity *entity = &of(vp)->entity;
-    struct hv_lp *idle = idle_lp(sched, vp);
-    struct hv_lp *home = idle ? idle : home_of(vp);
-    struct fair_wait wait = {.seat = home->id.v, .claims = idle != NULL};
+    struct fair_wait wait = {
+        .seat = home->id.v,
+        .key = entity->virtual_time,
+    };
 
-    wait.key = entity->virtual_time;
     if (vp->sched.yields) {
         uint64_t behind = fair_share_behind(&classic->share, wait.seat);
 
         wait.key = behind > wait.key ? behind : wait.key;
     }
-    if (!idle)
-        wait.patient_until = patient_until(sched, vp, now);
-    fair_share_add(&classic->share, entity, &wait);
-    if (idle) {
-        sched_poke(sched, idle, now);
-        return;
-    }
-    tell_wait(sched, vp, wait.patient_until.v > 0, now);
-    if (wait.patient_until.v > 0)
+    if (is_patient(sched, vp)) {
+        wait.patient_until = cycles_add(now, sched->params.node_patience);
         sched_expire_at(sched, wait.patient_until);
+    }
+    fair_share_add(&classic->share, entity, &wait);
+    tell_wait(sched, vp, is_patient(sched, vp), now);
     preempt(sched, home, vp, now);
 }
 
@@ -328,6 +340,7 @@ static void classic_enqueue(struct hv_sched *sched, struct hv_vp *vp,
     struct classic *classic = sched->policy;
     cycles_t owed = sched_period_reserve_left(sched, vp, now);
     struct fair_entity *entity = &of(vp)->entity;
+    struct hv_lp *lp = idle_lp(sched, vp);
 
     entity->weight = vp->partition->sched.weight;
     fair_share_set_seats(&classic->share, entity, &vp->sched.allowed, vp->node);
@@ -336,6 +349,8 @@ static void classic_enqueue(struct hv_sched *sched, struct hv_vp *vp,
     settle_time(sched, vp, now);
     if (owed.v > 0 && !vp->sched.yields)
         enqueue_owed(sched, vp, owed, now);
+    else if (lp)
+        claim(sched, vp, lp, now);
     else
         enqueue_fair(sched, vp, now);
 }
@@ -365,6 +380,8 @@ static cycles_t fair_slice(const struct hv_sched *sched,
 
     if (!next)
         return slice;
+    if (fair_share_is_owed(&classic->share, next))
+        return cycles(0);
     if (next->weight > entity->weight)
         slice =
             cycles_max(cycles(slice.v * entity->weight / next->weight), least);
@@ -495,10 +512,13 @@ static void end_patience(struct hv_sched *sched, cycles_t now)
         struct hv_vp *vp = entity->owner;
         struct hv_lp *lp = sched_idle_lp(sched, vp);
 
-        if (vp->sched.wait.rule == SCHED_RULE_NUMA)
+        if (lp) {
+            fair_share_remove(&classic->share, entity);
+            sched_wait(vp, SCHED_RULE_WAKE, NULL, now);
+            claim(sched, vp, lp, now);
+        } else if (vp->sched.wait.rule == SCHED_RULE_NUMA) {
             sched_wait(vp, SCHED_RULE_SLICE, NULL, now);
-        if (lp)
-            sched_poke(sched, lp, now);
+        }
     }
 }
 
