@@ -32,31 +32,6 @@ static uint32_t bit(uint32_t level)
     return UINT32_C(1) << level;
 }
 
-/* Those that may not run on each LP of the host. */
-
-static void list_restricted(struct lp_queues *queues, struct hv_vp *vp)
-{
-    struct lp_queues_place *place = place_of(vp);
-
-    place->previous = NULL;
-    place->next = queues->restricted;
-    if (place->next)
-        place_of(place->next)->previous = vp;
-    queues->restricted = vp;
-}
-
-static void unlist_restricted(struct lp_queues *queues, struct hv_vp *vp)
-{
-    struct lp_queues_place *place = place_of(vp);
-
-    if (place->previous)
-        place_of(place->previous)->next = place->next;
-    else
-        queues->restricted = place->next;
-    if (place->next)
-        place_of(place->next)->previous = place->previous;
-}
-
 /* What others may take. */
 
 static void count_movable(struct lp_queues *queues,
@@ -87,17 +62,13 @@ static void note_place(struct lp_queues *queues, struct hv_vp *vp, uint32_t lp,
                        uint32_t level)
 {
     struct lp_queues_place *place = place_of(vp);
-    uint32_t allowed = lp_set_count(&vp->sched.allowed);
 
     CHECK(level < LP_QUEUES_LEVELS_MAX && !vp->sched.queued);
     place->lp = lp;
     place->level = level;
-    place->movable = allowed > 1;
-    place->restricted = allowed < queues->sched->hv->lp_count;
+    place->movable = lp_set_count(&vp->sched.allowed) > 1;
     queues->of_lp[lp].levels |= bit(level);
     count_movable(queues, place);
-    if (place->restricted)
-        list_restricted(queues, vp);
     vp->sched.queued = true;
 }
 
@@ -163,8 +134,6 @@ void lp_queues_remove(struct lp_queues *queues, struct hv_vp *vp)
     if (queues->of_lp[place->lp].claim == vp)
         queues->of_lp[place->lp].claim = NULL;
     discount_movable(queues, place);
-    if (place->restricted)
-        unlist_restricted(queues, vp);
     vp->sched.queued = false;
 }
 
@@ -269,14 +238,6 @@ struct hv_lp *lp_queues_home(const struct lp_queues *queues,
     return &lps[next];
 }
 
-void lp_queues_wait(const struct lp_queues *queues, struct hv_vp *vp,
-                    cycles_t now)
-{
-    bool idle = !lp_set_is_empty(&queues->sched->idle);
-
-    sched_wait(vp, idle ? SCHED_RULE_AFFINITY : SCHED_RULE_SLICE, NULL, now);
-}
-
 void lp_queues_claim(struct lp_queues *queues, const struct hv_lp *lp,
                      struct hv_vp *vp)
 {
@@ -288,27 +249,11 @@ void lp_queues_claim(struct lp_queues *queues, const struct hv_lp *lp,
     place->movable = false;
 }
 
-/* An LP goes idle or the last one stops: those that might have used it had
- * they been allowed to learn it. */
-static void tell_restricted(struct lp_queues *queues, bool idle, cycles_t now)
-{
-    if (idle == queues->affinity_told)
-        return;
-    queues->affinity_told = idle;
-    for (struct hv_vp *vp = queues->restricted; vp; vp = place_of(vp)->next)
-        sched_wait(vp, idle ? SCHED_RULE_AFFINITY : SCHED_RULE_SLICE, NULL,
-                   now);
-}
-
-struct hv_vp *lp_queues_chose(struct lp_queues *queues, const struct hv_lp *lp,
-                              const struct hv_vp *vp, cycles_t now)
+struct hv_vp *lp_queues_chose(struct lp_queues *queues, const struct hv_lp *lp)
 {
     struct hv_vp *left = queues->of_lp[lp->id.v].claim;
-    struct lp_set idle = queues->sched->idle;
 
     if (left)
         lp_queues_remove(queues, left);
-    lp_set_remove(&idle, lp->id.v);
-    tell_restricted(queues, !vp || !lp_set_is_empty(&idle), now);
     return left;
 }

@@ -15,9 +15,6 @@
  * A VP for which an idle LP has been called is that LP's until it has chosen:
  * were it taken by another one, the LP could come to find only VPs that may not
  * run there, and idle, as could one that those had left alone for it.
- *
- * The lists also tell sched_wait() the truth: a VP that may not run everywhere
- * waits for its affinity while an LP idles, for others' slices otherwise.
  */
 
 #include "hypervisor/sched.h"
@@ -29,10 +26,7 @@
 struct lp_queues_place {
     uint32_t lp;
     uint32_t level;
-    bool movable;    /* other LPs may take it */
-    bool restricted; /* there are LPs where it may not run: it is on a list of
-                        those, */
-    struct hv_vp *next, *previous; /* linked so */
+    bool movable; /* other LPs may take it */
 };
 
 struct lp_queue {
@@ -47,8 +41,6 @@ struct lp_queues {
     struct lp_queue *of_lp;                      /* owns, one for each LP */
     struct lp_set movable[LP_QUEUES_LEVELS_MAX]; /* LPs that have such VPs */
     uint32_t movable_levels;                     /* bit n: one of them has */
-    struct hv_vp *restricted;
-    bool affinity_told; /* that is what they have been told they wait for */
 };
 
 /** False if out of memory. */
@@ -83,19 +75,14 @@ struct hv_vp *lp_queues_best(const struct lp_queues *queues,
 struct hv_lp *lp_queues_home(const struct lp_queues *queues,
                              const struct hv_vp *vp);
 
-/** `vp`, listed, waits: has sched_wait() know for what. */
-void lp_queues_wait(const struct lp_queues *queues, struct hv_vp *vp,
-                    cycles_t now);
-
 /** `lp`, idle, is about to be called for `vp`, which is on its list. */
 void lp_queues_claim(struct lp_queues *queues, const struct hv_lp *lp,
                      struct hv_vp *vp);
 
-/** `lp` has chosen: `vp`, which is off its list, or NULL to idle. Returns the
- *  VP that it was called for if that has been left behind, off its list now:
- *  other LPs may be idle. */
+/** `lp` has chosen, and what it has chosen is off its list. Returns the VP that
+ *  it was called for if that has been left behind, off its list now: another
+ *  LP may be idle. NULL: there is none. */
 MUST_USE struct hv_vp *lp_queues_chose(struct lp_queues *queues,
-                                       const struct hv_lp *lp,
-                                       const struct hv_vp *vp, cycles_t now);
+                                       const struct hv_lp *lp);
 
 #endif

@@ -248,7 +248,7 @@ static void queue_up(struct hv_sched *sched, struct hv_vp *vp, uint32_t level,
         sched_poke(sched, idle, now);
         return;
     }
-    lp_queues_wait(queues, vp, now);
+    sched_wait(vp, SCHED_RULE_SLICE, NULL, now);
     preempt(sched, lp, level, now);
 }
 
@@ -304,7 +304,7 @@ static struct sched_choice credit_pick(struct hv_sched *sched, struct hv_lp *lp,
 
     if (vp)
         lp_queues_remove(&credit->queues, vp);
-    left = lp_queues_chose(&credit->queues, lp, vp, now);
+    left = lp_queues_chose(&credit->queues, lp);
     if (left)
         queue_up(sched, left, credit_of(left)->place.level, now);
     end_idling(credit, lp, now);
