@@ -15,6 +15,7 @@ static const struct hv_sched_ops *const sched_policies[] = {
     &sched_round_robin,
     &sched_classic,
     &sched_credit,
+    &sched_edf,
 };
 
 #define POLICY_COUNT (sizeof(sched_policies) / sizeof(sched_policies[0]))
