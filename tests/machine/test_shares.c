@@ -77,8 +77,8 @@ static uint64_t slice_and_preempt_after(const struct script_config *config,
     return config->slice_ns + config->preempt_after_ns;
 }
 
-/* Who should have nearly a whole LP must not wait at all: lists of LPs that
- * change hands only when credits do cannot give that. */
+/* Who should have nearly a whole LP must hardly wait at all: who goes to an LP
+ * only when its turn there comes is further off then. */
 static const struct bound {
     const char *policy;
     uint64_t (*of)(const struct script_config *config, uint64_t weight);
@@ -88,7 +88,7 @@ static const struct bound {
     {"classic", by_virtual_time, 100},
     {"core", by_virtual_time, 100},
     {"credit", two_accounting_periods, 75},
-    {"edf", slice_and_preempt_after, 100},
+    {"edf", slice_and_preempt_after, 75},
     {NULL, two_slices, 100},
 };
 
