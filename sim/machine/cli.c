@@ -86,6 +86,15 @@ static const struct cli_option console_options[] = {
     END,
 };
 
+static const struct cli_option explain_options[] = {
+    {CLI_VM, "vm", "VM", "wait: of this VM; Root for the root's VPs"},
+    {CLI_VP, "vp", "VP", "wait: of this VP (web:0, \"Root VP 0\")"},
+    {CLI_FORMAT, "format", "FORMAT",
+     "wait: text, the default, or csv or json: the view wait"},
+    HELP,
+    END,
+};
+
 static const struct cli_option no_options[] = {
     HELP,
     END,
@@ -136,12 +145,18 @@ static const struct cli_command commands[] = {
      console_options, cli_console},
     {"schema", "", 0, 0, "print the JSON Schema of scenario files", NULL,
      no_options, cli_schema},
-    {"explain", "[WHAT]", 0, 1, "explain a name in scenarios or results",
+    {"explain", "[WHAT [OUT.db]]", 0, 2,
+     "explain a name in scenarios or results, or why VPs waited",
      "WHAT is a parameter (weight, vms[].weight), a performance counter\n"
      "(\"% Guest Run Time\"), a view of the results (perf), a kind of event\n"
-     "(dispatch), a kind of cost (VMEXIT) or a price profile\n"
-     "(reference-2020). Without it, every parameter is explained.",
-     no_options, cli_explain},
+     "(dispatch), what keeps a VP waiting (slice), a kind of cost (VMEXIT) or\n"
+     "a price profile (reference-2020). Without it, every parameter is\n"
+     "explained.\n\n"
+     "explain wait OUT.db says why the VPs of a run had to wait: which rule\n"
+     "kept them out, who had the LP meanwhile, how long waits were, the worst\n"
+     "of them, and which parameters bear on it. hvsim export has the figures:\n"
+     "the views wait, wait_holder, wait_histogram and wait_worst.",
+     explain_options, cli_explain},
     {"version", "", 0, 0, "print the versions of hvsim and its engine", NULL,
      no_options, cli_version},
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "hypervisor/sched.h"
 #include "perfcounters/pc_counters.h"
 #include "sim/machine/cli_private.h"
 #include "sim/machine/cost_model.h"
@@ -125,18 +126,60 @@ static void explain_profiles(struct search *search)
     }
 }
 
+static void explain_rules(struct search *search)
+{
+    for (unsigned i = 0; i < SCHED_RULE_COUNT; i++) {
+        enum sched_rule rule = (enum sched_rule)i;
+
+        if (!is_wanted(search, sched_rule_name(rule)))
+            continue;
+        printf("rule %s: what kept a VP that was ready from running\n",
+               sched_rule_name(rule));
+        print_help(sched_rule_help(rule));
+    }
+}
+
+/* A result file is for `wait` alone, and so are the options. */
+static enum sim_status check_wait(const struct cli_invocation *invocation,
+                                  bool *is_wait, struct sim_error *error)
+{
+    const char *name = invocation->operands[0];
+    bool wait = name && strcasecmp(name, "wait") == 0;
+    bool file = invocation->operand_count == 2;
+    char quoted[DOCUMENT_QUOTE_BYTES];
+
+    *is_wait = wait && file;
+    if (*is_wait)
+        return SIM_OK;
+    if (file)
+        return sim_fail(error, SIM_BAD_USAGE,
+                        "explain: a result file explains 'wait' alone, not %s",
+                        document_quote(name, quoted));
+    if (invocation->setting_count > 0)
+        return sim_fail(error, SIM_BAD_USAGE,
+                        "explain: --vm, --vp and --format are for "
+                        "'hvsim explain wait OUT.db'");
+    return SIM_OK;
+}
+
 enum sim_status cli_explain(const struct cli_invocation *invocation,
                             struct sim_error *error)
 {
     struct search search = {.name = invocation->operands[0]};
     char quoted[DOCUMENT_QUOTE_BYTES];
+    bool is_wait;
 
+    if (check_wait(invocation, &is_wait, error) != SIM_OK)
+        return error->status;
+    if (is_wait)
+        return cli_explain_wait(invocation, error);
     search.found = scenario_explain(search.name, &search.near, stdout);
     if (!search.name)
         return SIM_OK;
     explain_counters(&search);
     explain_views(&search);
     explain_events(&search);
+    explain_rules(&search);
     explain_costs(&search);
     explain_profiles(&search);
     if (search.found > 0)

@@ -36,6 +36,8 @@ enum cli_option_id {
     CLI_SET,
     CLI_VARY,
     CLI_VIEW,
+    CLI_VM,
+    CLI_VP,
 };
 
 struct cli_option {
@@ -128,5 +130,8 @@ cli_run_fn cli_summary;
 cli_run_fn cli_schema;
 cli_run_fn cli_explain;
 cli_run_fn cli_version;
+
+/** What cli_explain() does with a result file as its second operand. */
+cli_run_fn cli_explain_wait;
 
 #endif
