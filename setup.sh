@@ -11,7 +11,7 @@ readonly ROOT
 readonly UNICORN_LEAST=2.1.1
 readonly CAPSTONE_LEAST=5.0
 readonly PACKAGES=(
-    binutils cmake gcc libc6-dev ninja-build pkg-config python3
+    binutils cmake gcc gnuplot-nox libc6-dev ninja-build pkg-config python3
     libcapstone-dev libcmocka-dev librandom123-dev libsqlite3-dev
     libunicorn-dev libxxhash-dev libyaml-dev
 )

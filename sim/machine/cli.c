@@ -70,6 +70,16 @@ static const struct cli_option compare_options[] = {
     END,
 };
 
+static const struct cli_option plot_options[] = {
+    {CLI_OUTPUT, "output", "FILE",
+     "FILE.svg, FILE.png, or FILE.gp: the script"},
+    {CLI_FROM, "from", "TIME", "begin at this simulated time, such as 1.5ms"},
+    {CLI_TO, "to", "TIME", "end there; default: the whole run"},
+    {CLI_FORCE, "force", NULL, "replace the file if it exists"},
+    HELP,
+    END,
+};
+
 static const struct cli_option export_options[] = {
     {CLI_FORMAT, "format", "FORMAT", "csv (RFC 4180), the default, or json"},
     {CLI_VIEW, "view", "VIEW", "which view of the results; default: perf"},
@@ -131,6 +141,16 @@ static const struct cli_command commands[] = {
      "NAME and INSTANCE may have * in them. Without it: all results, and some\n"
      "counters. The manual page says more (\"COMPARING\").",
      compare_options, cli_compare},
+    {"plot", "OUT.db WHAT", 2, 2, "draw a run or a comparison",
+     "Of a run, WHAT is timeline, who ran on which LP (the run has to be\n"
+     "traced: --set counters.trace=true), or a counter over time, by its name\n"
+     "or as 'OBJECT(INSTANCE)\\COUNTER', where INSTANCE may have * in it. Of "
+     "a\n"
+     "comparison (hvsim compare -o), WHAT is a metric, such as elapsed or\n"
+     "result:web:elapsed: bars with their intervals. gnuplot draws; -o "
+     "FILE.gp\n"
+     "writes the script for it instead.",
+     plot_options, cli_plot},
     {"summary", "OUT.db", 1, 1, "print the summary of a run once more", NULL,
      no_options, cli_summary},
     {"export", "OUT.db", 1, 1, "write the counters of a run for other tools",

@@ -26,6 +26,7 @@ enum cli_option_id {
     CLI_BASELINE,
     CLI_CONSOLE,
     CLI_FORCE,
+    CLI_FROM,
     CLI_METRIC,
     CLI_ONLY,
     CLI_RESOLVED,
@@ -34,6 +35,7 @@ enum cli_option_id {
     CLI_SEED,
     CLI_SEEDS,
     CLI_SET,
+    CLI_TO,
     CLI_VARY,
     CLI_VIEW,
     CLI_VM,
@@ -126,6 +128,7 @@ cli_run_fn cli_check;
 cli_run_fn cli_compare;
 cli_run_fn cli_console;
 cli_run_fn cli_export;
+cli_run_fn cli_plot;
 cli_run_fn cli_summary;
 cli_run_fn cli_schema;
 cli_run_fn cli_explain;

@@ -148,4 +148,11 @@ MUST_USE enum sim_status compare_store(const struct comparison *comparison,
                                        const char *path, bool replace,
                                        struct sim_error *error);
 
+/** Opens such a file for reading; as results_open(). */
+MUST_USE enum sim_status compare_open(sqlite3 **out, const char *path,
+                                      struct sim_error *error);
+
+/** Whether the file at `path` is one; false too if it cannot be read. */
+bool compare_is_stored(const char *path);
+
 #endif

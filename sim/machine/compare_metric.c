@@ -122,14 +122,13 @@ static enum sim_status find_counter(struct compare_pattern *pattern,
     return SIM_BAD_USAGE;
 }
 
-static enum sim_status refuse(const char *text, const char *what,
-                              const char *name, const struct suggestion *near,
+static enum sim_status refuse(const char *what, const char *name,
+                              const struct suggestion *near,
                               struct sim_error *error)
 {
     char quoted[DOCUMENT_QUOTE_BYTES];
 
-    return sim_fail(error, SIM_BAD_USAGE,
-                    "--metric %s: there is no %s %s%s%s%s", text, what,
+    return sim_fail(error, SIM_BAD_USAGE, "there is no %s %s%s%s%s", what,
                     document_quote(name, quoted),
                     near->word ? "; did you mean '" : "",
                     near->word ? near->word : "", near->word ? "'?" : "");
@@ -149,7 +148,7 @@ static char *cut_instance(char *text)
 }
 
 /** `text`, which is cut up, is "Object(Instance)\Counter"; the instance may
- *  stand at the end instead, and is _Total if there is none. */
+ *  stand at the end instead, and is NULL if there is none. */
 static enum sim_status read_counter(struct compare_pattern *pattern, char *text,
                                     struct sim_error *error)
 {
@@ -165,12 +164,11 @@ static enum sim_status read_counter(struct compare_pattern *pattern, char *text,
     instance = cut_instance(object);
     if (instance == NULL)
         instance = cut_instance(counter);
-    pattern->instance =
-        instance ? copy_of(instance, strlen(instance)) : copy_of("_Total", 6);
+    pattern->instance = instance ? copy_of(instance, strlen(instance)) : NULL;
     if (find_object(object, &pattern->object, &near) != SIM_OK)
-        return refuse(pattern->written, "object", object, &near, error);
+        return refuse("object", object, &near, error);
     if (find_counter(pattern, counter, &near) != SIM_OK)
-        return refuse(pattern->written, "counter", counter, &near, error);
+        return refuse("counter", counter, &near, error);
     return SIM_OK;
 }
 
@@ -221,12 +219,48 @@ enum sim_status compare_metric_add(struct compare_selection *selection,
 
     pattern->written = text;
     pattern->better = cut_better(copy);
-    if (strchr(copy, '\\') != NULL)
-        status = read_counter(pattern, copy, error);
-    else
+    if (strchr(copy, '\\') == NULL)
         status = read_result(pattern, copy, error);
+    else if ((status = read_counter(pattern, copy, error)) != SIM_OK)
+        sim_prefix(error, "--metric %s", text);
+    else if (pattern->instance == NULL)
+        pattern->instance = copy_of("_Total", 6);
     free(copy);
     return status;
+}
+
+/** A counter's name alone means the first object that has it. */
+static enum sim_status find_anywhere(struct compare_pattern *pattern,
+                                     const char *name, struct sim_error *error)
+{
+    struct suggestion near = {0};
+
+    for (enum pc_object_id id = 0; id < PC_OBJECT_COUNT; id++) {
+        pattern->object = id;
+        if (find_counter(pattern, name, &near) == SIM_OK)
+            return SIM_OK;
+    }
+    return refuse("counter", name, &near, error);
+}
+
+enum sim_status compare_metric_counter(struct compare_counter *counter,
+                                       const char *text,
+                                       struct sim_error *error)
+{
+    struct compare_pattern pattern = {0};
+    char *copy = copy_of(text, strlen(text));
+    enum sim_status status = strchr(copy, '\\') != NULL
+                                 ? read_counter(&pattern, copy, error)
+                                 : find_anywhere(&pattern, copy, error);
+
+    free(copy);
+    *counter = (struct compare_counter){.instance = pattern.instance};
+    if (status != SIM_OK)
+        return status;
+    counter->object = pc_counters_object(pattern.object)->name;
+    counter->name = pattern.counter->name;
+    counter->unit = pattern.counter->unit;
+    return SIM_OK;
 }
 
 const char *compare_metric_unmet(const struct compare_selection *selection,

@@ -38,6 +38,21 @@ MUST_USE enum sim_status compare_read(struct comparison *comparison,
                                       sqlite3 *db, const char *path,
                                       struct sim_error *error);
 
+/** A counter that people name. */
+struct compare_counter {
+    const char *object; /* as the views have it */
+    const char *name;
+    const char *unit;
+    char *instance; /* a pattern, owned; NULL: none was said */
+};
+
+/** Reads "OBJECT(INSTANCE)\COUNTER", or COUNTER alone, of the first object that
+ *  has it. SIM_BAD_USAGE if there is none. The caller frees the instance, also
+ *  then. */
+MUST_USE enum sim_status compare_metric_counter(struct compare_counter *counter,
+                                                const char *text,
+                                                struct sim_error *error);
+
 /** The next text that asked for a metric that no run had, from `*at` (first 0)
  *  on; NULL if there is none. */
 const char *compare_metric_unmet(const struct compare_selection *selection,

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A comparison as an SQLite file. */
+#include <endian.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "sim/machine/compare.h"
+#include "sim/machine/results.h"
 #include "sim/machine/results_file.h"
 
 #define TEXT_OF(x) #x
@@ -330,4 +334,28 @@ enum sim_status compare_store(const struct comparison *comparison,
         return results_file_finish(&file, error);
     results_file_discard(&file);
     return error->status;
+}
+
+enum sim_status compare_open(sqlite3 **out, const char *path,
+                             struct sim_error *error)
+{
+    static const struct results_kind kind = {
+        "comparison", COMPARE_APPLICATION_ID, COMPARE_SCHEMA_VERSION};
+
+    return results_open_kind(out, path, &kind, error);
+}
+
+bool compare_is_stored(const char *path)
+{
+    /* SQLite's file format: the application id, big-endian. */
+    const off_t place = 68;
+    uint32_t id = 0;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t got;
+
+    if (fd < 0)
+        return false;
+    got = pread(fd, &id, sizeof(id), place);
+    close(fd);
+    return got == (ssize_t)sizeof(id) && be32toh(id) == COMPARE_APPLICATION_ID;
 }

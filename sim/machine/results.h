@@ -168,4 +168,16 @@ void results_abandon(struct results *results);
 MUST_USE enum sim_status results_open(sqlite3 **out, const char *path,
                                       struct sim_error *error);
 
+/** A kind of database, by what its header says. */
+struct results_kind {
+    const char *name; /* "result file" */
+    int application_id;
+    int schema_version;
+};
+
+/** The same for a database of another kind. */
+MUST_USE enum sim_status results_open_kind(sqlite3 **out, const char *path,
+                                           const struct results_kind *kind,
+                                           struct sim_error *error);
+
 #endif

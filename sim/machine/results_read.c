@@ -24,6 +24,7 @@ static bool read_pragma(sqlite3 *db, const char *sql, int *value)
 }
 
 static enum sim_status check_header(sqlite3 *db, const char *path,
+                                    const struct results_kind *kind,
                                     struct sim_error *error)
 {
     int application = 0;
@@ -34,13 +35,13 @@ static enum sim_status check_header(sqlite3 *db, const char *path,
         sqlite3_errcode(db) != SQLITE_NOTADB)
         return sim_fail(error, SIM_NO_INPUT, "%s: cannot be read: %s", path,
                         sqlite3_errmsg(db));
-    if (application != RESULTS_APPLICATION_ID)
-        return sim_fail(error, SIM_NO_INPUT,
-                        "%s: is not a result file of hvsim", path);
-    if (version != RESULTS_SCHEMA_VERSION)
+    if (application != kind->application_id)
+        return sim_fail(error, SIM_NO_INPUT, "%s: is not a %s of hvsim", path,
+                        kind->name);
+    if (version != kind->schema_version)
         return sim_fail(error, SIM_NO_INPUT,
                         "%s: has format %d, but this hvsim reads format %d",
-                        path, version, RESULTS_SCHEMA_VERSION);
+                        path, version, kind->schema_version);
     return SIM_OK;
 }
 
@@ -125,6 +126,16 @@ static int compare_by_number(void *unused, int a_bytes, const void *a_text,
 enum sim_status results_open(sqlite3 **out, const char *path,
                              struct sim_error *error)
 {
+    static const struct results_kind kind = {
+        "result file", RESULTS_APPLICATION_ID, RESULTS_SCHEMA_VERSION};
+
+    return results_open_kind(out, path, &kind, error);
+}
+
+enum sim_status results_open_kind(sqlite3 **out, const char *path,
+                                  const struct results_kind *kind,
+                                  struct sim_error *error)
+{
     char *anchored = NULL; /* names such as ":memory:" mean a file too */
     sqlite3 *db = NULL;
 
@@ -139,7 +150,7 @@ enum sim_status results_open(sqlite3 **out, const char *path,
         sqlite3_busy_timeout(db, RESULTS_BUSY_TIMEOUT_MS) != SQLITE_OK)
         sim_fail(error, SIM_NO_INPUT, "%s: cannot be read: %s", path,
                  sqlite3_errmsg(db));
-    else if (check_header(db, path, error) == SIM_OK) {
+    else if (check_header(db, path, kind, error) == SIM_OK) {
         sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL);
         sqlite3_create_collation(db, "by_number", SQLITE_UTF8, NULL,
                                  compare_by_number);
