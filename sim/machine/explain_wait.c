@@ -263,9 +263,9 @@ static void say_open(const struct sentence *s)
     if (summary_next_row(&s->report->summary, row)) {
         uint64_t ready = (uint64_t)sqlite3_column_int64(row, 0);
         uint64_t wait = (uint64_t)sqlite3_column_int64(row, 1);
-        char text[WAIT_DURATION_BYTES];
+        char text[SUMMARY_DURATION_BYTES];
 
-        explain_wait_duration(wait, text);
+        summary_duration(wait, text);
         if (ready + wait + 2 >= s->report->summary.sim_ns)
             fprintf(s->to, " When the run ends it has been waiting for %s.",
                     text);
@@ -278,11 +278,11 @@ static void write_sentence(struct sentence *s, sqlite3_stmt *vp)
     double run_ns = (double)s->report->summary.sim_ns;
     int64_t dispatches = sqlite3_column_int64(vp, 4);
     char name[WAIT_VP_BYTES];
-    char all[WAIT_DURATION_BYTES], each[WAIT_DURATION_BYTES];
+    char all[SUMMARY_DURATION_BYTES], each[SUMMARY_DURATION_BYTES];
 
     explain_wait_vp_name(s->vm, (uint32_t)s->vp, name);
-    explain_wait_duration((uint64_t)s->waited_ns, all);
-    explain_wait_duration(
+    summary_duration((uint64_t)s->waited_ns, all);
+    summary_duration(
         dispatches ? (uint64_t)(sqlite3_column_int64(vp, 3) / dispatches) : 0,
         each);
     fprintf(s->to, "%s ", name);

@@ -14,11 +14,7 @@ struct wait_report {
     uint64_t waited_ns; /* by all in the scope, dispatched in the end or not */
 };
 
-#define WAIT_DURATION_BYTES 24
 #define WAIT_VP_BYTES 300
-
-/** "1.33 ms": three digits of it. */
-void explain_wait_duration(uint64_t ns, char text[static WAIT_DURATION_BYTES]);
 
 /** "web:Hv VP 0", "Root VP 0"; "nobody" for a NULL `vm`. */
 void explain_wait_vp_name(const char *vm, uint32_t vp,

@@ -15,9 +15,9 @@
 
 static void add_duration(struct summary_table *table, int64_t ns)
 {
-    char text[WAIT_DURATION_BYTES];
+    char text[SUMMARY_DURATION_BYTES];
 
-    explain_wait_duration((uint64_t)ns, text);
+    summary_duration((uint64_t)ns, text);
     summary_table_add(table, "%s", text);
 }
 
@@ -166,12 +166,12 @@ static void print_bar(FILE *out, int64_t count, int64_t most)
 static void print_bucket(FILE *out, int64_t from, int64_t to, int64_t count,
                          int64_t most)
 {
-    char from_text[WAIT_DURATION_BYTES];
-    char to_text[WAIT_DURATION_BYTES] = "more";
+    char from_text[SUMMARY_DURATION_BYTES];
+    char to_text[SUMMARY_DURATION_BYTES] = "more";
 
-    explain_wait_duration((uint64_t)from, from_text);
+    summary_duration((uint64_t)from, from_text);
     if (to > 0)
-        explain_wait_duration((uint64_t)to, to_text);
+        summary_duration((uint64_t)to, to_text);
     fprintf(out, "  %8s to %-8s %9" PRId64, from_text, to_text, count);
     print_bar(out, count, most);
 }

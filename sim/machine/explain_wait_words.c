@@ -90,28 +90,6 @@ const char *explain_wait_advice(const char *rule)
     return at < 0 ? "" : words[at].advice;
 }
 
-void explain_wait_duration(uint64_t ns, char text[static WAIT_DURATION_BYTES])
-{
-    static const char *const units[] = {"ns", "us", "ms", "s"};
-    double value = (double)ns;
-    unsigned unit = 0;
-
-    if (ns < 1000) {
-        snprintf(text, WAIT_DURATION_BYTES, "%" PRIu64 " ns", ns);
-        return;
-    }
-    /* 999.5 and more would be shown as 1000. */
-    while (unit < 3 && value >= 999.5) {
-        value /= 1000;
-        unit++;
-    }
-    snprintf(text, WAIT_DURATION_BYTES, "%.*f %s",
-             value < 9.995   ? 2
-             : value < 99.95 ? 1
-                             : 0,
-             value, units[unit]);
-}
-
 void explain_wait_vp_name(const char *vm, uint32_t vp,
                           char text[static WAIT_VP_BYTES])
 {

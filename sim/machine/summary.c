@@ -385,6 +385,7 @@ enum sim_status summary_print(FILE *out, sqlite3 *db, unsigned width,
         print_lps(&summary);
         print_vps(&summary);
         print_vms(&summary);
+        summary_print_waits(&summary);
     }
     if (!summary.failed)
         summary_print_guests(&summary);

@@ -44,6 +44,14 @@ int summary_count(struct summary *summary, const char *sql);
 /** Prints the table and frees it. */
 void summary_print_table(struct summary *summary, struct summary_table *table);
 
+#define SUMMARY_DURATION_BYTES 24
+
+/** "1.33 ms": three digits of it. */
+void summary_duration(uint64_t ns, char text[static SUMMARY_DURATION_BYTES]);
+
+/** Why the VPs of each VM waited, and how long. */
+void summary_print_waits(struct summary *summary);
+
 /** What guests that report at intervals believed, and what the host saw. */
 void summary_print_guests(struct summary *summary);
 
