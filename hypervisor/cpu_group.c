@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "hypervisor/admission.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 
@@ -71,6 +72,19 @@ enum hv_status cpu_group_set_cap(struct hv_context *context,
     return HV_STATUS_SUCCESS;
 }
 
+/* True if what has been promised to members can be kept. */
+static bool members_fit(const struct cpu_group *group)
+{
+    for (const struct hv_partition *member = group->first; member;
+         member = member->sched.group_next) {
+        struct lp_set lps = admission_lps(member);
+
+        if (!admission_fits(member, &lps))
+            return false;
+    }
+    return true;
+}
+
 enum hv_status cpu_group_set_lps(struct hv_context *context,
                                  struct cpu_group *group,
                                  const struct lp_set *lps)
@@ -85,7 +99,14 @@ enum hv_status cpu_group_set_lps(struct hv_context *context,
         if (!partition_could_run(member, &member->sched.affinity, &present))
             return HV_STATUS_INVALID_PARAMETER;
     }
+
+    struct lp_set before = group->lps;
+
     group->lps = present;
+    if (!members_fit(group)) {
+        group->lps = before;
+        return HV_STATUS_OPERATION_DENIED;
+    }
     members_changed(context, group);
     return HV_STATUS_SUCCESS;
 }
@@ -154,6 +175,13 @@ enum hv_status cpu_group_join(struct hv_context *context,
     if (group && !partition_could_run(partition, &partition->sched.affinity,
                                       &group->lps))
         return HV_STATUS_INVALID_PARAMETER;
+
+    struct lp_set all = lp_set_first_of(context->hv->lp_count);
+    struct lp_set lps =
+        lp_set_and(&partition->sched.affinity, group ? &group->lps : &all);
+
+    if (!admission_fits(partition, &lps))
+        return HV_STATUS_OPERATION_DENIED;
     give_back(context, partition);
     cpu_group_leave(partition);
     if (group)

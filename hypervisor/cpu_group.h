@@ -37,14 +37,16 @@ enum hv_status cpu_group_delete(struct hypervisor *hv, uint64_t id);
 enum hv_status cpu_group_set_cap(struct hv_context *context,
                                  struct cpu_group *group, uint64_t cap);
 /** LPs that the host has not are left out. INVALID_PARAMETER if none is left,
- *  or a VP of a member could run nowhere then. */
+ *  or a VP of a member could run nowhere then; OPERATION_DENIED if a reserve
+ *  could not be kept. */
 enum hv_status cpu_group_set_lps(struct hv_context *context,
                                  struct cpu_group *group,
                                  const struct lp_set *lps);
 
 /** Puts `partition` into `group` (NULL: into none). INVALID_CPU_GROUP_STATE if
  *  it is in another one: it must leave that first. INVALID_PARAMETER if a VP of
- *  its could run nowhere then. */
+ *  its could run nowhere then; OPERATION_DENIED if its reserve could not be
+ *  kept. */
 enum hv_status cpu_group_join(struct hv_context *context,
                               struct hv_partition *partition,
                               struct cpu_group *group);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "hypervisor/admission.h"
 #include "hypervisor/cpu_group.h"
 #include "hypervisor/intercept.h"
 #include "hypervisor/lp.h"
@@ -289,6 +290,15 @@ enum hv_status partition_delete(struct hv_context *context,
     return HV_STATUS_SUCCESS;
 }
 
+/* True if its reserve can be promised to so many VPs. */
+static bool may_have_vps(const struct hv_partition *partition, uint32_t count)
+{
+    struct lp_set lps = admission_lps(partition);
+    uint64_t sum = admission_sum(partition, count, &lps);
+
+    return sum == 0 || sum <= admission_left(partition->hv, &lps, partition);
+}
+
 enum hv_status partition_add_vp(struct hv_context *context,
                                 struct hv_partition *partition,
                                 vp_index_t index, uint32_t node)
@@ -300,6 +310,8 @@ enum hv_status partition_add_vp(struct hv_context *context,
         return HV_STATUS_INVALID_PARTITION_STATE;
     if (index.v >= PARTITION_VP_COUNT_MAX || partition->vps[index.v])
         return HV_STATUS_INVALID_VP_INDEX;
+    if (!may_have_vps(partition, partition->vp_count + 1))
+        return HV_STATUS_OPERATION_DENIED;
     if (!memory_pool_take(context->hv, partition->pool, &page))
         return HV_STATUS_INSUFFICIENT_MEMORY;
 
@@ -325,6 +337,10 @@ enum hv_status partition_remove_vp(struct hv_context *context, struct hv_vp *vp)
         return HV_STATUS_OPERATION_DENIED;
     if (!stop_vp(context, vp))
         return HV_STATUS_INVALID_VP_STATE;
+    /* With fewer VPs a reserve may count that did not: TLFS lets it be reset.
+     */
+    if (!may_have_vps(partition, partition->vp_count - 1))
+        partition->sched.reserve = 0;
     memory_pool_give(partition->pool, partition->vp_pages[vp->index.v]);
     vp_free(context, vp);
     return HV_STATUS_SUCCESS;

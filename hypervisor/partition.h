@@ -195,7 +195,8 @@ void partition_charge(struct hv_partition *partition);
 
 /* partition_sched.c: the scheduling controls, as properties. They may change
  * while the VPs run. OPERATION_DENIED for one that the policy does not heed,
- * but not for its default. */
+ * but not for its default. PROPERTY_VALUE_OUT_OF_RANGE for a reserve above the
+ * cap, and one that cannot be promised (admission.h). */
 enum hv_status partition_set_reserve(struct hv_context *context,
                                      struct hv_partition *partition,
                                      uint64_t value);
@@ -208,7 +209,8 @@ enum hv_status partition_set_weight(struct hv_context *context,
 enum hv_status partition_set_group(struct hv_context *context,
                                    struct hv_partition *partition,
                                    uint64_t value);
-/** LPs that its VPs may run on. INVALID_PARAMETER if one could run nowhere. */
+/** LPs that its VPs may run on. INVALID_PARAMETER if one could run nowhere,
+ *  OPERATION_DENIED if its reserve could not be kept. */
 enum hv_status partition_set_affinity(struct hv_context *context,
                                       struct hv_partition *partition,
                                       const struct lp_set *lps);
@@ -217,7 +219,9 @@ bool partition_could_run(const struct hv_partition *partition,
                          const struct lp_set *affinity,
                          const struct lp_set *group_lps);
 
-/** Creates and deletes a VP, which takes a page of the pool. The state of the
+/** Creates and deletes a VP, which takes a page of the pool. OPERATION_DENIED
+ *  if the partition's reserve could not be promised to one more; if with one
+ *  fewer a reserve would count that did not, it is reset. The state of the
  *  VP to delete is INVALID_VP_STATE until it has left its LP; asking has told
  *  it to. */
 enum hv_status partition_add_vp(struct hv_context *context,

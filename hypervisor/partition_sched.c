@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The scheduling controls of a partition (TLFS 2.0a, chapter 18). */
+#include "hypervisor/admission.h"
 #include "hypervisor/cpu_group.h"
 #include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
@@ -29,8 +30,16 @@ enum hv_status partition_set_reserve(struct hv_context *context,
         return HV_STATUS_OPERATION_DENIED;
     if (value > partition->sched.cap)
         return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
-    partition_charge(partition);
+
+    uint64_t before = partition->sched.reserve;
+    struct lp_set lps = admission_lps(partition);
+
     partition->sched.reserve = value;
+    if (!admission_fits(partition, &lps)) {
+        partition->sched.reserve = before;
+        return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
+    }
+    partition_charge(partition);
     sched_controls_changed(partition, context->now);
     return HV_STATUS_SUCCESS;
 }
@@ -100,6 +109,11 @@ enum hv_status partition_set_affinity(struct hv_context *context,
 
     if (!partition_could_run(partition, lps, group ? &group->lps : &all))
         return HV_STATUS_INVALID_PARAMETER;
+
+    struct lp_set both = lp_set_and(lps, group ? &group->lps : &all);
+
+    if (!admission_fits(partition, &both))
+        return HV_STATUS_OPERATION_DENIED;
     partition->sched.affinity = lp_set_and(lps, &all);
     sched_controls_changed(partition, context->now);
     return HV_STATUS_SUCCESS;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "hypervisor/admission.h"
 #include "hypervisor/cpu_group.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
@@ -310,10 +311,9 @@ void sched_period_stop(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 cycles_t sched_period_reserve_left(struct hv_sched *sched, struct hv_vp *vp,
                                    cycles_t now)
 {
-    uint64_t reserve = vp->partition->sched.reserve;
+    uint64_t reserve = admission_reserve(vp->partition);
 
-    /* TLFS: with more VPs than LPs a reserve is not guaranteed. */
-    if (reserve == 0 || vp->partition->vp_count > sched->hv->lp_count)
+    if (reserve == 0)
         return cycles(0);
     turn_vp(sched, vp, now);
 

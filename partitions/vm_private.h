@@ -113,6 +113,12 @@ void vmms_free_groups(struct vmms *vmms);
 enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
                                const char *format, ...) PRINTF_LIKE(3, 4);
 
+/** The same, of a VM that has a partition: so much for each of its VPs is more
+ *  than can be promised. Says how much is left. */
+enum vm_phase_result vmms_refuse_reserve(struct vm *vm,
+                                         struct hv_context *context,
+                                         uint64_t reserve);
+
 /** Offers the devices of the VM's configuration on its bus. On failure what was
  *  offered is the bus's. */
 MUST_USE enum sim_status vmms_offer_devices(struct vm *vm,

@@ -117,6 +117,9 @@ static enum vm_phase_result set_controls(struct vm *vm,
         return PHASE_NEXT;
     }
     status = make_setting(vm, context, setting);
+    if (setting->property == PARTITION_PROPERTY_CPU_RESERVE &&
+        status == HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE)
+        return vmms_refuse_reserve(vm, context, setting->value);
     if (status != HV_STATUS_SUCCESS)
         return vmms_fail(vm, context, "cannot set its %s: %s", setting->what,
                          hv_status_name(status));

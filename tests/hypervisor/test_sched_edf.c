@@ -206,7 +206,8 @@ static void the_lightest_is_not_starved(void **state)
     sched_host_destroy(&host);
 }
 
-/* They cannot all be kept; nobody else pays for it. */
+/* Admission promises no such reserves. A policy that had them anyway could not
+ * keep them all; nobody else pays for it. */
 static void reserves_that_do_not_fit_an_affinity_harm_no_others(void **state)
 {
     struct sched_host host;
@@ -223,7 +224,7 @@ static void reserves_that_do_not_fit_an_affinity_harm_no_others(void **state)
         assert_int_equal(
             partition_set_affinity(&context, pinned[i]->vp->partition, &first),
             HV_STATUS_SUCCESS);
-        reserve(&host, pinned[i], 0xc000);
+        pinned[i]->vp->partition->sched.reserve = 0xc000;
     }
     free_one = sched_host_vm(&host, 100, always_busy);
     reserve(&host, free_one, 0x8000);

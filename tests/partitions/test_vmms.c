@@ -65,6 +65,17 @@ static void add_chatter(uint32_t number, uint32_t vps)
     vm_host_add(&host, vps, 4 * MIB);
 }
 
+/* A VM of two VPs that are promised so much each, and do nothing. */
+static void add_sleeper(uint32_t number, uint32_t reserve)
+{
+    for (uint32_t vp = 0; vp < 2; vp++) {
+        script_begin(&host.scripts[number].script[vp], vp, 2);
+        script_sleep(&host.scripts[number].script[vp]);
+    }
+    host.scripts[number].reserve = reserve;
+    vm_host_add(&host, 2, 4 * MIB);
+}
+
 static void nothing_is_left(void)
 {
     assert_int_equal(host.root.machine->hv->partition_count, 1);
@@ -101,6 +112,61 @@ static void a_vm_can_be_started_again(void **state)
     /* No id is used twice. */
     assert_int_equal(vmms_partition(host.vmms, 0).v,
                      host.root.machine->hv->root->id.v + 2);
+}
+
+/* Two LPs: 1.5 are promised, then 0.5 more. */
+static void a_vm_whose_reserve_cannot_be_promised_does_not_start(void **state)
+{
+    (void)state;
+    script_config_init(&config);
+    config.lps = 2;
+    config.root_vps = 1;
+    config.duration_ns = 60 * MS;
+    config.scheduler = "classic";
+    vm_host_create(&host, &config);
+    add_sleeper(0, 0xc000);
+    host.scripts[1].reserve = 0x8001;
+    add_printer(1, "no");
+    host.scripts[2].reserve = 0x8000;
+    add_printer(2, "yes");
+    vm_host_order(&host, 1, 0, true);
+    vm_host_order(&host, 20 * MS, 1, true);
+    vm_host_order(&host, 30 * MS, 2, true);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting running ");
+    assert_string_equal(host.failure[1],
+                        "its reserve cannot be promised: 1 x 50.00 % ask for "
+                        "0.501 LPs, and 0.500 of 2 are left");
+    assert_string_equal(host.states[1], "starting stopping failed ");
+    assert_string_equal(host.states[2], "starting running ");
+    assert_string_equal(host.console[2], "yes");
+}
+
+static void of_two_vms_that_start_at_once_one_gets_its_reserve(void **state)
+{
+    (void)state;
+    script_config_init(&config);
+    config.lps = 2;
+    config.root_vps = 2;
+    config.duration_ns = 60 * MS;
+    config.scheduler = "classic";
+    vm_host_create(&host, &config);
+    for (uint32_t i = 0; i < 2; i++) {
+        add_sleeper(i, 0xc000);
+        vm_host_order(&host, 1, i, true);
+    }
+    vm_host_run(&host);
+    assert_int_equal(host.failures, 1);
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!host.failure[i][0]) {
+            assert_string_equal(host.states[i], "starting running ");
+            continue;
+        }
+        assert_string_equal(host.states[i], "starting stopping failed ");
+        assert_string_equal(host.failure[i],
+                            "its reserve cannot be promised: 2 x 75.00 % ask "
+                            "for 1.500 LPs, and 0.500 of 2 are left");
+    }
 }
 
 static void a_vm_that_powers_off_is_off(void **state)
@@ -499,6 +565,10 @@ int main(void)
         cmocka_unit_test_teardown(a_vm_that_is_turned_off_leaves_nothing,
                                   destroy),
         cmocka_unit_test_teardown(a_vm_can_be_started_again, destroy),
+        cmocka_unit_test_teardown(
+            a_vm_whose_reserve_cannot_be_promised_does_not_start, destroy),
+        cmocka_unit_test_teardown(
+            of_two_vms_that_start_at_once_one_gets_its_reserve, destroy),
         cmocka_unit_test_teardown(a_vm_that_powers_off_is_off, destroy),
         cmocka_unit_test_teardown(a_vm_that_resets_starts_again, destroy),
         cmocka_unit_test_teardown(who_hears_of_a_state_may_ask_for_the_next_one,

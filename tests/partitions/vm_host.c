@@ -117,6 +117,7 @@ void vm_host_add(struct vm_host *host, uint32_t vp_count, uint64_t memory_bytes)
         .memory_bytes = memory_bytes,
         .weight = 100,
         .cap = PARTITION_CPU_SHARE_MAX,
+        .reserve = script->reserve,
         .privileges = PRIVILEGES_DEFAULT,
         .features = FEATURES_KNOWN,
         .vmbus = host->vmbus,
