@@ -29,8 +29,6 @@ bool lp_dispatch(struct hv_context *context)
     }
     if (cycles_before(lp->free_since, lp->now))
         cost_note(context->bill, COST_LP_WAKE, 1);
-    if (lp->vp->sched.lp && lp->vp->sched.lp != lp)
-        cost_note(context->bill, COST_LP_MIGRATION, 1);
     sched_price_dispatch(&hv->sched, lp, lp->vp, context->bill);
     context->vp = lp->vp;
     return true;
@@ -82,8 +80,10 @@ void lp_start(struct hv_context *context)
     if (hv->host.vp_waited)
         hv->host.vp_waited(hv->host.context, &waited);
     pc_vp_add(&vp->counters, PC_VP_DISPATCHES, 1);
-    if (vp->sched.lp && vp->sched.lp != lp)
+    if (vp->sched.lp && vp->sched.lp != lp) {
         pc_vp_add(&vp->counters, PC_VP_MIGRATIONS, 1);
+        cost_note(context->bill, COST_LP_MIGRATION, 1);
+    }
 
     context->vp = vp;
     context->now = lp->now;

@@ -325,6 +325,9 @@ static bool step_dispatch(struct machine *m, struct hv_context *context)
     wake_lp(m, lp, lp_starts_at(lp));
     settle_switch(m, lp);
     lp_start(context);
+    /* Cold caches are the VP's own: it runs, slowly. */
+    settle(m, lp, lp->vp);
+    context->now = lp->now;
     return true;
 }
 

@@ -18,9 +18,10 @@ struct sched_law {
 };
 
 /** The most that switching to a VP takes, an idle LP's waking included; and
- *  what one intercept takes, by which a VP leaves late. */
+ *  what one intercept takes, or the cold caches of another LP, by which a VP
+ *  leaves late. */
 #define LAW_SWITCH_MOST 32000
-#define LAW_INTERCEPT_MOST 20000
+#define LAW_INTERCEPT_MOST 40000
 /** The most that one step of the root's work takes. */
 #define LAW_ROOT_STEP_MOST 2000000
 
