@@ -105,6 +105,18 @@ static const struct cli_option explain_options[] = {
     END,
 };
 
+static const struct cli_option validate_options[] = {
+    {CLI_LIST, "list", NULL, "print which rows there are, and run nothing"},
+    {CLI_JOBS, "jobs", "N", "runs at once; default: one for each processor"},
+    {CLI_FORMAT, "format", "FORMAT", "text, the default, csv or json"},
+    {CLI_STRICT, "strict", NULL, "fail for calibrations that differ, too"},
+    {CLI_SCENARIOS, "scenarios", "DIR", "where the rows' scenarios are"},
+    {CLI_RUNS, "runs", "DIR", "keep the runs' results in DIR"},
+    {CLI_QUIET, "quiet", NULL, "no progress"},
+    HELP,
+    END,
+};
+
 static const struct cli_option no_options[] = {
     HELP,
     END,
@@ -163,6 +175,19 @@ static const struct cli_command commands[] = {
      "what was typed at the console of VM, or of all, with its simulated\n"
      "times: with that in the scenario, the same is typed again.",
      console_options, cli_console},
+    {"validate", "[ROW|FILE]...", 0, SIZE_MAX,
+     "hold runs against what is published of Hyper-V",
+     "ROW is the number of a published statement, each of which is a scenario\n"
+     "in the folder validation of the scenarios; FILE is a scenario of your\n"
+     "own with a key validation. Without either, all rows. Each is run, and\n"
+     "what is measured is printed beside what is published.\n\n"
+     "A definitional row follows from what Hyper-V is defined to do: missing\n"
+     "it fails. A calibration depends on hardware, workloads or constants "
+     "that\n"
+     "are not published: that it differs is said, with what was fitted to it,\n"
+     "and fails with --strict. All rows have the same prices and the same\n"
+     "constants of the scheduler.",
+     validate_options, cli_validate},
     {"schema", "", 0, 0, "print the JSON Schema of scenario files", NULL,
      no_options, cli_schema},
     {"explain", "[WHAT [OUT.db]]", 0, 2,

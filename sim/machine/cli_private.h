@@ -20,6 +20,7 @@ enum cli_option_id {
     CLI_FORMAT = 'f',
     CLI_HELP = 'h',
     CLI_JOBS = 'j',
+    CLI_LIST = 'l',
     CLI_OUTPUT = 'o',
     CLI_QUIET = 'q',
     CLI_AGAIN = 256,
@@ -31,10 +32,12 @@ enum cli_option_id {
     CLI_ONLY,
     CLI_RESOLVED,
     CLI_RUNS,
+    CLI_SCENARIOS,
     CLI_SCRIPT,
     CLI_SEED,
     CLI_SEEDS,
     CLI_SET,
+    CLI_STRICT,
     CLI_TO,
     CLI_VARY,
     CLI_VIEW,
@@ -132,6 +135,7 @@ cli_run_fn cli_plot;
 cli_run_fn cli_summary;
 cli_run_fn cli_schema;
 cli_run_fn cli_explain;
+cli_run_fn cli_validate;
 cli_run_fn cli_version;
 
 /** What cli_explain() does with a result file as its second operand. */

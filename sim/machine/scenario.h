@@ -221,12 +221,13 @@ struct scenario_counters {
 
 /* What hvsim validate holds runs against. */
 #define SCENARIO_ROWS_MAX 16
-#define SCENARIO_RUNS_MAX 16   /* of a row */
+#define SCENARIO_RUNS_MAX 8    /* of a row */
 #define SCENARIO_CHECKS_MAX 16 /* of a row */
 
 /** A run that a row needs: the scenario, with parameters changed. */
 struct scenario_validation_run {
     const char *name; /* not "main" or "temp" */
+    bool may_fail;
     struct scenario_argument *set;
     size_t set_count;
 };
