@@ -293,10 +293,11 @@ static enum sim_status put_out(const struct cli_invocation *invocation,
     if (status != SIM_OK)
         return status;
     compare_summarise(comparison);
-    print(comparison, format);
+    /* First: whoever reads the table from a pipe may stop reading. */
     if (cli_given(invocation, CLI_OUTPUT, &output))
         status = compare_store(comparison, output,
                                cli_given(invocation, CLI_FORCE, NULL), error);
+    print(comparison, format);
     if (status == SIM_OK)
         status = count_failures(comparison, error);
     return status;

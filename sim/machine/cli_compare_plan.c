@@ -79,8 +79,6 @@ static enum sim_status read_scenario(const struct cli_compare_plan *plan,
                                      struct sim_error *error)
 {
     struct changes changes = list_changes(plan, variant, seed);
-    /* What there is to note is the same for all seeds. */
-    struct cli_setting quiet = {CLI_QUIET, NULL};
     struct cli_invocation invocation = {
         .command = plan->request->invocation->command,
         .settings = changes.settings,
@@ -88,8 +86,9 @@ static enum sim_status read_scenario(const struct cli_compare_plan *plan,
     };
     enum sim_status status;
 
-    if (seed != NULL || plan->request->quiet)
-        changes.settings[invocation.setting_count++] = quiet;
+    /* Notes are printed by note(), once. */
+    changes.settings[invocation.setting_count++] =
+        (struct cli_setting){CLI_QUIET, NULL};
     status = cli_read_scenario(&invocation, plan->request->file, out, error);
     free_changes(&changes);
     return status == SIM_OK ? SIM_OK : name_variant(plan, variant, error);
@@ -137,6 +136,20 @@ static enum sim_status add_seeds(struct cli_compare_plan *plan, size_t variant,
         scenario_free(scenario);
     }
     return status;
+}
+
+/** What there is to note of a variant, unless another had the same. */
+static void note(const struct cli_compare_plan *plan, size_t variant)
+{
+    const char *notes = plan->scenarios[variant]->notes;
+
+    if (notes == NULL || plan->request->quiet)
+        return;
+    for (size_t i = 0; i < variant; i++)
+        if (plan->scenarios[i]->notes != NULL &&
+            strcmp(plan->scenarios[i]->notes, notes) == 0)
+            return;
+    cli_print_notes(notes);
 }
 
 /** Two ways to write a value are one variant. */
@@ -196,6 +209,8 @@ enum sim_status cli_compare_plan_make(struct cli_compare_plan *plan,
         compare_vary_variant(request->vary, i, plan->comparison);
     for (size_t i = 0; i < variants && status == SIM_OK; i++)
         status = add_variant(plan, i, error);
+    for (size_t i = 0; i < variants && status == SIM_OK; i++)
+        note(plan, i);
     if (status == SIM_OK)
         compare_rename(plan->comparison, plan->scenarios[0]->name);
     return status;

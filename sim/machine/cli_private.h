@@ -100,6 +100,9 @@ MUST_USE enum sim_status
 cli_read_scenario(const struct cli_invocation *invocation, const char *file,
                   struct scenario **out, struct sim_error *error);
 
+/** Prints the notes of a scenario on standard error. */
+void cli_print_notes(const char *notes);
+
 /** A column of text; NULL, which only a damaged file holds there, is "". */
 const char *cli_text_column(sqlite3_stmt *row, int column);
 

@@ -54,7 +54,7 @@ static enum sim_status make_override(const struct cli_setting *setting,
 }
 
 /** Notes are lines, each of which may name a file. */
-static void print_notes(const char *notes)
+void cli_print_notes(const char *notes)
 {
     while (*notes != '\0') {
         size_t bytes = strcspn(notes, "\n");
@@ -98,7 +98,7 @@ enum sim_status cli_read_scenario(const struct cli_invocation *invocation,
     status = scenario_read_file(out, file, overrides, count, error);
     if (status == SIM_OK && (*out)->notes &&
         !cli_given(invocation, CLI_QUIET, NULL))
-        print_notes((*out)->notes);
+        cli_print_notes((*out)->notes);
 out:
     for (size_t i = 0; i < count; i++) {
         free(requests[i].path);

@@ -11,7 +11,8 @@
 #include "sim/machine/results.h"
 #include "sim/machine/text.h"
 
-/** One parameter of a scenario, by its whole path. */
+/** One parameter of a scenario, by its whole path; or a version, or a guest
+ *  program. */
 struct setting {
     char *path;  /* owned */
     char *value; /* owned */
@@ -71,20 +72,24 @@ char *compare_files_without_seed(const char *yaml)
     return copy;
 }
 
+static void add_setting(struct origin *origin, const char *path,
+                        const char *value)
+{
+    origin->settings = reallocarray(origin->settings, origin->count + 1,
+                                    sizeof(*origin->settings));
+    CHECK(origin->settings != NULL);
+    origin->settings[origin->count++] =
+        (struct setting){copy_of(path), copy_of(value)};
+}
+
 /** Adds the scalars below `node`, whose path is `path`. */
 static void flatten(struct origin *origin, const struct document_node *node,
                     const char *path)
 {
     size_t index = 0;
 
-    if (node->kind == DOCUMENT_SCALAR) {
-        origin->settings = reallocarray(origin->settings, origin->count + 1,
-                                        sizeof(*origin->settings));
-        CHECK(origin->settings != NULL);
-        origin->settings[origin->count++] =
-            (struct setting){copy_of(path), copy_of(node->text)};
-        return;
-    }
+    if (node->kind == DOCUMENT_SCALAR)
+        add_setting(origin, path, node->text);
     for (const struct document_node *child = node->child; child;
          child = child->next, index++) {
         const struct document_node *name = document_get(child, "name");
@@ -115,6 +120,30 @@ static enum sim_status read_origin(struct origin *origin, const char *path,
     flatten(origin, document, "");
     document_free(document);
     return SIM_OK;
+}
+
+/** Adds what besides the scenario a run is a function of. */
+static enum sim_status read_programs(struct origin *origin, sqlite3 *db,
+                                     const char *path, struct sim_error *error)
+{
+    sqlite3_stmt *row = NULL;
+
+    if (sqlite3_prepare_v2(db,
+                           "SELECT 'version of hvsim', version FROM run"
+                           " UNION ALL"
+                           " SELECT 'its engine', engine_version FROM run"
+                           " UNION ALL"
+                           " SELECT 'guest program ' || name, hash FROM image",
+                           -1, &row, NULL) == SQLITE_OK)
+        while (sqlite3_step(row) == SQLITE_ROW &&
+               sqlite3_column_type(row, 0) != SQLITE_NULL &&
+               sqlite3_column_type(row, 1) != SQLITE_NULL)
+            add_setting(origin, (const char *)sqlite3_column_text(row, 0),
+                        (const char *)sqlite3_column_text(row, 1));
+    if (row != NULL && sqlite3_finalize(row) == SQLITE_OK)
+        return SIM_OK;
+    return sim_fail(error, SIM_NO_INPUT, "%s: cannot be read: %s", path,
+                    sqlite3_errmsg(db));
 }
 
 static void free_origin(struct origin *origin)
@@ -282,6 +311,8 @@ static enum sim_status add_file(struct gathering *gathering, const char *path,
     struct compare_run *run;
     enum sim_status status = read_origin(&origin, path, about->yaml, error);
 
+    if (status == SIM_OK)
+        status = read_programs(&origin, db, path, error);
     if (status != SIM_OK) {
         free_origin(&origin);
         return status;

@@ -80,13 +80,11 @@ static unsigned label_indent(const struct comparison *comparison)
     return 2 + number_width(comparison->variant_count) + 1;
 }
 
-static void measure(struct layout *layout, unsigned width)
+/** A column in which nothing stands has no width, and is not there. */
+static void measure_columns(struct layout *layout)
 {
     const struct comparison *comparison = layout->comparison;
-    unsigned used = label_indent(comparison);
 
-    for (enum compare_column i = 0; i < COLUMN_COUNT; i++)
-        layout->widths[i] = width_of(headings[i]);
     for (size_t metric = 0; metric < layout->metric_count; metric++) {
         size_t index = layout->metrics[metric];
         struct compare_scale scale = compare_figures_scale(comparison, index);
@@ -100,18 +98,28 @@ static void measure(struct layout *layout, unsigned width)
                     layout->widths[c] = width_of(line.cells[c]);
         }
     }
-    for (enum compare_column i = 0; i < COLUMN_COUNT; i++)
-        used += GAP + layout->widths[i];
+    for (enum compare_column c = 0; c < COLUMN_COUNT; c++)
+        if (layout->widths[c] > 0 && layout->widths[c] < width_of(headings[c]))
+            layout->widths[c] = width_of(headings[c]);
+}
+
+/** Labels have what the columns leave of `width`, but not too little. */
+static void measure(struct layout *layout, unsigned width)
+{
+    const struct comparison *comparison = layout->comparison;
+    unsigned used = label_indent(comparison);
+    unsigned room;
+
+    measure_columns(layout);
+    for (enum compare_column c = 0; c < COLUMN_COUNT; c++)
+        used += layout->widths[c] > 0 ? GAP + layout->widths[c] : 0;
     for (size_t i = 0; i < comparison->variant_count; i++)
         if (width_of(comparison->variants[i].label) > layout->label_width)
             layout->label_width = width_of(comparison->variants[i].label);
-    if (width == 0 || used + layout->label_width <= width)
-        return;
-    unsigned room = used < width ? width - used : 0;
-
+    room = used < width ? width - used : 0;
     if (room < LABEL_WIDTH_MIN)
         room = LABEL_WIDTH_MIN;
-    if (room < layout->label_width)
+    if (width > 0 && room < layout->label_width)
         layout->label_width = room;
 }
 
@@ -150,6 +158,8 @@ static void print_cells(const struct layout *layout,
         const char *cell = line->cells[i];
         unsigned width = i == MARK ? width_of(cell) : layout->widths[i];
 
+        if (layout->widths[i] == 0)
+            continue;
         blanks += GAP + width - width_of(cell);
         if (*cell == '\0')
             continue;
@@ -166,7 +176,8 @@ static void print_headings(const struct layout *layout)
     struct compare_line line = {0};
 
     for (enum compare_column i = 0; i < COLUMN_COUNT; i++)
-        snprintf(line.cells[i], COMPARE_CELL_BYTES, "%s", headings[i]);
+        if (layout->widths[i] > 0)
+            snprintf(line.cells[i], COMPARE_CELL_BYTES, "%s", headings[i]);
     fprintf(layout->out, "%*s",
             (int)(label_indent(layout->comparison) + layout->label_width), "");
     print_cells(layout, &line, COMPARE_NO_MARK);
@@ -263,7 +274,8 @@ static void print_parameters(const struct comparison *comparison, FILE *out)
     if (any)
         putc('\n', out);
     else if (comparison->of_files && comparison->variant_count > 1)
-        fprintf(out, "The scenarios are the same, also in their seeds.\n\n");
+        fprintf(out, "These are runs of the same scenario, with the same "
+                     "seeds and programs.\n\n");
 }
 
 static void print_failures(const struct comparison *comparison, FILE *out)
@@ -354,7 +366,8 @@ static void print_same(const struct layout *layout)
 
     if (layout->same_count == 0)
         return;
-    fprintf(layout->out, "\nThe same in all variants:\n");
+    fprintf(layout->out, "%sThe same in all variants:\n",
+            layout->metric_count > 0 ? "\n" : "");
     for (size_t i = 0; i < comparison->metric_count; i++) {
         size_t metric = comparison->order[i];
         struct compare_scale scale = compare_figures_scale(comparison, metric);
