@@ -112,18 +112,30 @@ static uint32_t bits(const struct feature *features, size_t count)
     return value;
 }
 
-/* Topology: one package, whose VPs are cores of one thread each. */
+/* Topology: one package. Its cores have as many VPs as the partition's
+ * property says, which follow each other in number. */
 
 static uint32_t vp_count(const struct hv_vp *vp)
 {
     return vp->partition->vp_count;
 }
 
-/** How many bits of an APIC ID number the VPs. */
+static uint32_t thread_count(const struct hv_vp *vp)
+{
+    return (uint32_t)vp->partition->topology.threads_per_core;
+}
+
+/** How many bits of an APIC ID number the VPs, with those to come. */
 static uint32_t id_bits(const struct hv_vp *vp)
 {
     uint32_t count = vp_count(vp);
+    uint32_t most = (uint32_t)vp->partition->topology.vps_max;
     uint32_t width = 0;
+
+    if (count < most)
+        count = most;
+    if (count < thread_count(vp))
+        count = thread_count(vp);
 
     while ((1u << width) < count)
         width++;
@@ -151,7 +163,7 @@ static struct cpuid_result leaf_1(const struct hv_vp *vp)
         ecx |= LEAF1_ECX_HYPERVISOR;
     if (lapic_is_enabled(&vp->lapic))
         edx |= LEAF1_EDX_APIC;
-    if (vp_count(vp) > 1)
+    if (id_bits(vp) > 0)
         edx |= LEAF1_EDX_HTT;
     return (struct cpuid_result){
         .eax = SIGNATURE,
@@ -173,7 +185,7 @@ struct cache {
     uint32_t level;
     uint32_t ways;
     uint32_t sets;
-    bool shared; /* by all VPs */
+    bool shared; /* by all VPs; else by those of a core */
 };
 
 #define CACHE_LINE_BYTES 64u
@@ -193,11 +205,11 @@ static struct cpuid_result leaf_4(const struct hv_vp *vp, uint32_t subleaf)
         return (struct cpuid_result){0};
 
     const struct cache *cache = &caches[subleaf];
-    uint32_t sharing = cache->shared ? ids : 1;
+    uint32_t sharing = cache->shared ? ids : thread_count(vp);
 
     return (struct cpuid_result){
         .eax = cache->type | cache->level << 5 | 1u << 8 | (sharing - 1) << 14 |
-               (ids - 1) << 26,
+               (ids / thread_count(vp) - 1) << 26,
         .ebx = (CACHE_LINE_BYTES - 1) | (cache->ways - 1) << 22,
         .ecx = cache->sets - 1,
     };
@@ -224,7 +236,8 @@ static struct cpuid_result leaf_b(const struct hv_vp *vp, uint32_t subleaf)
     struct cpuid_result result = {.ecx = subleaf & 0xff, .edx = vp->apic_id};
 
     if (subleaf == 0) {
-        result.ebx = 1;
+        result.eax = thread_count(vp) - 1; /* bits: 1 of 2 threads */
+        result.ebx = thread_count(vp);
         result.ecx |= LEVEL_SMT;
     } else if (subleaf == 1) {
         result.eax = id_bits(vp);

@@ -69,6 +69,7 @@ static struct hv_partition *allocate(struct hypervisor *hv,
     partition->parent = parent;
     partition->id = (partition_id_t){++hv->next_partition_id};
     partition->gpa.root = SLAT_IDENTITY;
+    partition->topology.threads_per_core = 1;
     partition->sched = (struct partition_sched){
         .cap = PARTITION_CPU_SHARE_MAX,
         .weight = PARTITION_CPU_WEIGHT_DEFAULT,
@@ -412,6 +413,38 @@ static enum hv_status set_suspend(struct hv_context *context,
     return HV_STATUS_SUCCESS;
 }
 
+static uint64_t get_vps_max(const struct hv_partition *partition)
+{
+    return partition->topology.vps_max;
+}
+
+static enum hv_status set_vps_max(struct hv_context *context,
+                                  struct hv_partition *partition,
+                                  uint64_t value)
+{
+    (void)context;
+    partition->topology.vps_max = value;
+    return HV_STATUS_SUCCESS;
+}
+
+static uint64_t get_threads(const struct hv_partition *partition)
+{
+    return partition->topology.threads_per_core;
+}
+
+/* No VP may have looked yet. */
+static enum hv_status set_threads(struct hv_context *context,
+                                  struct hv_partition *partition,
+                                  uint64_t value)
+{
+    if (value > context->hv->threads_per_core)
+        return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
+    if (partition->vp_count > 0)
+        return HV_STATUS_INVALID_PARTITION_STATE;
+    partition->topology.threads_per_core = value;
+    return HV_STATUS_SUCCESS;
+}
+
 static uint64_t get_reserve(const struct hv_partition *partition)
 {
     return partition->sched.reserve;
@@ -448,6 +481,9 @@ static const struct property properties[] = {
      partition_set_weight},
     {PARTITION_PROPERTY_CPU_GROUP_ID, 0, UINT64_MAX, get_group,
      partition_set_group},
+    {PARTITION_PROPERTY_PROCESSORS_PER_SOCKET, 0, PARTITION_VP_COUNT_MAX,
+     get_vps_max, set_vps_max},
+    {PARTITION_PROPERTY_THREADS_PER_CORE, 1, 2, get_threads, set_threads},
 };
 
 #define PROPERTY_COUNT (sizeof(properties) / sizeof(properties[0]))

@@ -105,6 +105,10 @@ enum partition_state {
 #define PARTITION_PROPERTY_CPU_WEIGHT 0x00020003u
 #define PARTITION_PROPERTY_CPU_GROUP_ID 0x00020004u
 
+#define PARTITION_PROPERTY_PROCESSORS_PER_SOCKET 0x00050003u
+/* Of no public number: ours. */
+#define PARTITION_PROPERTY_THREADS_PER_CORE 0x0005ff00u
+
 #define PARTITION_CPU_SHARE_MAX 0x10000u /* one LP: of reserve and cap */
 #define PARTITION_CPU_WEIGHT_MAX 10000u
 #define PARTITION_CPU_WEIGHT_DEFAULT 100u
@@ -122,6 +126,12 @@ struct partition_sched {
     uint32_t wanting_vps;               /* those ready or running */
 };
 
+/** How its VPs are numbered as threads, cores and a package (CPUID). */
+struct partition_topology {
+    uint64_t vps_max;          /* VPs to come too; 0: those that there are */
+    uint64_t threads_per_core; /* 1 or 2 */
+};
+
 struct partition_intercept {
     uint32_t type;      /* HvInterceptType */
     uint32_t access;    /* mask: 1 read, 2 write, 4 execute; 0: free slot */
@@ -136,6 +146,7 @@ struct hv_partition {
     uint64_t privileges;
     uint64_t features;
     struct partition_sched sched;
+    struct partition_topology topology;
     bool suspended; /* property 0x20000: time and VPs stand still */
     struct gpa_space gpa;
     spa_t page; /* of the parent's pool: what creating this one took */

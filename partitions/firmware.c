@@ -137,7 +137,7 @@ static void put_port(struct firmware_writer *writer, uint16_t port,
 
 /* The part that ACPI 1.0 had, up to the flags. */
 static void put_fadt_v1(struct firmware_writer *writer, size_t facs,
-                        size_t dsdt)
+                        size_t dsdt, bool gpe)
 {
     firmware_put(writer, gpa_of(facs), 4);
     firmware_put(writer, gpa_of(dsdt), 4);
@@ -150,23 +150,26 @@ static void put_fadt_v1(struct firmware_writer *writer, size_t facs,
     firmware_put(writer, PLATFORM_PM1_CONTROL_PORT, 4);
     firmware_put(writer, 0, 8); /* PM1b control, PM2 control */
     firmware_put(writer, PLATFORM_PM_TIMER_PORT, 4);
-    firmware_put(writer, 0, 8); /* GPE0, GPE1 */
+    firmware_put(writer, gpe ? PLATFORM_GPE0_PORT : 0, 4);
+    firmware_put(writer, 0, 4); /* GPE1 */
     firmware_put(writer, PM1_EVENT_BYTES, 1);
     firmware_put(writer, PM1_CONTROL_BYTES, 1);
     firmware_put(writer, 0, 1);
     firmware_put(writer, PM_TIMER_BYTES, 1);
-    firmware_put(writer, 0, 4); /* GPE lengths and base, CST_CNT */
+    firmware_put(writer, gpe ? PLATFORM_GPE0_BYTES : 0, 1);
+    firmware_put(writer, 0, 3); /* GPE1's length and base, CST_CNT */
     firmware_put(writer, NO_C2_LATENCY, 2);
     firmware_put(writer, NO_C3_LATENCY, 2);
     firmware_put(writer, 0, 6); /* flush size and stride, duty cycle */
     firmware_put(writer, 0, 3); /* alarm and century registers of the RTC */
 }
 
-static size_t put_fadt(struct firmware_writer *writer, size_t facs, size_t dsdt)
+static size_t put_fadt(struct firmware_writer *writer, size_t facs, size_t dsdt,
+                       bool gpe)
 {
     size_t at = firmware_open_table(writer, "FACP", 6);
 
-    put_fadt_v1(writer, facs, dsdt);
+    put_fadt_v1(writer, facs, dsdt, gpe);
     firmware_put(writer, BOOT_NO_VGA | BOOT_NO_MSI, 2);
     firmware_put(writer, 0, 1);
     firmware_put(writer,
@@ -186,8 +189,10 @@ static size_t put_fadt(struct firmware_writer *writer, size_t facs, size_t dsdt)
     put_port(writer, 0, 0); /* PM1b control */
     put_port(writer, 0, 0); /* PM2 control */
     put_port(writer, PLATFORM_PM_TIMER_PORT, PM_TIMER_BYTES);
-    for (unsigned i = 0; i < 4; i++)
-        put_port(writer, 0, 0); /* GPE0, GPE1, sleep control and status */
+    put_port(writer, gpe ? PLATFORM_GPE0_PORT : 0,
+             gpe ? PLATFORM_GPE0_BYTES : 0);
+    for (unsigned i = 0; i < 3; i++)
+        put_port(writer, 0, 0); /* GPE1, sleep control and status */
     firmware_put(writer, 0, 8); /* hypervisor vendor: CPUID tells it */
     firmware_close_table(writer, at);
     return at;
@@ -197,6 +202,7 @@ static size_t put_fadt(struct firmware_writer *writer, size_t facs, size_t dsdt)
 #define MADT_PCAT_COMPAT 1 /* there are 8259s too */
 #define MADT_LAPIC 0
 #define MADT_LAPIC_ENABLED 1
+#define MADT_LAPIC_ONLINE_CAPABLE 2
 #define MADT_IOAPIC 1
 #define MADT_OVERRIDE 2
 #define MADT_LAPIC_NMI 4
@@ -215,6 +221,16 @@ static void put_override(struct firmware_writer *writer, uint8_t irq,
     firmware_put(writer, mps_flags, 2);
 }
 
+void firmware_lapic(struct firmware_writer *writer, uint32_t vp, bool is_there)
+{
+    firmware_put(writer, MADT_LAPIC, 1);
+    firmware_put(writer, FIRMWARE_LAPIC_BYTES, 1);
+    firmware_put(writer, vp, 1); /* processor UID */
+    firmware_put(writer, vp, 1); /* APIC id */
+    firmware_put(writer,
+                 is_there ? MADT_LAPIC_ENABLED : MADT_LAPIC_ONLINE_CAPABLE, 4);
+}
+
 /* APIC ids are below 255, so these entries serve in x2APIC mode too. */
 static size_t put_madt(struct firmware_writer *writer,
                        const struct firmware_config *config)
@@ -223,13 +239,8 @@ static size_t put_madt(struct firmware_writer *writer,
 
     firmware_put(writer, PLATFORM_LAPIC_GPA, 4);
     firmware_put(writer, MADT_PCAT_COMPAT, 4);
-    for (uint32_t i = 0; i < config->vp_count; i++) {
-        firmware_put(writer, MADT_LAPIC, 1);
-        firmware_put(writer, 8, 1);
-        firmware_put(writer, i, 1); /* processor UID */
-        firmware_put(writer, i, 1); /* APIC id */
-        firmware_put(writer, MADT_LAPIC_ENABLED, 4);
-    }
+    for (uint32_t i = 0; i < config->vp_count_max; i++)
+        firmware_lapic(writer, i, i < config->vp_count);
     firmware_put(writer, MADT_IOAPIC, 1);
     firmware_put(writer, 12, 1);
     firmware_put(writer, 0, 2); /* id */
@@ -292,9 +303,10 @@ size_t firmware_build(const struct firmware_config *config,
     writer.bytes = to;
     facs = put_facs(&writer);
     dsdt = put_dsdt(&writer, config);
-    CHECK(config->vp_count > 0 && config->vp_count <= FIRMWARE_VPS_MAX);
+    CHECK(config->vp_count > 0 && config->vp_count <= config->vp_count_max);
+    CHECK(config->vp_count_max <= FIRMWARE_VPS_MAX);
     CHECK(config->node_count > 0 && config->node_count <= config->vp_count);
-    tables[count++] = put_fadt(&writer, facs, dsdt);
+    tables[count++] = put_fadt(&writer, facs, dsdt, firmware_can_grow(config));
     tables[count++] = put_madt(&writer, config);
     if (config->node_count > 1) {
         tables[count++] = firmware_srat(&writer, config);

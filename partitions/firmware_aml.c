@@ -16,8 +16,20 @@
 #define OP_SCOPE 0x10
 #define OP_BUFFER 0x11
 #define OP_PACKAGE 0x12
+#define OP_METHOD 0x14
+#define OP_ROOT '\\'
+#define OP_DUAL_NAME 0x2e
 #define OP_EXTENDED 0x5b
+#define OP_EXTENDED_REGION 0x80
+#define OP_EXTENDED_FIELD 0x81
 #define OP_EXTENDED_DEVICE 0x82
+#define OP_STORE 0x70
+#define OP_NOTIFY 0x86
+#define OP_IF 0xa0
+#define OP_RETURN 0xa4
+
+#define REGION_SYSTEM_IO 0x01
+#define FIELD_BYTES_AND_ZEROS 0x41 /* ByteAcc, NoLock, WriteAsZeros */
 
 /* Section 6.4: resource data types. */
 #define RESOURCE_IRQ_NO_FLAGS 0x22 /* small, 2 bytes */
@@ -68,8 +80,8 @@ static size_t open_length(struct firmware_writer *writer)
 }
 
 /*
- * PkgLength (section 20.2.4) counts itself: one byte up to 63, else two with
- * the low four bits in the first. The second one moves what follows.
+ * PkgLength (section 20.2.4) counts itself: one byte up to 63, else up to three
+ * with the low four bits in the first. The others move what follows.
  */
 void firmware_aml_close(struct firmware_writer *writer, size_t open)
 {
@@ -79,12 +91,17 @@ void firmware_aml_close(struct firmware_writer *writer, size_t open)
         writer->bytes[open] = (uint8_t)bytes;
         return;
     }
-    firmware_put(writer, 0, 1);
-    memmove(writer->bytes + open + 2, writer->bytes + open + 1, bytes - 1);
-    bytes++;
-    CHECK(bytes < 0x1000);
-    writer->bytes[open] = (uint8_t)(0x40 | (bytes & 0x0f));
-    writer->bytes[open + 1] = (uint8_t)(bytes >> 4);
+
+    size_t more = bytes + 1 < 0x1000 ? 1 : 2;
+
+    firmware_put_zeros(writer, more);
+    memmove(writer->bytes + open + 1 + more, writer->bytes + open + 1,
+            bytes - 1);
+    bytes += more;
+    CHECK(bytes < 0x100000);
+    writer->bytes[open] = (uint8_t)(more << 6 | (bytes & 0x0f));
+    for (size_t i = 0; i < more; i++)
+        writer->bytes[open + 1 + i] = (uint8_t)(bytes >> (4 + 8 * i));
 }
 
 size_t firmware_aml_scope(struct firmware_writer *writer, const char *name)
@@ -116,6 +133,104 @@ size_t firmware_aml_package(struct firmware_writer *writer, uint8_t elements)
     open = open_length(writer);
     firmware_put(writer, elements, 1);
     return open;
+}
+
+size_t firmware_aml_method(struct firmware_writer *writer, const char *name)
+{
+    size_t open;
+
+    firmware_put(writer, OP_METHOD, 1);
+    open = open_length(writer);
+    put_name(writer, name);
+    firmware_put(writer, 0, 1); /* no arguments, not serialized */
+    return open;
+}
+
+size_t firmware_aml_if(struct firmware_writer *writer, const char *name)
+{
+    size_t open;
+
+    firmware_put(writer, OP_IF, 1);
+    open = open_length(writer);
+    put_name(writer, name);
+    return open;
+}
+
+size_t firmware_aml_buffer(struct firmware_writer *writer, uint8_t bytes)
+{
+    size_t open;
+
+    firmware_put(writer, OP_BUFFER, 1);
+    open = open_length(writer);
+    firmware_aml_integer(writer, bytes);
+    return open;
+}
+
+size_t firmware_aml_field(struct firmware_writer *writer, const char *region)
+{
+    size_t open;
+
+    firmware_put(writer, OP_EXTENDED, 1);
+    firmware_put(writer, OP_EXTENDED_FIELD, 1);
+    open = open_length(writer);
+    put_name(writer, region);
+    firmware_put(writer, FIELD_BYTES_AND_ZEROS, 1);
+    return open;
+}
+
+void firmware_aml_bit(struct firmware_writer *writer, const char *name)
+{
+    put_name(writer, name);
+    firmware_put(writer, 1, 1);
+}
+
+/* A ReservedField: its length is a PkgLength, but of bits. */
+void firmware_aml_skip_bits(struct firmware_writer *writer, unsigned bits)
+{
+    CHECK(bits < 0x40);
+    firmware_put(writer, 0, 1);
+    firmware_put(writer, bits, 1);
+}
+
+void firmware_aml_ports(struct firmware_writer *writer, const char *name,
+                        uint16_t port, uint8_t bytes)
+{
+    firmware_put(writer, OP_EXTENDED, 1);
+    firmware_put(writer, OP_EXTENDED_REGION, 1);
+    put_name(writer, name);
+    firmware_put(writer, REGION_SYSTEM_IO, 1);
+    firmware_aml_integer(writer, port);
+    firmware_aml_integer(writer, bytes);
+}
+
+void firmware_aml_return(struct firmware_writer *writer, uint64_t value)
+{
+    firmware_put(writer, OP_RETURN, 1);
+    firmware_aml_integer(writer, value);
+}
+
+void firmware_aml_set(struct firmware_writer *writer, const char *name)
+{
+    firmware_put(writer, OP_STORE, 1);
+    firmware_aml_integer(writer, 1);
+    put_name(writer, name);
+}
+
+void firmware_aml_notify(struct firmware_writer *writer, const char *name,
+                         uint64_t value)
+{
+    firmware_put(writer, OP_NOTIFY, 1);
+    put_name(writer, name);
+    firmware_aml_integer(writer, value);
+}
+
+void firmware_aml_call(struct firmware_writer *writer, const char *scope,
+                       const char *name)
+{
+    firmware_put(writer, OP_ROOT, 1);
+    firmware_put(writer, OP_DUAL_NAME, 1);
+    put_name(writer, scope);
+    put_name(writer, name);
 }
 
 void firmware_aml_name(struct firmware_writer *writer, const char *name)

@@ -102,5 +102,7 @@ void firmware_dsdt(struct firmware_writer *writer,
                   PLATFORM_UART_GSI);
     put_pc_device(writer, "RTC0", "PNP0B00", RTC_PORT, RTC_PORTS,
                   PLATFORM_RTC_GSI);
+    firmware_processors(writer, config);
     firmware_aml_close(writer, scope);
+    firmware_processor_event(writer, config);
 }

@@ -81,10 +81,10 @@ size_t firmware_srat(struct firmware_writer *writer,
 
     firmware_put(writer, 1, 4); /* reserved to be 1 */
     firmware_put(writer, 0, 8);
-    for (uint32_t vp = 0; vp < config->vp_count; vp++)
+    for (uint32_t vp = 0; vp < config->vp_count_max; vp++)
         put_processor(
-            writer, firmware_vp_node(config->node_count, config->vp_count, vp),
-            vp);
+            writer,
+            firmware_vp_node(config->node_count, config->vp_count_max, vp), vp);
     for (uint32_t node = 0; node < config->node_count; node++)
         put_node_memory(writer, config, node);
     firmware_close_table(writer, at);

@@ -5,6 +5,8 @@
 /** Bytes being written, and their encoding as AML (ACPI 6.5, chapters 19 and
  *  20); for firmware*.c alone. */
 
+#include <stdbool.h>
+
 #include "partitions/firmware.h"
 
 struct firmware_writer {
@@ -24,6 +26,24 @@ size_t firmware_open_table(struct firmware_writer *writer,
                            const char *signature, uint8_t revision);
 void firmware_close_table(struct firmware_writer *writer, size_t at);
 
+#define FIRMWARE_LAPIC_BYTES 8
+
+/** VPs may be added while the VM runs. */
+static inline bool firmware_can_grow(const struct firmware_config *config)
+{
+    return config->vp_count_max > config->vp_count;
+}
+
+/** A processor's structure in the MADT: it is there, or may come to be. */
+void firmware_lapic(struct firmware_writer *writer, uint32_t vp, bool is_there);
+
+/** firmware_processors.c: their devices, for the scope _SB, and who tells of
+ *  new ones. Nothing, if there cannot be any. */
+void firmware_processors(struct firmware_writer *writer,
+                         const struct firmware_config *config);
+void firmware_processor_event(struct firmware_writer *writer,
+                              const struct firmware_config *config);
+
 /** Whole tables of more nodes than one; they return where it is. */
 size_t firmware_srat(struct firmware_writer *writer,
                      const struct firmware_config *config);
@@ -41,7 +61,30 @@ void firmware_dsdt(struct firmware_writer *writer,
 size_t firmware_aml_scope(struct firmware_writer *writer, const char *name);
 size_t firmware_aml_device(struct firmware_writer *writer, const char *name);
 size_t firmware_aml_package(struct firmware_writer *writer, uint8_t elements);
+/** Method (name) without arguments. */
+size_t firmware_aml_method(struct firmware_writer *writer, const char *name);
+/** If (name). */
+size_t firmware_aml_if(struct firmware_writer *writer, const char *name);
+/** Buffer () {...}: fewer bytes than 64 follow. */
+size_t firmware_aml_buffer(struct firmware_writer *writer, uint8_t bytes);
+/** Field (region, ByteAcc, NoLock, WriteAsZeros). */
+size_t firmware_aml_field(struct firmware_writer *writer, const char *region);
 void firmware_aml_close(struct firmware_writer *writer, size_t open);
+
+/** In a field: a unit of one bit, and bits without a name. */
+void firmware_aml_bit(struct firmware_writer *writer, const char *name);
+void firmware_aml_skip_bits(struct firmware_writer *writer, unsigned bits);
+
+/** OperationRegion (name, SystemIO, port, bytes). */
+void firmware_aml_ports(struct firmware_writer *writer, const char *name,
+                        uint16_t port, uint8_t bytes);
+/** Return (value), Store (One, name), Notify (name, value), \\scope.name (). */
+void firmware_aml_return(struct firmware_writer *writer, uint64_t value);
+void firmware_aml_set(struct firmware_writer *writer, const char *name);
+void firmware_aml_notify(struct firmware_writer *writer, const char *name,
+                         uint64_t value);
+void firmware_aml_call(struct firmware_writer *writer, const char *scope,
+                       const char *name);
 
 /** Name (name, what is put next). */
 void firmware_aml_name(struct firmware_writer *writer, const char *name);

@@ -27,6 +27,8 @@ static enum sim_status add_firmware(struct guest_loading *loading)
     uint64_t low_bytes = guest_loader_low_bytes(machine);
     const struct firmware_config config = {
         .vp_count = machine->vp_count,
+        .vp_count_max =
+            machine->vp_count_max ? machine->vp_count_max : machine->vp_count,
         .node_count = machine->node_count,
         .low_bytes = low_bytes,
         .high_bytes = machine->memory_bytes - low_bytes,

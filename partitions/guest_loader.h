@@ -55,8 +55,9 @@ struct guest_image {
 /** The VM that the image is for. */
 struct guest_machine {
     uint64_t memory_bytes;
-    uint32_t vp_count;   /* 1 .. 64 */
-    uint32_t node_count; /* of virtual NUMA: 1 .. vp_count */
+    uint32_t vp_count;     /* 1 .. 64 */
+    uint32_t vp_count_max; /* with those that may be added; 0: as vp_count */
+    uint32_t node_count;   /* of virtual NUMA: 1 .. vp_count */
 };
 
 /** A piece of memory to fill: from the image, then zeros. */

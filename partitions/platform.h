@@ -24,6 +24,16 @@
 #define PLATFORM_PM1_CONTROL_PORT 0x404 /* 2 bytes */
 #define PLATFORM_PM_TIMER_PORT 0x408    /* 4 bytes; counts 32 bits */
 #define PLATFORM_PM_TIMER_HZ 3579545
+
+/* General-purpose events, and the processors, of a VM to which some may be
+ * added: bits of those that are there, and of those that have come since the
+ * bit was cleared by writing one; 8 bytes each. A new one raises GPE 2. */
+#define PLATFORM_GPE0_PORT 0x420 /* status and enable, 2 bytes each */
+#define PLATFORM_GPE0_BYTES 4
+#define PLATFORM_PROCESSORS_PORT 0x424
+#define PLATFORM_PROCESSORS_BYTES 16
+#define PLATFORM_PROCESSORS_GPE 2
+
 #define PLATFORM_RESET_PORT 0xcf9
 #define PLATFORM_RESET_VALUE 0x06
 #define PLATFORM_S5_SLEEP_TYPE 5 /* SLP_TYP that powers off */

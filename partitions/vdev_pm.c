@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "partitions/platform.h"
+#include "sim/core/check.h"
 
 /* Offsets: the block at PM1, then the reset port. */
 enum {
@@ -13,10 +14,22 @@ enum {
     PM_TIMER = PLATFORM_PM_TIMER_PORT - PLATFORM_PM1_EVENT_PORT,
     PM_BLOCK_BYTES = PM_TIMER + 4,
     PM_RESET = PM_BLOCK_BYTES,
+    /* And where processors may be added: */
+    PM_GPE_STATUS,
+    PM_GPE_ENABLE = PM_GPE_STATUS + 2,
+    PM_PRESENT = PM_GPE_STATUS + PLATFORM_GPE0_BYTES,
+    PM_ADDED = PM_PRESENT + 8,
+    PM_END = PM_ADDED + 8,
 };
+
+_Static_assert(PM_PRESENT - PM_GPE_STATUS ==
+                       PLATFORM_PROCESSORS_PORT - PLATFORM_GPE0_PORT &&
+                   PM_END - PM_PRESENT == PLATFORM_PROCESSORS_BYTES,
+               "one range");
 
 #define EVENT_TIMER 0x0001u
 #define ENABLE_MASK 0x0521u /* timer, global, power and RTC */
+#define EVENT_PROCESSOR (1u << PLATFORM_PROCESSORS_GPE)
 #define CONTROL_SCI_EN 0x0001u
 #define CONTROL_SLEEP_TYPE_SHIFT 10
 #define CONTROL_SLEEP_TYPE_MASK 0x7u
@@ -32,6 +45,8 @@ struct vdev_pm {
     void *context;
     uint64_t halves_seen; /* changes of the timer's highest bit */
     uint16_t status, enable, control;
+    uint16_t gpe_status, gpe_enable;
+    uint64_t processors, added; /* a bit for each */
 };
 
 static struct vdev_pm *from_vdev(struct vdev *vdev)
@@ -52,13 +67,26 @@ static void pm_update(struct vdev_pm *pm, uint64_t now_ns)
     if ((pm->enable & EVENT_TIMER) && !(pm->status & EVENT_TIMER))
         pm->vdev.deadline_ns =
             vdev_ticks_to_ns((halves + 1) * TIMER_HALF, PLATFORM_PM_TIMER_HZ);
-    vdev_set_irq(&pm->vdev, (pm->status & pm->enable) != 0);
+    vdev_set_irq(&pm->vdev, ((pm->status & pm->enable) |
+                             (pm->gpe_status & pm->gpe_enable)) != 0);
 }
 
 /* The block as its bytes lie. */
 static uint64_t pm_register(const struct vdev_pm *pm, uint64_t now_ns,
                             uint32_t offset, uint32_t *from)
 {
+    if (offset >= PM_ADDED) {
+        *from = PM_ADDED;
+        return pm->added;
+    }
+    if (offset >= PM_PRESENT) {
+        *from = PM_PRESENT;
+        return pm->processors;
+    }
+    if (offset >= PM_GPE_STATUS) {
+        *from = PM_GPE_STATUS;
+        return pm->gpe_status | (uint64_t)pm->gpe_enable << 16;
+    }
     if (offset >= PM_TIMER) {
         *from = PM_TIMER;
         return (uint32_t)vdev_ticks(now_ns, PLATFORM_PM_TIMER_HZ);
@@ -78,7 +106,7 @@ static uint32_t pm_read(struct vdev *vdev, uint64_t now_ns, uint32_t offset,
     uint32_t from;
 
     (void)bytes;
-    if (offset >= PM_RESET)
+    if (offset == PM_RESET)
         return 0;
     pm_update(pm, now_ns);
 
@@ -104,8 +132,28 @@ static uint16_t with_byte(uint16_t old, uint32_t offset, uint8_t value)
                       : (uint16_t)((old & 0xff00) | value);
 }
 
+/* What tells of processors: bits are cleared by writing ones. */
+static void pm_write_event_byte(struct vdev_pm *pm, uint32_t offset,
+                                uint8_t value)
+{
+    uint32_t at = offset - PM_GPE_STATUS;
+
+    if (offset >= PM_ADDED)
+        pm->added &= ~((uint64_t)value << (8 * (offset - PM_ADDED)));
+    else if (offset >= PM_PRESENT)
+        return;
+    else if (offset >= PM_GPE_ENABLE)
+        pm->gpe_enable = with_byte(pm->gpe_enable, at, value) & EVENT_PROCESSOR;
+    else
+        pm->gpe_status &= (uint16_t)~with_byte(0, at, value);
+}
+
 static void pm_write_byte(struct vdev_pm *pm, uint32_t offset, uint8_t value)
 {
+    if (offset >= PM_GPE_STATUS) {
+        pm_write_event_byte(pm, offset, value);
+        return;
+    }
     if (offset < PM_ENABLE)
         pm->status &= (uint16_t)~with_byte(0, offset, value);
     else if (offset < PM_CONTROL)
@@ -140,6 +188,9 @@ static void pm_reset(struct vdev *vdev)
     pm->status = 0;
     pm->enable = 0;
     pm->control = 0;
+    pm->gpe_status = 0;
+    pm->gpe_enable = 0;
+    pm->added = 0;
     pm->vdev.irq_level = false;
     pm->vdev.deadline_ns = VDEV_NEVER;
 }
@@ -176,4 +227,25 @@ struct vdev *vdev_pm_create(vdev_pm_request_fn *on_request, void *context)
     pm->context = context;
     pm_reset(&pm->vdev);
     return &pm->vdev;
+}
+
+void vdev_pm_tell_processors(struct vdev *vdev, uint32_t count)
+{
+    struct vdev_pm *pm = from_vdev(vdev);
+
+    CHECK(vdev->range_count == 2 && count >= 1 && count <= 64);
+    vdev->ranges[vdev->range_count++] = (struct vdev_range){
+        VDEV_PORTS, PLATFORM_GPE0_PORT, PM_END - PM_GPE_STATUS};
+    pm->processors = UINT64_MAX >> (64 - count);
+}
+
+void vdev_pm_add_processor(struct vdev *vdev, uint64_t now_ns, uint32_t index)
+{
+    struct vdev_pm *pm = from_vdev(vdev);
+
+    CHECK(vdev->range_count > 2 && index < 64);
+    pm->processors |= UINT64_C(1) << index;
+    pm->added |= UINT64_C(1) << index;
+    pm->gpe_status |= EVENT_PROCESSOR;
+    pm_update(pm, now_ns);
 }

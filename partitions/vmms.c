@@ -228,8 +228,8 @@ static bool vm_prepare(struct vm *vm)
                       ROOT_MEMORY_BLOCK_BYTES;
     vm->blocks = calloc(vm->block_count, sizeof(*vm->blocks));
     vm->vmwp =
-        vmwp_create(vm->vmms->root, &vm->vmms->winhv, vm->config.vp_count_max,
-                    &listener, vm_on_stopped, vm);
+        vmwp_create(vm->vmms->root, &vm->vmms->winhv, vm->config.vp_count,
+                    vm->config.vp_count_max, &listener, vm_on_stopped, vm);
     if (vm->vmwp && vm->config.console_baud != 0)
         vmwp_set_baud(vm->vmwp, vm->config.console_baud);
     if (vm->config.vmbus)
@@ -242,6 +242,7 @@ enum sim_status vmms_plan(struct vm *vm, struct sim_error *error)
     const struct vm_config *config = &vm->config;
     struct guest_machine machine = {.memory_bytes = config->memory_bytes,
                                     .vp_count = config->vp_count,
+                                    .vp_count_max = config->vp_count_max,
                                     .node_count = config->node_count};
 
     vm->planned_vps = config->vp_count;

@@ -37,11 +37,12 @@ struct vm_nic {
 };
 
 struct vm_config {
-    const char *name;      /* borrowed */
-    uint32_t vp_count;     /* 1 .. 64 */
-    uint32_t vp_count_max; /* with those that are added while it runs; 0: as
-                              many as vp_count */
-    uint32_t node_count;   /* of virtual NUMA: 1 .. vp_count */
+    const char *name;          /* borrowed */
+    uint32_t vp_count;         /* 1 .. 64 */
+    uint32_t vp_count_max;     /* with those that are added while it runs; 0: as
+                                  many as vp_count */
+    uint32_t threads_per_core; /* that the guest sees; 0: 1 */
+    uint32_t node_count;       /* of virtual NUMA: 1 .. vp_count */
     uint64_t memory_bytes;
     uint64_t weight, reserve, cap; /* TLFS scheduling properties */
     uint64_t group;                /* of vmms_add_group(); 0: none */

@@ -141,6 +141,20 @@ static enum vm_phase_result count_vps(struct vm *vm, struct hv_context *context)
     return PHASE_NEXT;
 }
 
+/* The guest learns of them, and may start them from then on. */
+static enum vm_phase_result tell_guest(struct vm *vm,
+                                       struct hv_context *context)
+{
+    uint32_t more = vm->orders->change.add_vps;
+
+    if (vm->progress == more)
+        return PHASE_NEXT;
+    vmwp_add_vp(vm->vmwp, context,
+                vm->config.vp_count - more + (uint32_t)vm->progress);
+    vm->progress++;
+    return PHASE_REPEAT;
+}
+
 static enum vm_phase_result provide(struct vm *vm, struct hv_context *context)
 {
     return vm->orders->change.add_vps > 0 ? vmms_provide(vm, context)
@@ -148,8 +162,8 @@ static enum vm_phase_result provide(struct vm *vm, struct hv_context *context)
 }
 
 vm_phase_fn *const vmms_change_phases[] = {
-    begin,   set_controls,    count_vps, vmms_create_vps,
-    provide, vmms_resume_vps, NULL,
+    begin,   set_controls,    count_vps,  vmms_create_vps,
+    provide, vmms_resume_vps, tell_guest, NULL,
 };
 
 void vmms_end_order(struct vm *vm)

@@ -224,29 +224,36 @@ static enum vm_phase_result set_properties(struct vm *vm,
                                            struct hv_context *context)
 {
     const struct vm_config *config = &vm->config;
+    /* A new partition has the usual values: a call is made for others. */
     const struct {
+        const char *what;
         uint32_t code;
         uint64_t value;
+        bool is_usual;
     } properties[] = {
-        {PARTITION_PROPERTY_PRIVILEGES, config->privileges},
-        {PARTITION_PROPERTY_CPU_WEIGHT, config->weight},
-        {PARTITION_PROPERTY_CPU_CAP, config->cap},
-        {PARTITION_PROPERTY_CPU_RESERVE, config->reserve},
-        {PARTITION_PROPERTY_SYNTHETIC_FEATURES, config->features},
+        {"privileges", PARTITION_PROPERTY_PRIVILEGES, config->privileges,
+         false},
+        {"weight", PARTITION_PROPERTY_CPU_WEIGHT, config->weight, false},
+        {"limit", PARTITION_PROPERTY_CPU_CAP, config->cap, false},
+        {"reserve", PARTITION_PROPERTY_CPU_RESERVE, config->reserve, false},
+        {"features", PARTITION_PROPERTY_SYNTHETIC_FEATURES, config->features,
+         config->features == FEATURES_KNOWN},
+        {"number of VPs", PARTITION_PROPERTY_PROCESSORS_PER_SOCKET,
+         config->vp_count_max, config->vp_count_max == config->vp_count},
+        {"threads per core", PARTITION_PROPERTY_THREADS_PER_CORE,
+         config->threads_per_core, config->threads_per_core <= 1},
     };
-    /* A new partition is offered all there are: a call only withholds. */
-    size_t count = sizeof(properties) / sizeof(properties[0]) -
-                   (config->features == FEATURES_KNOWN);
 
-    for (size_t i = 0; i < count; i++) {
-        enum hv_status status =
-            winhv_set_property(&vm->vmms->winhv, context, vm->partition,
-                               properties[i].code, properties[i].value);
+    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
+        enum hv_status status = HV_STATUS_SUCCESS;
 
+        if (!properties[i].is_usual)
+            status =
+                winhv_set_property(&vm->vmms->winhv, context, vm->partition,
+                                   properties[i].code, properties[i].value);
         if (status != HV_STATUS_SUCCESS)
-            return vmms_fail(vm, context,
-                             "cannot set property 0x%" PRIx32 ": %s",
-                             properties[i].code, hv_status_name(status));
+            return vmms_fail(vm, context, "cannot set its %s: %s",
+                             properties[i].what, hv_status_name(status));
     }
     return place(vm, context);
 }
@@ -340,8 +347,8 @@ enum vm_phase_result vmms_create_vps(struct vm *vm, struct hv_context *context)
 
     if (vm->vps_created == config->vp_count)
         return PHASE_NEXT;
-    node =
-        firmware_vp_node(config->node_count, config->vp_count, vm->vps_created);
+    node = firmware_vp_node(config->node_count, config->vp_count_max,
+                            vm->vps_created);
     status = winhv_create_vp(&vm->vmms->winhv, context, vm->partition,
                              vm->vps_created, host_node(vm, node));
     vm->vps_created += status == HV_STATUS_SUCCESS;

@@ -303,12 +303,12 @@ void vmwp_receive(struct vmwp *vmwp, struct hv_context *context,
 }
 
 struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
-                         uint32_t vp_count,
+                         uint32_t vp_count, uint32_t vp_count_max,
                          const struct console_listener *listener,
                          vmwp_stopped_fn *on_stopped, void *context)
 {
     struct vmwp *vmwp =
-        calloc(1, sizeof(*vmwp) + vp_count * sizeof(vmwp->vps[0]));
+        calloc(1, sizeof(*vmwp) + vp_count_max * sizeof(vmwp->vps[0]));
 
     if (!vmwp)
         return NULL;
@@ -316,9 +316,9 @@ struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
     vmwp->winhv = winhv;
     vmwp->on_stopped = on_stopped;
     vmwp->on_stopped_context = context;
-    vmwp->vp_count = vp_count;
+    vmwp->vp_count = vp_count_max;
     console_init(&vmwp->console, listener);
-    for (uint32_t i = 0; i < vp_count; i++) {
+    for (uint32_t i = 0; i < vp_count_max; i++) {
         struct vmwp_vp *vp = &vmwp->vps[i];
 
         vp->vmwp = vmwp;
@@ -328,7 +328,7 @@ struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
         vp->thread = (struct root_work){
             .name = "vmwp-vp", .step = vmwp_serve, .context = vp};
     }
-    if (!vmwp_devices_init(vmwp)) {
+    if (!vmwp_devices_init(vmwp, vp_count)) {
         vmwp_free(vmwp);
         return NULL;
     }

@@ -102,11 +102,11 @@ struct vmwp {
     struct root *root;   /* borrowed */
     struct winhv *winhv; /* borrowed */
     partition_id_t partition;
-    struct vdev_bus bus;              /* owns the devices */
-    struct vdev *uart, *ioapic, *pic; /* borrowed from the bus */
-    struct vdev_irq_sink irqs;        /* what the devices' lines lead to */
-    bool end_wanted;                  /* by the guest, and not told yet */
-    enum vmwp_end end;                /* which */
+    struct vdev_bus bus;                   /* owns the devices */
+    struct vdev *uart, *ioapic, *pic, *pm; /* borrowed from the bus */
+    struct vdev_irq_sink irqs;             /* what the devices' lines lead to */
+    bool end_wanted;                       /* by the guest, and not told yet */
+    enum vmwp_end end;                     /* which */
     struct root_work devices;        /* the thread of what devices do unasked */
     unsigned devices_phase;          /* of it */
     uint32_t eois[VECTOR_MAP_WORDS]; /* vectors ended that the I/O APIC does not
@@ -117,13 +117,14 @@ struct vmwp {
     vmwp_stopped_fn *on_stopped;
     void *on_stopped_context; /* borrowed */
     struct vmwp_crash crash;
-    uint32_t vp_count;
-    struct vmwp_vp vps[]; /* vp_count */
+    uint32_t vp_count; /* at most */
+    struct vmwp_vp vps[];
 };
 
-/** NULL if out of memory. */
+/** For a VM of `vp_count` VPs, to which some may be added until there are
+ *  `vp_count_max`. NULL if out of memory. */
 struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
-                         uint32_t vp_count,
+                         uint32_t vp_count, uint32_t vp_count_max,
                          const struct console_listener *listener,
                          vmwp_stopped_fn *on_stopped, void *context);
 void vmwp_free(struct vmwp *vmwp);
@@ -136,6 +137,9 @@ void vmwp_reset(struct vmwp *vmwp);
  *  routine. Messages that make no sense are dropped. */
 void vmwp_receive(struct vmwp *vmwp, struct hv_context *context,
                   const uint8_t message[VMWP_MESSAGE_BYTES]);
+
+/** VP `index` has been added: the guest is told, by the devices' thread. */
+void vmwp_add_vp(struct vmwp *vmwp, struct hv_context *context, uint32_t index);
 
 #define VMWP_BAUD_DEFAULT 115200
 

@@ -197,7 +197,15 @@ static bool add(struct vmwp *vmwp, struct vdev *vdev)
     return true;
 }
 
-bool vmwp_devices_init(struct vmwp *vmwp)
+static bool add_pm(struct vmwp *vmwp, uint32_t vp_count)
+{
+    vmwp->pm = vdev_pm_create(on_pm_request, vmwp);
+    if (vmwp->pm && vmwp->vp_count > vp_count)
+        vdev_pm_tell_processors(vmwp->pm, vp_count);
+    return add(vmwp, vmwp->pm);
+}
+
+bool vmwp_devices_init(struct vmwp *vmwp, uint32_t vp_count)
 {
     vmwp->irqs = (struct vdev_irq_sink){.context = vmwp, .set = on_irq};
     vmwp->devices = (struct root_work){
@@ -215,10 +223,15 @@ bool vmwp_devices_init(struct vmwp *vmwp)
         return false;
     vmwp->uart = vdev_uart_create(VDEV_UART_COM1, PLATFORM_UART_GSI,
                                   on_com1_byte, &vmwp->console);
-    return add(vmwp, vmwp->uart) &&
-           add(vmwp, vdev_pm_create(on_pm_request, vmwp)) &&
+    return add(vmwp, vmwp->uart) && add_pm(vmwp, vp_count) &&
            add(vmwp, vdev_rtc_create()) && add(vmwp, vdev_pit_create()) &&
            add(vmwp, vdev_i8042_create(on_reset_line, vmwp));
+}
+
+void vmwp_add_vp(struct vmwp *vmwp, struct hv_context *context, uint32_t index)
+{
+    vdev_pm_add_processor(vmwp->pm, vmwp_now_ns(vmwp, context), index);
+    root_wake_thread(vmwp->root, context, &vmwp->devices);
 }
 
 void vmwp_devices_fini(struct vmwp *vmwp)

@@ -87,8 +87,9 @@ static inline uint64_t vmwp_now_ns(const struct vmwp *vmwp,
 
 /* vmwp_devices.c */
 
-/** Makes the devices and connects them. False if out of memory. */
-bool vmwp_devices_init(struct vmwp *vmwp);
+/** Makes the devices of a VM that starts with `vp_count` VPs, and connects
+ *  them. False if out of memory. */
+bool vmwp_devices_init(struct vmwp *vmwp, uint32_t vp_count);
 void vmwp_devices_fini(struct vmwp *vmwp);
 void vmwp_devices_reset(struct vmwp *vmwp);
 

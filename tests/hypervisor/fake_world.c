@@ -79,6 +79,7 @@ int fake_world_setup(void **state)
     world->child.parent = &world->parent;
     world->child.privileges = UINT64_MAX;
     world->child.features = FEATURES_KNOWN;
+    world->child.topology.threads_per_core = 1;
     for (uint32_t i = 0; i < FAKE_VP_COUNT; i++) {
         world->vps[i].engine = &engines[i];
         make_vp(world, &world->child, &world->vps[i], i, i);

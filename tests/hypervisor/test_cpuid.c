@@ -160,6 +160,40 @@ static void topology_leaves_agree_for_any_number_of_vps(void **state)
     }
 }
 
+static void threads_of_a_core_share_what_cores_do_not(void **state)
+{
+    struct fake_world *world = *state;
+
+    world->child.topology.threads_per_core = 2;
+    set_vp_count(world, 6);
+    assert_int_equal(query(world, 0xb, 0).eax, 1);
+    assert_int_equal(query(world, 0xb, 0).ebx, 2);
+    assert_int_equal(query(world, 0xb, 1).eax, 3);
+    assert_int_equal(query(world, 0xb, 1).ebx, 6);
+    assert_int_equal(query(world, 1, 0).ebx >> 16 & 0xff, 8);
+    assert_true(has(query(world, 1, 0).edx, 28));
+    for (uint32_t cache = 0; cache < 4; cache++) {
+        assert_int_equal(query(world, 4, cache).eax >> 26, 3); /* 4 cores */
+        assert_int_equal(query(world, 4, cache).eax >> 14 & 0xfff,
+                         cache == 3 ? 7 : 1);
+    }
+    world->child.topology.threads_per_core = 1;
+}
+
+/* Or else those that come later would not agree with those before. */
+static void ids_are_as_wide_as_the_vps_to_come_need(void **state)
+{
+    struct fake_world *world = *state;
+
+    world->child.topology.vps_max = 5;
+    set_vp_count(world, 1);
+    assert_int_equal(query(world, 0xb, 1).eax, 3);
+    assert_int_equal(query(world, 0xb, 1).ebx, 1); /* that there are */
+    assert_int_equal(query(world, 1, 0).ebx >> 16 & 0xff, 8);
+    assert_true(has(query(world, 1, 0).edx, 28));
+    world->child.topology.vps_max = 0;
+}
+
 static void each_vp_has_its_own_id(void **state)
 {
     struct fake_world *world = *state;
@@ -390,6 +424,8 @@ int main(void)
         TEST(features_without_an_engine_for_them_are_absent),
         TEST(the_engine_is_told_the_same),
         TEST(topology_leaves_agree_for_any_number_of_vps),
+        TEST(threads_of_a_core_share_what_cores_do_not),
+        TEST(ids_are_as_wide_as_the_vps_to_come_need),
         TEST(each_vp_has_its_own_id),
         TEST(caches_have_the_sizes_of_the_reference),
         TEST(the_apic_bit_follows_apic_base),

@@ -39,7 +39,7 @@ void script_print(struct script *script, const char *text);
 
 struct script_vm {
     uint32_t vps;
-    uint32_t vps_max;                /* 0: vps */
+    uint32_t vps_at_first;           /* the others come later; 0: vps */
     const char *group;               /* NULL: none */
     struct lp_set affinity;          /* none: all */
     uint64_t memory_bytes;           /* 0: 2 MiB */

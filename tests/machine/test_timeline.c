@@ -39,7 +39,7 @@ static void make(uint32_t vm_count, uint32_t vps)
         }
         config.vms[i].group = NULL;
         config.vms[i].affinity = (struct lp_set){0};
-        config.vms[i].vps_max = 0;
+        config.vms[i].vps_at_first = 0;
     }
 }
 
@@ -245,6 +245,80 @@ static void what_is_set_of_a_vm_that_is_off_holds_at_its_start(void **state)
     assert_true(run_share("vm0:Hv VP 0") < 36);
 }
 
+#define MSR_X2APIC_ICR 0x830u
+#define ICR_INIT 0x4500u
+#define ICR_STARTUP 0x4600u
+
+/* A VM of one VP gets another at 10 ms, which it starts 20 ms after its own
+ * start, as a guest does that has learnt of it. */
+static void make_growing(void)
+{
+    struct script *first = &config.vms[0].script[0];
+
+    make(1, 2);
+    config.vms[0].vps_at_first = 1;
+    first->count = 0;
+    script_begin(first, 0, 1);
+    script_add(first, SCRIPT_RUN, 20 * MS, 0, 0);
+    script_add(first, SCRIPT_WRMSR, MSR_X2APIC_ICR, ICR_INIT, 1);
+    script_add(first, SCRIPT_WRMSR, MSR_X2APIC_ICR,
+               ICR_STARTUP | ((SCRIPT_ENTRY >> PAGE_SHIFT) + 1), 1);
+    script_sleep(first);
+    script_at(&config, 10 * MS)->add_vps.vm = "vm0";
+    config.at[0].add_vps.count = 1;
+}
+
+static void a_vp_that_is_added_runs_when_its_guest_starts_it(void **state)
+{
+    (void)state;
+    make_growing();
+    run(SIM_OK);
+    assert_int_equal(partition_of(0)->vp_count, 2);
+    assert_true(run_share("vm0:Hv VP 1") > 50);
+}
+
+static void vps_stay_added_when_their_vm_starts_again(void **state)
+{
+    (void)state;
+    make_growing();
+    script_at(&config, 12 * MS)->stop = "vm0";
+    script_at(&config, 14 * MS)->start = "vm0";
+    run(SIM_OK);
+    assert_int_equal(partition_of(0)->vp_count, 2);
+    assert_int_equal(vmms_state(host.machine->vmms, 0), VM_RUNNING);
+}
+
+/* Of what the hypervisor's memory is lent for a VP, none is lost. */
+static void vps_that_were_added_leave_nothing_when_their_vm_is_off(void **state)
+{
+    uint64_t free_bytes;
+
+    (void)state;
+    make_growing();
+    script_at(&config, 30 * MS)->stop = "vm0";
+    script_host_create(&host, &config);
+    free_bytes = root_memory_free_bytes(host.machine->root->memory);
+    assert_int_equal(script_host_run(&host), SIM_OK);
+    assert_int_equal(vmms_state(host.machine->vmms, 0), VM_OFF);
+    assert_int_equal(root_memory_free_bytes(host.machine->root->memory),
+                     free_bytes);
+}
+
+static void vps_cannot_be_added_to_a_vm_that_is_off(void **state)
+{
+    (void)state;
+    make_growing();
+    config.at_count = 0;
+    script_at(&config, 5 * MS)->stop = "vm0";
+    script_at(&config, 20 * MS)->add_vps.vm = "vm0";
+    config.at[1].add_vps.count = 1;
+    script_at(&config, 30 * MS)->start = "vm0";
+    run(SIM_RUN_FAILED);
+    assert_string_equal(host.error.message,
+                        "VM \"vm0\": script.yaml:1:1: at[0]: cannot add VPs: "
+                        "it does not run");
+}
+
 /* The reader refuses it; so does the hypervisor, should it get that far. */
 static void what_is_refused_fails_the_run_with_its_place(void **state)
 {
@@ -291,6 +365,10 @@ int main(void)
         TEST(a_run_waits_for_a_start_that_is_to_come),
         TEST(a_vm_is_started_as_soon_as_it_is_off),
         TEST(what_is_set_of_a_vm_that_is_off_holds_at_its_start),
+        TEST(a_vp_that_is_added_runs_when_its_guest_starts_it),
+        TEST(vps_stay_added_when_their_vm_starts_again),
+        TEST(vps_that_were_added_leave_nothing_when_their_vm_is_off),
+        TEST(vps_cannot_be_added_to_a_vm_that_is_off),
         TEST(what_is_refused_fails_the_run_with_its_place),
         TEST(a_group_left_without_an_lp_fails_the_run),
     };

@@ -20,12 +20,13 @@ struct tables {
     size_t size;
 };
 
-static void build_nodes(struct tables *tables, uint32_t vps, uint32_t nodes,
-                        uint64_t memory_bytes)
+static void build_growing(struct tables *tables, uint32_t vps, uint32_t most,
+                          uint32_t nodes, uint64_t memory_bytes)
 {
     uint64_t low_bytes = memory_bytes < 3 * GIB ? memory_bytes : 3 * GIB;
     const struct firmware_config config = {
         .vp_count = vps,
+        .vp_count_max = most,
         .node_count = nodes,
         .low_bytes = low_bytes,
         .high_bytes = memory_bytes - low_bytes,
@@ -34,6 +35,12 @@ static void build_nodes(struct tables *tables, uint32_t vps, uint32_t nodes,
     memset(tables, 0, sizeof(*tables));
     tables->size = firmware_build(&config, tables->bytes);
     assert_true(tables->size <= FIRMWARE_BYTES_MAX);
+}
+
+static void build_nodes(struct tables *tables, uint32_t vps, uint32_t nodes,
+                        uint64_t memory_bytes)
+{
+    build_growing(tables, vps, vps, nodes, memory_bytes);
 }
 
 static void build(struct tables *tables, uint32_t vps, uint64_t memory_bytes)
@@ -305,7 +312,7 @@ static void memory_of_all_nodes_is_all_memory_however_many(void **state)
 
 /* What ACPICA's compiler makes of dsdt.asl, in a folder that it leaves as it
  * was. -f: it takes no _HID "VMBus", which is what Hyper-V's has. */
-static size_t compile(uint8_t aml[DSDT_BYTES_MAX])
+static size_t compile(const char *source, uint8_t aml[DSDT_BYTES_MAX])
 {
     char folder[] = "/tmp/hvsim-firmware-XXXXXX";
     char path[64], command[512];
@@ -314,8 +321,8 @@ static size_t compile(uint8_t aml[DSDT_BYTES_MAX])
 
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/dsdt.aml", folder);
-    snprintf(command, sizeof(command), "%s -f -ve -p %s %s >/dev/null 2>&1",
-             HVSIM_IASL, path, HVSIM_SOURCE_DIR "/tests/partitions/dsdt.asl");
+    snprintf(command, sizeof(command), "%s -f -ve -p %s %s/%s >/dev/null 2>&1",
+             HVSIM_IASL, path, HVSIM_SOURCE_DIR "/tests/partitions", source);
     /* NOLINTNEXTLINE(cert-env33-c): the command has nothing from outside. */
     assert_int_equal(system(command), 0);
     file = fopen(path, "rb");
@@ -340,12 +347,84 @@ the_definition_block_is_what_a_compiler_makes_of_its_source(void **state)
         print_message("iasl (acpica-tools) is not installed\n");
         skip();
     }
-    bytes = compile(aml);
+    bytes = compile("dsdt.asl", aml);
     build(&tables, 1, 4 * GIB + GIB / 2);
     dsdt = table_at(&tables, number(find(&tables, "FACP") + 40, 4), "DSDT");
     assert_int_equal(number(dsdt + 4, 4), bytes);
     assert_memory_equal(dsdt + HEADER_BYTES, aml + HEADER_BYTES,
                         bytes - HEADER_BYTES);
+}
+
+/* What a compiler makes of the additions stands behind the rest, but for the
+ * scope that they share: its length differs. */
+static void processors_that_may_come_are_as_a_compiler_has_them(void **state)
+{
+    enum { SCOPE_BYTES = 7 }; /* op, a length of two bytes, name */
+    struct tables tables;
+    uint8_t aml[DSDT_BYTES_MAX];
+    const uint8_t *dsdt;
+    size_t bytes, added;
+
+    (void)state;
+    if (strlen(HVSIM_IASL) == 0) {
+        print_message("iasl (acpica-tools) is not installed\n");
+        skip();
+    }
+    bytes = compile("dsdt_processors.asl", aml);
+    added = bytes - HEADER_BYTES - SCOPE_BYTES;
+    build_growing(&tables, 1, 3, 1, 4 * GIB);
+    dsdt = table_at(&tables, number(find(&tables, "FACP") + 40, 4), "DSDT");
+    bytes = number(dsdt + 4, 4);
+    assert_memory_equal(dsdt + bytes - added, aml + HEADER_BYTES + SCOPE_BYTES,
+                        added);
+}
+
+static void
+the_madt_tells_processors_that_are_from_those_that_may_be(void **state)
+{
+    struct tables tables;
+    const uint8_t *entry;
+
+    (void)state;
+    build_growing(&tables, 2, 5, 1, 4 * GIB);
+    assert_int_equal(structures(&tables, 0, &entry), 5);
+    for (uint32_t vp = 5; vp-- > 0; entry -= 8) {
+        assert_int_equal(entry[2], vp);
+        assert_int_equal(entry[3], vp);
+        assert_int_equal(number(entry + 4, 4), vp < 2 ? 1 : 2);
+    }
+}
+
+static void the_event_block_is_there_if_processors_may_come(void **state)
+{
+    struct tables tables;
+    const uint8_t *fadt;
+
+    (void)state;
+    build_growing(&tables, 1, 2, 1, 4 * GIB);
+    fadt = find(&tables, "FACP");
+    assert_int_equal(number(fadt + 80, 4), PLATFORM_GPE0_PORT);
+    assert_int_equal(fadt[92], PLATFORM_GPE0_BYTES);
+    assert_int_equal(number(fadt + 224, 8), PLATFORM_GPE0_PORT);
+    build(&tables, 1, 4 * GIB);
+    fadt = find(&tables, "FACP");
+    assert_int_equal(number(fadt + 80, 4), 0);
+    assert_int_equal(fadt[92], 0);
+    assert_int_equal(number(fadt + 224, 8), 0);
+}
+
+/* Lengths of one to three bytes in the definition block, and all at once. */
+static void tables_of_any_size_are_whole(void **state)
+{
+    (void)state;
+    for (uint32_t most = 2; most <= FIRMWARE_VPS_MAX; most++) {
+        struct tables tables;
+
+        build_growing(&tables, most - 1, most, most - 1, 5 * GIB);
+        table_at(&tables, number(find(&tables, "FACP") + 40, 4), "DSDT");
+        if (most > 2)
+            assert_int_not_equal(gpa_of(&tables, "SRAT"), 0);
+    }
 }
 
 int main(void)
@@ -354,6 +433,11 @@ int main(void)
         cmocka_unit_test(the_root_pointer_is_first_and_has_both_checksums),
         cmocka_unit_test(the_fixed_hardware_is_where_the_platform_has_it),
         cmocka_unit_test(the_fadt_leads_to_the_facs_and_the_dsdt),
+        cmocka_unit_test(processors_that_may_come_are_as_a_compiler_has_them),
+        cmocka_unit_test(
+            the_madt_tells_processors_that_are_from_those_that_may_be),
+        cmocka_unit_test(the_event_block_is_there_if_processors_may_come),
+        cmocka_unit_test(tables_of_any_size_are_whole),
         cmocka_unit_test(every_virtual_processor_has_its_apic_however_many),
         cmocka_unit_test(interrupts_are_told_as_they_are_wired),
         cmocka_unit_test(the_window_for_devices_lies_above_all_memory),

@@ -111,6 +111,42 @@ static void the_reset_port_takes_its_value_alone(void **state)
     assert_int_equal(pm->ops->read(pm, 0, RESET, 1), 0);
 }
 
+enum { GPE_STATUS = 13, GPE_ENABLE = 15, PRESENT = 17, ADDED = 25 };
+
+static void a_new_processor_raises_the_sci_once_it_is_enabled(void **state)
+{
+    (void)state;
+    vdev_pm_tell_processors(pm, 2);
+    assert_int_equal(pm->range_count, 3);
+    assert_int_equal(pm->ranges[2].first, PLATFORM_GPE0_PORT);
+    assert_int_equal(pm->ranges[2].count, 20);
+    assert_int_equal(pm->ops->read(pm, 0, PRESENT, 1) & 0xff, 0x3);
+    vdev_pm_add_processor(pm, 0, 2);
+    vdev_pm_add_processor(pm, 0, 63);
+    assert_false(heard.sci);
+    put(GPE_ENABLE, 2, 0xffff);
+    assert_int_equal(get16(0, GPE_ENABLE), 1u << PLATFORM_PROCESSORS_GPE);
+    assert_true(heard.sci);
+    assert_int_equal(get16(0, GPE_STATUS), 1u << PLATFORM_PROCESSORS_GPE);
+    put(GPE_STATUS, 2, 0xffff);
+    assert_false(heard.sci);
+    assert_int_equal(pm->ops->read(pm, 0, PRESENT, 1) & 0xff, 0x7);
+    assert_int_equal(pm->ops->read(pm, 0, PRESENT + 7, 1) & 0xff, 0x80);
+    assert_int_equal(pm->ops->read(pm, 0, ADDED, 1) & 0xff, 0x4);
+    assert_int_equal(pm->ops->read(pm, 0, ADDED + 7, 1) & 0xff, 0x80);
+    /* What is there cannot be written; what is new is cleared by a one. */
+    put(PRESENT, 4, 0);
+    put(ADDED, 1, 0x4);
+    assert_int_equal(pm->ops->read(pm, 0, PRESENT, 1) & 0xff, 0x7);
+    assert_int_equal(pm->ops->read(pm, 0, ADDED, 1) & 0xff, 0);
+    assert_int_equal(pm->ops->read(pm, 0, ADDED + 7, 1) & 0xff, 0x80);
+    /* A VM that is off keeps its processors. */
+    pm->ops->reset(pm);
+    assert_int_equal(pm->ops->read(pm, 0, PRESENT, 1) & 0xff, 0x7);
+    assert_int_equal(pm->ops->read(pm, 0, ADDED + 7, 1) & 0xff, 0);
+    assert_int_equal(get16(0, GPE_ENABLE), 0);
+}
+
 static void the_timers_overflow_raises_the_sci_if_enabled(void **state)
 {
     (void)state;
@@ -160,6 +196,7 @@ int main(void)
         T(the_timer_counts_simulated_time),
         T(only_s5_with_sleep_enable_powers_off),
         T(the_reset_port_takes_its_value_alone),
+        T(a_new_processor_raises_the_sci_once_it_is_enabled),
         T(the_timers_overflow_raises_the_sci_if_enabled),
         T(status_does_not_need_the_interrupt),
         T(enable_keeps_the_bits_that_exist),

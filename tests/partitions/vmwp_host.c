@@ -130,7 +130,7 @@ void vmwp_host_create(struct vmwp_host *host)
     script_config_init(&config);
     root_host_create(&host->root, &config);
     CHECK(winhv_init(&host->winhv, host->root.root, &error) == SIM_OK);
-    host->vmwp = vmwp_create(host->root.root, &host->winhv, 1, &listener,
+    host->vmwp = vmwp_create(host->root.root, &host->winhv, 1, 1, &listener,
                              on_stopped, host);
     CHECK(host->vmwp);
     CHECK(root_memory_take_block(host->root.root->memory, 0, &host->memory));
