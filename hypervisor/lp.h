@@ -23,11 +23,12 @@ struct lp_run {
 struct hv_lp {
     lp_id_t id;
     uint32_t node;
-    uint32_t core;      /* LPs of one core are siblings (SMT) */
-    cycles_t now;       /* local clock; while idle: when it went idle */
-    struct hv_vp *vp;   /* running here; NULL while idle */
-    cycles_t slice_end; /* of the running VP */
-    bool called;        /* to choose again: slice_end is when */
+    uint32_t core;         /* LPs of one core are siblings (SMT) */
+    cycles_t now;          /* local clock; while idle: when it went idle */
+    struct hv_vp *vp;      /* running here; NULL while idle */
+    struct hv_vp *root_vp; /* the root's processor here; NULL: it has none */
+    cycles_t slice_end;    /* of the running VP */
+    bool called;           /* to choose again: slice_end is when */
     cycles_t dispatched_at;
     cycles_t charged_at; /* up to when the VP has been charged */
     cycles_t free_since; /* when the VP before left */

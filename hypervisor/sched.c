@@ -16,6 +16,7 @@ static const struct hv_sched_ops *const sched_policies[] = {
     &sched_classic,
     &sched_credit,
     &sched_edf,
+    &sched_root,
 };
 
 #define POLICY_COUNT (sizeof(sched_policies) / sizeof(sched_policies[0]))

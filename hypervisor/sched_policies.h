@@ -10,5 +10,6 @@ extern const struct hv_sched_ops sched_classic;
 extern const struct hv_sched_ops sched_round_robin;
 extern const struct hv_sched_ops sched_credit;
 extern const struct hv_sched_ops sched_edf;
+extern const struct hv_sched_ops sched_root;
 
 #endif

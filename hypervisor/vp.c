@@ -77,6 +77,12 @@ static bool wants_to_run(enum vp_state state)
     return state == VP_READY || state == VP_RUNNING;
 }
 
+void vp_skip_idle(struct hv_vp *vp, cycles_t now)
+{
+    if (vp->state == VP_IDLE)
+        vp->idle_counted = cycles_max(vp->idle_counted, now);
+}
+
 void vp_set_state(struct hv_context *context, struct hv_vp *vp,
                   enum vp_state to)
 {

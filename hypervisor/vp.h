@@ -220,6 +220,10 @@ struct hv_vp *vp_create_model(struct hypervisor *hv,
  *  as of `now`: for a sample. */
 void vp_count_up_to(struct hv_vp *vp, cycles_t now);
 
+/** Until `now` the VP did something on an LP without having been dispatched:
+ *  that was no idle time. vp_count_up_to() has been called when it began. */
+void vp_skip_idle(struct hv_vp *vp, cycles_t now);
+
 /** Frees the VP, which must not be running. */
 void vp_free(struct hv_context *context, struct hv_vp *vp);
 

@@ -291,6 +291,8 @@ struct hv_vp *vp_create_model(struct hypervisor *hv,
         vp_discard(vp);
         return NULL;
     }
+    if (partition == hv->root && !hv->lps[pinned.v].root_vp)
+        hv->lps[pinned.v].root_vp = vp;
     return vp;
 }
 
@@ -304,6 +306,8 @@ void vp_free(struct hv_context *context, struct hv_vp *vp)
         vp_set_state(context, vp, VP_SUSPENDED);
     }
     sched_vp_remove(&vp->hv->sched, vp);
+    if (vp->hv->lps[vp->sched.ideal_lp].root_vp == vp)
+        vp->hv->lps[vp->sched.ideal_lp].root_vp = NULL;
     partition->vps[vp->index.v] = NULL;
     partition->vp_count--;
     vp_count_up_to(vp, context->now);

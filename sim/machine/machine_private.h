@@ -73,8 +73,10 @@ struct machine_live {
 
 /** Time of one LP that lies behind the next sample and is counted after it. */
 struct run_overshoot {
-    struct hv_vp *vp; /* borrowed; NULL: it has gone since */
-    cycles_t guest, hypervisor, idle;
+    struct hv_vp *vp;           /* borrowed; NULL: it has gone since */
+    cycles_t guest, hypervisor; /* of that VP */
+    cycles_t switching;         /* of none */
+    cycles_t idle;
 };
 
 struct machine {

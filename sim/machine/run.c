@@ -90,15 +90,30 @@ static void spend(struct machine *m, struct hv_lp *lp, struct hv_vp *vp,
     lp->now = cycles_add(lp->now, spent);
 }
 
+/* The root's processor on `lp` has run code without having been dispatched. */
+static void spend_for_root(struct machine *m, struct hv_lp *lp, cycles_t spent)
+{
+    struct hv_vp *vp = lp->root_vp;
+
+    CHECK(vp);
+    vp_count_up_to(vp, lp->now);
+    spend(m, lp, vp, COST_PARTY_GUEST, spent);
+    vp_skip_idle(vp, lp->now);
+}
+
 /* Spends what the bill of a dispatch comes to: the LP's time, charged to no
- * VP. The VP that is switched to is still waiting. */
+ * VP, but for what the root does there if it is that which schedules. The VP
+ * that is switched to is still waiting. */
 static void settle_switch(struct machine *m, struct hv_lp *lp)
 {
     struct cost_total total = cost_model_price(&m->cost, &m->bill);
     cycles_t spent = cycles(total.hypervisor_subcycles / SUBCYCLES_PER_CYCLE);
+    cycles_t root = cycles(total.guest_subcycles / SUBCYCLES_PER_CYCLE);
 
     ledger_count(m->ledger, &m->bill);
     cost_bill_clear(&m->bill);
+    if (root.v > 0)
+        spend_for_root(m, lp, root);
     run_sample_count(m, lp, NULL, COST_PARTY_HYPERVISOR, lp->now, spent);
     ledger_post_switch(m->ledger, lp->id, spent);
     lp->now = cycles_add(lp->now, spent);

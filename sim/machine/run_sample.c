@@ -45,8 +45,13 @@ static void count(struct hv_lp *lp, struct hv_vp *vp, enum cost_party party,
 static void put_aside(struct run_overshoot *overshoot, struct hv_vp *vp,
                       enum cost_party party, cycles_t spent)
 {
-    /* One step has passed the boundary, and a step is of one VP or none: the
-     * LP is not stepped again before the sample. */
+    if (!vp) {
+        overshoot->switching = cycles_add(overshoot->switching, spent);
+        return;
+    }
+    /* One step has passed the boundary, and a step is of one VP and, if that is
+     * the root's, which switches to another, of none: the LP is not stepped
+     * again before the sample. */
     CHECK(!overshoot->vp || overshoot->vp == vp);
     overshoot->vp = vp;
     if (party == COST_PARTY_GUEST)
@@ -120,12 +125,15 @@ static void take_up(struct machine *m, cycles_t now)
 
         cycles_t idle_end = cycles_add(now, over.idle);
         cycles_t guest_end = cycles_add(idle_end, over.guest);
+        cycles_t vp_end = cycles_add(guest_end, over.hypervisor);
 
         count_idle(m, lp, now, idle_end);
         run_sample_count(m, lp, over.vp, COST_PARTY_GUEST, idle_end,
                          over.guest);
         run_sample_count(m, lp, over.vp, COST_PARTY_HYPERVISOR, guest_end,
                          over.hypervisor);
+        run_sample_count(m, lp, NULL, COST_PARTY_HYPERVISOR, vp_end,
+                         over.switching);
     }
 }
 
