@@ -209,16 +209,13 @@ static bool was_switched_out(const struct credit_vp *c, cycles_t now)
     return lp && lp->free_since.v == now.v && c->charged_at.v == now.v;
 }
 
-/* A VP that its limit lets go on, or that is queued anew for other controls,
- * does not wake. */
+/* A VP that its limit lets go on is like one that wakes: what it does not use
+ * of its limit in time is lost. */
 static uint32_t level_now(const struct credit_vp *c, cycles_t now)
 {
-    bool wakes =
-        now.v == c->vp->sched.ready_since.v && !was_switched_out(c, now);
-
     if (c->vp->sched.yields)
         return OVER;
-    if (earned_level(c) == UNDER && wakes)
+    if (earned_level(c) == UNDER && !was_switched_out(c, now))
         return BOOST;
     return earned_level(c);
 }
