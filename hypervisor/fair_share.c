@@ -13,7 +13,6 @@ struct fair_class {
     uint32_t node; /* preferred */
     uint32_t members;
     struct run_list fair, owed;
-    struct run_list foreign; /* those of `fair` that take any node's seat */
     struct fair_class *next, *previous;
 };
 
@@ -215,25 +214,20 @@ static void unlist(struct run_entry *entry)
 }
 
 /* Lets all seats of the class see it. */
-static void publish(struct fair_share *share, struct fair_entity *entity,
-                    cycles_t patient_until)
+static void publish(struct fair_share *share, struct fair_entity *entity)
 {
     struct fair_class *class = entity->class;
-    uint64_t key = entity->local.key;
 
-    if (!class)
-        return;
-    if (fair_share_is_owed(share, entity)) {
-        list(&class->owed, &entity->wide, entity, key);
-        return;
-    }
-    list(&class->fair, &entity->wide, entity, key);
-    if (share->node_count < 2)
-        return;
-    if (patient_until.v > 0)
-        list(&share->patient, &entity->foreign, entity, patient_until.v);
-    else
-        list(&class->foreign, &entity->foreign, entity, key);
+    if (class)
+        list(fair_share_is_owed(share, entity) ? &class->owed : &class->fair,
+             &entity->wide, entity, entity->local.key);
+}
+
+static void be_patient(struct fair_share *share, struct fair_entity *entity)
+{
+    if (!entity->patient.list)
+        list(&share->patient, &entity->patient, entity,
+             entity->patient_until.v);
 }
 
 void fair_share_add(struct fair_share *share, struct fair_entity *entity,
@@ -243,6 +237,7 @@ void fair_share_add(struct fair_share *share, struct fair_entity *entity,
     bool owed = wait->owed.v > 0;
 
     entity->seat = wait->seat;
+    entity->patient_until = wait->patient_until;
     /* Of those who are owed, who is owed most stands first. */
     list(local_list(share, entity, owed), &entity->local, entity,
          owed ? UINT64_MAX - wait->owed.v : wait->key);
@@ -251,8 +246,10 @@ void fair_share_add(struct fair_share *share, struct fair_entity *entity,
         CHECK(!seat->claimant);
         seat->claimant = entity;
     } else {
-        publish(share, entity, wait->patient_until);
+        publish(share, entity);
     }
+    if (wait->patient)
+        be_patient(share, entity);
 }
 
 void fair_share_remove(struct fair_share *share, struct fair_entity *entity)
@@ -265,7 +262,7 @@ void fair_share_remove(struct fair_share *share, struct fair_entity *entity)
         seat->claimant = NULL;
     unlist(&entity->local);
     unlist(&entity->wide);
-    unlist(&entity->foreign);
+    unlist(&entity->patient);
 }
 
 void fair_share_take(struct fair_share *share, struct fair_entity *entity,
@@ -306,22 +303,39 @@ cycles_t fair_share_patience(const struct fair_share *share)
 struct fair_entity *fair_share_ripen(struct fair_share *share, cycles_t now)
 {
     struct run_entry *first = run_list_first(&share->patient);
-    struct fair_entity *entity;
 
     if (!first || first->key > now.v)
         return NULL;
-    entity = first->owner;
     run_list_remove(first);
-    list(&entity->class->foreign, first, entity, entity->local.key);
-    return entity;
+    return first->owner;
+}
+
+/* True if the seat is of those that entities of the class wait for in vain. */
+static bool is_foreign(const struct fair_share *share,
+                       const struct fair_class *class, uint32_t seat)
+{
+    return class->node != share->seats[seat].node &&
+           lp_set_has(&class->seats, seat);
+}
+
+void fair_share_idles(struct fair_share *share, uint32_t seat)
+{
+    for (struct fair_class *class = share->classes; class;
+         class = class->next) {
+        struct run_entry *entry = run_list_first(&class->fair);
+
+        if (!is_foreign(share, class, seat))
+            continue;
+        for (; entry; entry = run_list_next(entry))
+            be_patient(share, entry->owner);
+    }
 }
 
 /* Choosing. */
 
 static void prefer(struct fair_entity **best, uint64_t *key,
-                   const struct run_list *list)
+                   const struct run_entry *first)
 {
-    const struct run_entry *first = run_list_first(list);
     struct fair_entity *entity = first ? first->owner : NULL;
 
     if (!entity)
@@ -339,54 +353,82 @@ static struct fair_entity *best_owed(const struct fair_share *share,
     struct fair_entity *best = NULL;
     uint64_t key = 0;
 
-    prefer(&best, &key, &share->seats[seat].owed);
+    prefer(&best, &key, run_list_first(&share->seats[seat].owed));
     for (const struct fair_class *class = share->classes; class;
          class = class->next) {
         if (lp_set_has(&class->seats, seat))
-            prefer(&best, &key, &class->owed);
+            prefer(&best, &key, run_list_first(&class->owed));
     }
     return best;
 }
 
-/* The first of those, of all nodes that are, or are not, the seat's. */
-static void prefer_wide(const struct fair_share *share, uint32_t seat,
-                        bool own_node, struct fair_entity **best, uint64_t *key)
+static struct fair_entity *best_of_node(const struct fair_share *share,
+                                        uint32_t seat, uint64_t *key)
 {
     uint32_t node = share->seats[seat].node;
+    struct fair_entity *best = NULL;
 
     for (const struct fair_class *class = share->classes; class;
          class = class->next) {
-        if ((class->node == node) == own_node &&
-            lp_set_has(&class->seats, seat))
-            prefer(best, key, own_node ? &class->fair : &class->foreign);
+        if (class->node == node && lp_set_has(&class->seats, seat))
+            prefer(&best, key, run_list_first(&class->fair));
+    }
+    return best;
+}
+
+/* The first one that takes a seat of another node; a seat that has others looks
+ * at the very first alone. */
+static const struct run_entry *first_ripe(const struct run_list *list,
+                                          bool has_others, cycles_t now)
+{
+    const struct run_entry *entry = run_list_first(list);
+
+    for (; entry; entry = run_list_next(entry)) {
+        const struct fair_entity *entity = entry->owner;
+
+        if (!cycles_before(now, entity->patient_until))
+            return entry;
+        if (has_others)
+            return NULL;
+    }
+    return NULL;
+}
+
+static void prefer_foreign(const struct fair_share *share, uint32_t seat,
+                           struct fair_entity **best, uint64_t *key,
+                           bool has_others, cycles_t now)
+{
+    for (const struct fair_class *class = share->classes; class;
+         class = class->next) {
+        if (is_foreign(share, class, seat))
+            prefer(best, key, first_ripe(&class->fair, has_others, now));
     }
 }
 
 static struct fair_entity *best_fair(const struct fair_share *share,
-                                     uint32_t seat)
+                                     uint32_t seat, cycles_t now)
 {
     const struct run_entry *local = run_list_first(&share->seats[seat].fair);
-    struct fair_entity *best = NULL;
     uint64_t key = 0;
+    struct fair_entity *best = best_of_node(share, seat, &key);
 
-    prefer_wide(share, seat, true, &best, &key);
     if (!local && best)
         return best;
     if (share->node_count > 1)
-        prefer_wide(share, seat, false, &best, &key);
+        prefer_foreign(share, seat, &best, &key, local != NULL, now);
     if (!local || (best && key + share->migrate_after < local->key))
         return best;
     return local->owner;
 }
 
 struct fair_entity *fair_share_best(const struct fair_share *share,
-                                    uint32_t seat)
+                                    uint32_t seat, cycles_t now)
 {
     struct fair_entity *best = share->seats[seat].claimant;
 
     if (!best && share->owed_count > 0)
         best = best_owed(share, seat);
-    return best ? best : best_fair(share, seat);
+    return best ? best : best_fair(share, seat, now);
 }
 
 cycles_t fair_share_until(const struct fair_share *share,
@@ -404,10 +446,11 @@ cycles_t fair_share_until(const struct fair_share *share,
     return cycles((key - time + 1) * holder->weight / FAIR_SHARE_WEIGHT + 1);
 }
 
-uint64_t fair_share_behind(const struct fair_share *share, uint32_t seat)
+uint64_t fair_share_behind(const struct fair_share *share, uint32_t seat,
+                           cycles_t now)
 {
     const struct run_entry *last = run_list_last(&share->seats[seat].fair);
-    const struct fair_entity *best = fair_share_best(share, seat);
+    const struct fair_entity *best = fair_share_best(share, seat, now);
     uint64_t key = last ? last->key + 1 : 0;
 
     if (best && !fair_share_is_owed(share, best) &&

@@ -54,9 +54,10 @@ struct fair_entity {
     /* Private to fair_share.c. */
     uint64_t remainder;       /* of the division by its weight */
     struct fair_class *class; /* NULL: it may use one seat only */
+    cycles_t patient_until;
     struct run_entry local;   /* on its seat's list */
     struct run_entry wide;    /* on its class's */
-    struct run_entry foreign; /* on its class's for other nodes, or patient */
+    struct run_entry patient; /* while a seat of another node idles */
 };
 
 struct fair_seat {
@@ -82,7 +83,8 @@ struct fair_wait {
     uint64_t key;           /* its virtual time, or more */
     cycles_t owed;          /* of its reserve; 0: nothing */
     bool claims;            /* an idle seat that has been called for it */
-    cycles_t patient_until; /* until then, seats of its node only */
+    cycles_t patient_until; /* until then, seats of its node only: */
+    bool patient;           /* and there is another that idles */
 };
 
 /** Makes seats of node 0, of one node; the caller sets that otherwise. False
@@ -114,7 +116,7 @@ bool fair_share_waits(const struct fair_entity *entity);
 
 /** Who should have that seat next, of those who wait; NULL: nobody. */
 struct fair_entity *fair_share_best(const struct fair_share *share,
-                                    uint32_t seat);
+                                    uint32_t seat, cycles_t now);
 /** True if that one is owed a part of its reserve. */
 bool fair_share_is_owed(const struct fair_share *share,
                         const struct fair_entity *entity);
@@ -140,13 +142,19 @@ uint64_t fair_share_floor(struct fair_share *share, uint32_t seat,
                           uint64_t running);
 
 /** A key behind all those who wait for the seat. */
-uint64_t fair_share_behind(const struct fair_share *share, uint32_t seat);
+uint64_t fair_share_behind(const struct fair_share *share, uint32_t seat,
+                           cycles_t now);
 
-/** When the first patience ends of those who wait; CYCLES_NEVER: nobody is
- *  patient. */
+/** That seat idles: those who might use it, and wait for one of their own node
+ *  yet, are put on share->patient. */
+void fair_share_idles(struct fair_share *share, uint32_t seat);
+
+/** When the first patience ends of those on share->patient; CYCLES_NEVER:
+ *  nobody is there. */
 cycles_t fair_share_patience(const struct fair_share *share);
-/** One whose patience is at an end at `now`: from now on seats of other nodes
- *  may take it. NULL: there is none. */
+
+/** Takes one from share->patient whose patience is at an end at `now`; NULL:
+ *  there is none. */
 struct fair_entity *fair_share_ripen(struct fair_share *share, cycles_t now);
 
 #endif

@@ -48,15 +48,50 @@ static void rotate_up(struct run_list *list, struct run_entry *entry)
     parent->parent = entry;
 }
 
+/* The entry next to that one on that side, or NULL. */
+static struct run_entry *neighbour(const struct run_entry *entry, unsigned side)
+{
+    if (entry->child[side]) {
+        struct run_entry *next = entry->child[side];
+
+        while (next->child[!side])
+            next = next->child[!side];
+        return next;
+    }
+    while (entry->parent && side_of(entry) == side)
+        entry = entry->parent;
+    return entry->parent;
+}
+
+/* A node below which `entry` belongs: from an end up to where its key is
+ * passed. */
+static struct run_entry *start_for(const struct run_list *list,
+                                   const struct run_entry *entry)
+{
+    unsigned side = run_list_before(list->root, entry);
+    struct run_entry *node = list->end[side];
+
+    while (node != list->root && run_list_before(node, entry) != side)
+        node = node->parent;
+    return node;
+}
+
 static void hang_as_leaf(struct run_list *list, struct run_entry *entry)
 {
-    struct run_entry **place = &list->root;
+    struct run_entry *node = start_for(list, entry);
 
-    while (*place) {
-        entry->parent = *place;
-        place = &(*place)->child[run_list_before(*place, entry)];
+    for (;;) {
+        unsigned side = run_list_before(node, entry);
+
+        entry->parent = node;
+        if (!node->child[side]) {
+            node->child[side] = entry;
+            if (list->end[side] == node)
+                list->end[side] = entry;
+            return;
+        }
+        node = node->child[side];
     }
-    *place = entry;
 }
 
 void run_list_add(struct run_list *list, struct run_entry *entry)
@@ -64,11 +99,12 @@ void run_list_add(struct run_list *list, struct run_entry *entry)
     CHECK(!entry->list);
     entry->list = list;
     entry->parent = entry->child[0] = entry->child[1] = NULL;
-    hang_as_leaf(list, entry);
+    if (list->root)
+        hang_as_leaf(list, entry);
+    else
+        list->root = list->end[0] = list->end[1] = entry;
     while (entry->parent && height(entry->parent) < height(entry))
         rotate_up(list, entry);
-    if (!list->first || run_list_before(entry, list->first))
-        list->first = entry;
     list->count++;
 }
 
@@ -87,8 +123,10 @@ void run_list_remove(struct run_entry *entry)
     struct run_list *list = entry->list;
 
     CHECK(list);
-    if (list->first == entry)
-        list->first = run_list_next(entry);
+    for (unsigned side = 0; side < 2; side++) {
+        if (list->end[side] == entry)
+            list->end[side] = neighbour(entry, !side);
+    }
     sink(list, entry);
     replace(list, entry, entry->child[entry->child[0] == NULL]);
     entry->list = NULL;
@@ -97,23 +135,5 @@ void run_list_remove(struct run_entry *entry)
 
 struct run_entry *run_list_next(const struct run_entry *entry)
 {
-    if (entry->child[1]) {
-        struct run_entry *next = entry->child[1];
-
-        while (next->child[0])
-            next = next->child[0];
-        return next;
-    }
-    while (entry->parent && side_of(entry) == 1)
-        entry = entry->parent;
-    return entry->parent;
-}
-
-struct run_entry *run_list_last(const struct run_list *list)
-{
-    struct run_entry *last = list->root;
-
-    while (last && last->child[1])
-        last = last->child[1];
-    return last;
+    return neighbour(entry, 1);
 }

@@ -6,10 +6,12 @@
  * A run list: what waits for an LP, in the order of a key. What the key means
  * (virtual time, a deadline) is the policy's business; equals stand in the
  * order of their numbers. Entries lie in the policy's own structs, so adding
- * one cannot fail; adding, removing and finding the next cost O(log n).
+ * one cannot fail; adding, removing and finding the next cost O(log n), and
+ * near the ends, where policies work, O(1).
  *
  * Design. A treap: a search tree by key that is a heap by a hash of the
- * number. Its shape depends on what is on it alone, not on addresses.
+ * number. Its shape depends on what is on it alone, not on addresses. Where an
+ * entry belongs is looked for from the nearer end.
  */
 
 #include <stdbool.h>
@@ -31,7 +33,8 @@ struct run_entry {
 
 /** Zero-initialise: empty. */
 struct run_list {
-    struct run_entry *root, *first;
+    struct run_entry *root;
+    struct run_entry *end[2]; /* first and last */
     uint32_t count;
 };
 
@@ -44,13 +47,16 @@ void run_list_remove(struct run_entry *entry);
 /** The entry that stands after that one, or NULL. */
 struct run_entry *run_list_next(const struct run_entry *entry);
 
-/** The entry that stands after all others; NULL if the list is empty. */
-struct run_entry *run_list_last(const struct run_list *list);
-
-/** NULL if the list is empty. */
+/** The entry that stands before, or after, all others; NULL if the list is
+ *  empty. */
 static inline struct run_entry *run_list_first(const struct run_list *list)
 {
-    return list->first;
+    return list->end[0];
+}
+
+static inline struct run_entry *run_list_last(const struct run_list *list)
+{
+    return list->end[1];
 }
 
 static inline bool run_list_has(const struct run_list *list,

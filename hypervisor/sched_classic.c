@@ -284,19 +284,6 @@ static void preempt(struct hv_sched *sched, struct hv_lp *lp,
         sched_poke(sched, lp, cycles_max(cycles_add(now, until), at));
 }
 
-/* Says what keeps a VP out for which there is no LP now. */
-static void tell_wait(struct hv_sched *sched, struct hv_vp *vp, bool patient,
-                      cycles_t now)
-{
-    enum sched_rule rule = SCHED_RULE_SLICE;
-
-    if (patient && sched_idle_lp(sched, vp))
-        rule = SCHED_RULE_NUMA;
-    else if (!lp_set_is_empty(&sched->idle))
-        rule = SCHED_RULE_AFFINITY;
-    sched_wait(vp, rule, NULL, now);
-}
-
 /* The VP takes an idle LP. */
 static void claim(struct hv_sched *sched, struct hv_vp *vp, struct hv_lp *lp,
                   cycles_t now)
@@ -321,16 +308,19 @@ static void enqueue_fair(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
     };
 
     if (vp->sched.yields) {
-        uint64_t behind = fair_share_behind(&classic->share, wait.seat);
+        uint64_t behind = fair_share_behind(&classic->share, wait.seat, now);
 
         wait.key = behind > wait.key ? behind : wait.key;
     }
     if (is_patient(sched, vp)) {
         wait.patient_until = cycles_add(now, sched->params.node_patience);
-        sched_expire_at(sched, wait.patient_until);
+        wait.patient = sched_idle_lp(sched, vp) != NULL;
     }
     fair_share_add(&classic->share, entity, &wait);
-    tell_wait(sched, vp, is_patient(sched, vp), now);
+    if (wait.patient)
+        sched_expire_at(sched, wait.patient_until);
+    sched_wait(vp, wait.patient ? SCHED_RULE_NUMA : SCHED_RULE_SLICE, NULL,
+               now);
     preempt(sched, home, vp, now);
 }
 
@@ -417,14 +407,19 @@ static void tell_patient(struct hv_sched *sched, const struct hv_lp *lp,
                          cycles_t now)
 {
     struct classic *classic = sched->policy;
-    struct run_entry *entry = run_list_first(&classic->share.patient);
+    struct fair_share *share = &classic->share;
+    struct run_entry *entry;
 
-    for (; entry; entry = run_list_next(entry)) {
+    fair_share_idles(share, lp->id.v);
+    for (entry = run_list_first(&share->patient); entry;
+         entry = run_list_next(entry)) {
         struct hv_vp *vp = ((struct fair_entity *)entry->owner)->owner;
 
         if (sched_allows(vp, lp))
             sched_wait(vp, SCHED_RULE_NUMA, NULL, now);
     }
+    if (run_list_first(&share->patient))
+        sched_expire_at(sched, fair_share_patience(share));
 }
 
 static struct sched_choice classic_pick(struct hv_sched *sched,
@@ -432,12 +427,13 @@ static struct sched_choice classic_pick(struct hv_sched *sched,
 {
     struct classic *classic = sched->policy;
     struct fair_share *share = &classic->share;
-    struct fair_entity *entity = fair_share_best(share, lp->id.v);
+    struct fair_entity *entity = fair_share_best(share, lp->id.v, now);
     struct hv_vp *vp;
 
     lp_set_remove(&classic->lending, lp->id.v);
     if (!entity) {
-        tell_patient(sched, lp, now);
+        if (share->node_count > 1)
+            tell_patient(sched, lp, now);
         return (struct sched_choice){0};
     }
     vp = entity->owner;
@@ -447,8 +443,8 @@ static struct sched_choice classic_pick(struct hv_sched *sched,
     vp->sched.queued = false;
     return (struct sched_choice){
         .vp = vp,
-        .slice_end =
-            slice_end(sched, vp, lp, fair_share_best(share, lp->id.v), now),
+        .slice_end = slice_end(sched, vp, lp,
+                               fair_share_best(share, lp->id.v, now), now),
     };
 }
 
@@ -459,7 +455,7 @@ static bool classic_must_yield(struct hv_sched *sched, struct hv_lp *lp,
     struct classic *classic = sched->policy;
     const struct fair_share *share = &classic->share;
     struct fair_entity *own = &of(vp)->entity;
-    const struct fair_entity *next = fair_share_best(share, lp->id.v);
+    const struct fair_entity *next = fair_share_best(share, lp->id.v, now);
 
     *slice_ends = slice_end(sched, vp, lp, next, now);
     if (!next)
