@@ -35,9 +35,10 @@
  * Among VMs whose VPs are all always ready and may run anywhere, each gets its
  * share by weight of what all LPs give, to within two accounting periods for
  * each of its VPs over any span of time; where a share is more than an LP for
- * each VP it gets that, and the others share the rest. A ready VP waits no
- * longer than it takes to earn two periods' credits at its share, and a slice
- * of each of the others on the LP.
+ * each VP it gets that, and the others share the rest. (A share of more than
+ * three quarters of an LP may come out less, since its VP must hardly wait for
+ * it.) A ready VP waits no longer than it takes to earn two periods' credits at
+ * its share, and a slice of each of the others on the LP.
  *
  * What this does not do: reserves; NUMA, beyond looking for work in the own
  * node first.

@@ -30,8 +30,9 @@
  * Bounds under Global EDF Scheduling on a Multiprocessor", 2005). So over any
  * time it gets its reserve of all of it but so many periods. What is later yet
  * is given up: affinities and reserves do not fit. Beside that, VPs
- * of weights that an LP each can satisfy get their shares of what is left to
- * within a slice and preempt_after each.
+ * of weights that give them at most three quarters of an LP get their shares of
+ * what is left to within a slice and preempt_after each; who should have more
+ * must hardly wait, and may get a little less.
  *
  * What this does not do: staying on an LP whose caches are warm, beyond
  * preferring the last one when it is idle; NUMA; slices among VPs with budgets.

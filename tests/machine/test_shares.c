@@ -83,13 +83,15 @@ static const struct bound {
     const char *policy;
     uint64_t (*of)(const struct script_config *config, uint64_t weight);
     unsigned lp_percent; /* only where shares are no more of an LP */
+    uint32_t lps_most;   /* nothing is promised on more LPs; 0: on any */
 } bounds[] = {
-    {"round-robin", two_slices, 100},
-    {"classic", by_virtual_time, 100},
-    {"core", by_virtual_time, 100},
-    {"credit", two_accounting_periods, 75},
-    {"edf", slice_and_preempt_after, 75},
-    {NULL, two_slices, 100},
+    {"round-robin", two_slices, 100, 0},
+    {"classic", by_virtual_time, 100, 0},
+    {"core", by_virtual_time, 100, 0},
+    {"credit", two_accounting_periods, 75, 0},
+    {"edf", slice_and_preempt_after, 75, 0},
+    {"root", two_slices, 100, 1},
+    {NULL, two_slices, 100, 0},
 };
 
 static const struct bound *bound_of(const struct hv_sched_ops *ops)
@@ -113,6 +115,8 @@ static void make_config(struct script_config *config, struct rng *rng,
     script_config_init(config);
     config->scheduler = ops->name;
     config->lps = (uint32_t)script_random_between(rng, 1, 4);
+    if (bound_of(ops)->lps_most > 0 && config->lps > bound_of(ops)->lps_most)
+        config->lps = bound_of(ops)->lps_most;
     config->root_vps = 1;
     config->vm_count =
         (uint32_t)script_random_between(rng, config->lps + 1, SCRIPT_VMS_MAX);
