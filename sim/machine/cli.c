@@ -148,9 +148,11 @@ static const struct cli_command commands[] = {
      "A table has a line per metric and variant: the mean over the seeds, and\n"
      "the difference from the baseline, paired by seed, both with intervals "
      "of\n"
-     "95 % confidence. METRIC is a result by its NAME, of all VMs, or as\n"
-     "result:VM:NAME, or a counter as 'OBJECT(INSTANCE)\\COUNTER', where VM,\n"
-     "NAME and INSTANCE may have * in them. Without it: all results, and some\n"
+     "95 % confidence. METRIC is a result: NAME, of each VM, result:VM:NAME, "
+     "or\n"
+     "mean:NAME, over VMs; or a counter: 'OBJECT(INSTANCE)\\COUNTER'. VM, "
+     "NAME\n"
+     "and INSTANCE may have * in them. Without it: all results, and some\n"
      "counters. The manual page says more (\"COMPARING\").",
      compare_options, cli_compare},
     {"plot", "OUT.db WHAT", 2, 2, "draw a run or a comparison",

@@ -38,6 +38,14 @@ static void add_results(struct compare_selection *selection, const char *vm,
     pattern->name = copy_of(name, strlen(name));
 }
 
+static void add_mean(struct compare_selection *selection, const char *name)
+{
+    struct compare_pattern *pattern = add_pattern(selection);
+
+    pattern->is_mean = true;
+    pattern->name = copy_of(name, strlen(name));
+}
+
 static void add_counter(struct compare_selection *selection,
                         enum pc_object_id object, const char *name)
 {
@@ -57,6 +65,7 @@ struct compare_selection *compare_metric_select(bool defaults)
     CHECK(selection != NULL);
     if (!defaults)
         return selection;
+    add_mean(selection, "*");
     add_results(selection, "*", 1, "*");
     add_counter(selection, PC_OBJECT_LP, "% Total Run Time");
     add_counter(selection, PC_OBJECT_LP, "Context Switches/sec");
@@ -172,26 +181,31 @@ static enum sim_status read_counter(struct compare_pattern *pattern, char *text,
     return SIM_OK;
 }
 
-/** "result:VM:NAME", or NAME of every VM. */
+/** "result:VM:NAME", or NAME of every VM, or "mean:NAME" of all. */
 static enum sim_status read_result(struct compare_pattern *pattern,
                                    const char *text, struct sim_error *error)
 {
-    static const char front[] = "result:";
+    static const char result[] = "result:";
+    static const char mean[] = "mean:";
     const char *vm = "*";
     size_t vm_bytes = 1;
 
-    if (strncmp(text, front, strlen(front)) == 0) {
-        vm = text + strlen(front);
+    if (strncmp(text, mean, strlen(mean)) == 0) {
+        pattern->is_mean = true;
+        text += strlen(mean);
+    } else if (strncmp(text, result, strlen(result)) == 0) {
+        vm = text + strlen(result);
         vm_bytes = strcspn(vm, ":");
         text = vm[vm_bytes] == ':' ? &vm[vm_bytes + 1] : "";
     }
     if (vm_bytes == 0 || *text == '\0' || strchr(text, ':') != NULL)
         return sim_fail(error, SIM_BAD_USAGE,
-                        "--metric %s: expected NAME, result:VM:NAME or "
-                        "OBJECT(INSTANCE)\\COUNTER, and then perhaps :less or "
-                        ":more",
+                        "--metric %s: expected NAME, result:VM:NAME, mean:NAME "
+                        "or OBJECT(INSTANCE)\\COUNTER, and then perhaps :less "
+                        "or :more",
                         pattern->written);
-    pattern->vm = copy_of(vm, vm_bytes);
+    if (!pattern->is_mean)
+        pattern->vm = copy_of(vm, vm_bytes);
     pattern->name = copy_of(text, strlen(text));
     return SIM_OK;
 }

@@ -17,7 +17,8 @@ struct compare_pattern {
     enum pc_object_id object;
     const struct pc_counter *counter;
     char *instance; /* owned */
-    char *vm;       /* owned */
+    bool is_mean;   /* of a result, over the VMs that have it */
+    char *vm;       /* owned; NULL of a mean */
     char *name;     /* owned */
     bool met;       /* some run had it */
 };

@@ -78,10 +78,13 @@ static bool is_match(const char *pattern, const char *text)
     return fnmatch(pattern, text, FNM_NOESCAPE) == 0;
 }
 
+/** `vm` is NULL for the mean of all. */
 static bool is_result(const struct compare_pattern *pattern, const char *vm,
                       const char *name)
 {
-    return pattern->name != NULL && is_match(pattern->vm, vm) &&
+    if (pattern->name == NULL || pattern->is_mean != (vm == NULL))
+        return false;
+    return (vm == NULL || is_match(pattern->vm, vm)) &&
            is_match(pattern->name, name);
 }
 
@@ -130,7 +133,8 @@ static const char *text_of(sqlite3_stmt *row, int column)
     return text != NULL ? text : "";
 }
 
-/** Whether a pattern asks for this result; and what is said of it. */
+/** Whether a pattern asks for this result, or for its mean if `vm` is NULL; and
+ *  what is said of it. */
 static bool choose_result(const struct reading *reading, const char *vm,
                           const char *name, const char *unit,
                           enum compare_better *better)
@@ -140,12 +144,14 @@ static bool choose_result(const struct reading *reading, const char *vm,
     *better = judge_result(name, unit);
     for (size_t i = 0; i < reading->selection->count; i++) {
         struct compare_pattern *pattern = &reading->selection->patterns[i];
+        /* What holds for a result of every VM holds for its mean. */
+        bool is_of_all =
+            vm == NULL && !pattern->is_mean && is_result(pattern, "", name);
+        bool is_it = is_result(pattern, vm, name);
 
-        if (!is_result(pattern, vm, name))
-            continue;
-        chosen = true;
-        pattern->met = true;
-        if (pattern->better != COMPARE_UNKNOWN)
+        chosen = chosen || is_it;
+        pattern->met = pattern->met || is_it;
+        if ((is_it || is_of_all) && pattern->better != COMPARE_UNKNOWN)
             *better = pattern->better;
     }
     return chosen;
@@ -232,6 +238,81 @@ static enum sim_status end_query(const struct reading *reading,
     return status;
 }
 
+/** A result that VMs have in common, on its way to a mean. */
+struct common {
+    char name[80];
+    char unit[32];
+    size_t count; /* of VMs */
+    double mean;  /* so far */
+};
+
+static enum sim_status put_common(const struct reading *reading,
+                                  const struct common *common,
+                                  struct sim_error *error)
+{
+    enum compare_better better;
+    enum sim_status status;
+    char *name;
+    char *title;
+
+    if (common->count < 2 ||
+        !choose_result(reading, NULL, common->name, common->unit, &better))
+        return SIM_OK;
+    CHECK(asprintf(&name, "mean:%s", common->name) >= 0);
+    CHECK(asprintf(&title, "mean of VMs: %s", common->name) >= 0);
+    status = put(reading, "*", name, title, common->unit, better, common->mean,
+                 error);
+    free(title);
+    free(name);
+    return status;
+}
+
+/** The next row belongs to `common`, or ends it and begins another. */
+static enum sim_status take_common(const struct reading *reading,
+                                   struct common *common, sqlite3_stmt *row,
+                                   struct sim_error *error)
+{
+    const char *name = text_of(row, 0);
+    const char *unit = text_of(row, 1);
+    double value = sqlite3_column_double(row, 2);
+    enum sim_status status = SIM_OK;
+
+    if (strcmp(common->name, name) != 0 || strcmp(common->unit, unit) != 0) {
+        status = put_common(reading, common, error);
+        *common = (struct common){0};
+        snprintf(common->name, sizeof(common->name), "%s", name);
+        snprintf(common->unit, sizeof(common->unit), "%s", unit);
+    }
+    common->count++;
+    common->mean += (value - common->mean) / (double)common->count;
+    return status;
+}
+
+static enum sim_status read_means(const struct reading *reading,
+                                  struct sim_error *error)
+{
+    struct common common = {0};
+    enum sim_status status = SIM_OK;
+    /* In the order in which names are first reported, then of reports. */
+    sqlite3_stmt *row = query(
+        reading,
+        "WITH told AS (SELECT *, row_number() OVER () AS place FROM result),"
+        " last AS (SELECT vm, name, unit, value, place, max(place) OVER"
+        "   (PARTITION BY vm, name, unit) AS last_place,"
+        "   min(place) OVER (PARTITION BY name, unit) AS first_place FROM told)"
+        " SELECT name, unit, value FROM last WHERE place = last_place"
+        " ORDER BY first_place, place",
+        error);
+
+    if (row == NULL)
+        return error->status;
+    while (status == SIM_OK && sqlite3_step(row) == SQLITE_ROW)
+        status = take_common(reading, &common, row, error);
+    if (status == SIM_OK)
+        status = put_common(reading, &common, error);
+    return end_query(reading, row, status, error);
+}
+
 /** Of what a VM has reported twice, the last counts. */
 static enum sim_status read_results(const struct reading *reading,
                                     struct sim_error *error)
@@ -305,7 +386,9 @@ enum sim_status compare_read(struct comparison *comparison,
 
     if (status != SIM_OK || run->failure != NULL)
         return status;
-    status = read_results(&reading, error);
+    status = read_means(&reading, error);
+    if (status == SIM_OK)
+        status = read_results(&reading, error);
     for (size_t i = 0; i < selection->count && status == SIM_OK; i++)
         if (selection->patterns[i].counter != NULL)
             status = read_counters(&reading, &selection->patterns[i], error);

@@ -64,7 +64,7 @@ void plot_put_head(const struct plot *plot, unsigned height)
             "set border 3 lc rgb '#444444'\n"
             "set tics nomirror out\n"
             "set grid noxtics noytics lc rgb '#DDDDDD' lt 1 lw 0.5\n"
-            "set bars 0.6\n",
+            "set errorbars 0.6\n",
             terminal, PLOT_WIDTH, height);
 }
 

@@ -186,7 +186,7 @@ static void put_axes(const struct plot *plot, const struct lines *lines,
             "set xrange [%.12g:%.12g]\n"
             "set yrange [0:%s]\n"
             "set grid ytics\n"
-            "set key outside right top Left reverse noautotitle\n"
+            "set key outside right top Left reverse\n"
             "set ylabel ",
             time->name, (double)lines->span.from_ns / time->divisor,
             (double)lines->span.to_ns / time->divisor,

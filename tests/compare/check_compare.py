@@ -437,6 +437,31 @@ class Compare(unittest.TestCase):
              ("result:a:slept", "ns", "more"), ("result:b:slept", "ns", "more"),
              (lp.format(0), "%", "less"), (lp.format(1), "%", "less")])
 
+    def test_what_vms_have_in_common_has_a_mean(self):
+        out = self.compare("tasks.yaml", "--format", "json", "--only",
+                           "--metric", "mean:elapsed:more", "--metric",
+                           "elapsed")
+        told = [(m["metric"], m["better"], m["summary"][0]["mean"])
+                for m in json.loads(out)["metrics"]]
+        (name,) = self.left_in("tasks.runs")
+        times = dict(self.rows(f"tasks.runs/{name}", "SELECT vm, value FROM "
+                               "result WHERE name = 'elapsed'"))
+        self.assertEqual(told, [
+            ("mean:elapsed", "more", (times["a"] + times["b"]) / 2),
+            ("result:a:elapsed", "less", times["a"]),
+            ("result:b:elapsed", "less", times["b"])])
+        self.assertNotEqual(times["a"], times["b"])
+        # What is said of every VM's holds for their mean, too.
+        out = self.compare("tasks.yaml", "--quiet", "--format", "csv",
+                           "--metric", "elapsed:more", "--metric",
+                           "result:a:slept:less")
+        judged = {r["metric"]: r["better"]
+                  for r in csv.DictReader(io.StringIO(out))}
+        self.assertEqual(
+            [judged[m] for m in ("mean:elapsed", "result:b:elapsed",
+                                 "result:a:slept", "mean:slept")],
+            ["more", "more", "less", ""])
+
     def test_a_terminal_gets_one_line_of_progress(self):
         ours, theirs = pty.openpty()
         env = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}

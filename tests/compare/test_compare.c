@@ -166,6 +166,8 @@ static void metrics_that_do_not_exist_are_refused(void **state)
     assert_refused("result:web", "expected NAME");
     assert_refused("result::elapsed", "expected NAME");
     assert_refused("result:a:b:c", "expected NAME");
+    assert_refused("mean:", "expected NAME");
+    assert_refused("mean:a:b", "expected NAME");
     assert_refused("Logical Processer\\% Idle Time",
                    "did you mean 'Logical Processor'?");
     assert_refused("Logical Processor\\Idle Time", "there is no counter");
