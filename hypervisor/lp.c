@@ -118,13 +118,7 @@ void lp_undispatch(struct hv_context *context)
                      cycles_sub(lp->now, lp->dispatched_at).v);
     lp_charge(lp);
     sched_stop(&context->hv->sched, vp, lp->now);
-    lp->runs[lp->run_count++ % LP_RUNS] = (struct lp_run){
-        .partition = vp->partition->id.v,
-        .vp = vp->index.v,
-        .number = vp->number,
-        .from = lp->dispatched_at,
-        .to = lp->now,
-    };
+    lp->runs[lp->run_count++ % LP_RUNS] = sched_wait_run(lp, lp->now);
     lp->vp = NULL;
     lp->free_since = lp->now;
 

@@ -26,6 +26,7 @@ struct hv_lp;
 struct hv_partition;
 struct hv_vp;
 struct hypervisor;
+struct lp_run;
 
 /** What keeps a ready VP from running. */
 enum sched_rule {
@@ -73,7 +74,8 @@ struct vp_wait {
     struct sched_holder held;           /* and longest of all so named */
 };
 
-#define SCHED_HOLDERS_MAX 9 /* LP_RUNS, and one that the policy named */
+/* LP_RUNS, who is on the LP, and one that the policy named. */
+#define SCHED_HOLDERS_MAX 10
 
 /** A wait that has ended: what hv_host.vp_waited() learns. */
 struct sched_waited {
@@ -225,6 +227,9 @@ void sched_wait_begin(struct hv_vp *vp, cycles_t now);
  *  start on `lp`, or without (NULL). Changes nothing. */
 void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
                     cycles_t now, struct sched_waited *waited);
+
+/** For lp.c: what the VP that is on `lp` has had of it until `now`. */
+struct lp_run sched_wait_run(const struct hv_lp *lp, cycles_t now);
 
 /** The parts of a wait that are counted: an LP was free and had to wake or
  *  switch; it was another VP's; the VP had used up what it may use, which is

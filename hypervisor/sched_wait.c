@@ -165,6 +165,17 @@ static enum sched_rule longest(const cycles_t *by_rule)
     return (enum sched_rule)longest;
 }
 
+struct lp_run sched_wait_run(const struct hv_lp *lp, cycles_t now)
+{
+    return (struct lp_run){
+        .partition = lp->vp->partition->id.v,
+        .vp = lp->vp->index.v,
+        .number = lp->vp->number,
+        .from = lp->dispatched_at,
+        .to = now,
+    };
+}
+
 static void add_holder(struct sched_waited *waited, struct sched_holder holder)
 {
     for (unsigned i = 0; i < waited->holder_count; i++) {
@@ -178,6 +189,26 @@ static void add_holder(struct sched_waited *waited, struct sched_holder holder)
     waited->holders[waited->holder_count++] = holder;
 }
 
+/* Adds what of `run` lies within the wait, of `left` at most. False if it ended
+ * before. */
+static bool add_run(struct sched_waited *waited, const struct lp_run *run,
+                    cycles_t *left)
+{
+    cycles_t from = cycles_max(run->from, waited->ready);
+    cycles_t to = cycles_min(run->to, waited->dispatched);
+    cycles_t time;
+
+    if (!cycles_before(from, to))
+        return false;
+    time = cycles_min(cycles_sub(to, from), *left);
+    *left = cycles_sub(*left, time);
+    add_holder(waited, (struct sched_holder){.partition = run->partition,
+                                             .vp = run->vp,
+                                             .number = run->number,
+                                             .time = time});
+    return true;
+}
+
 /* Who was on `lp` while the VP waited, from the last one back, until all of
  * `left` is told. */
 static void add_runs(struct sched_waited *waited, const struct hv_lp *lp,
@@ -185,22 +216,32 @@ static void add_runs(struct sched_waited *waited, const struct hv_lp *lp,
 {
     uint64_t count = lp->run_count;
 
-    for (unsigned i = 1; i <= LP_RUNS && i <= count && left.v > 0; i++) {
-        const struct lp_run *run = &lp->runs[(count - i) % LP_RUNS];
-        cycles_t from = cycles_max(run->from, waited->ready);
-        cycles_t to = cycles_min(run->to, waited->dispatched);
+    if (lp->vp && lp->vp != waited->vp) {
+        const struct lp_run now = sched_wait_run(lp, waited->dispatched);
 
-        if (!cycles_before(from, to))
-            return;
-
-        cycles_t time = cycles_min(cycles_sub(to, from), left);
-
-        left = cycles_sub(left, time);
-        add_holder(waited, (struct sched_holder){.partition = run->partition,
-                                                 .vp = run->vp,
-                                                 .number = run->number,
-                                                 .time = time});
+        add_run(waited, &now, &left);
     }
+    for (unsigned i = 1; i <= LP_RUNS && i <= count && left.v > 0; i++) {
+        if (!add_run(waited, &lp->runs[(count - i) % LP_RUNS], &left))
+            return;
+    }
+}
+
+/* The LP whose runs kept it out: that on which it started; but that where it
+ * ran last, or would have begun, if it started on none, or on one of another
+ * node because those of its own were in use. NULL: nobody knows. */
+static const struct hv_lp *waited_for(const struct sched_waited *waited)
+{
+    const struct hv_vp *vp = waited->vp;
+    const struct hv_lp *ideal = &vp->hv->lps[vp->sched.ideal_lp];
+    const struct hv_lp *home = vp->sched.lp ? vp->sched.lp : ideal;
+    bool far = waited->rule == SCHED_RULE_NUMA;
+
+    if (waited->lp && (!far || waited->lp->node == vp->node))
+        return waited->lp;
+    if (far && home->node != vp->node)
+        home = ideal;
+    return sched_allows(vp, home) ? home : waited->lp;
 }
 
 static void longest_first(struct sched_waited *waited)
@@ -224,13 +265,14 @@ static void name_holders(struct sched_waited *waited,
                          const struct vp_wait *wait)
 {
     cycles_t left = sched_waited_contention(waited);
+    const struct hv_lp *lp = waited_for(waited);
     struct sched_holder held = wait->held;
 
     held.time = cycles_min(held.time, left);
     if (held.time.v > 0)
         add_holder(waited, held);
-    if (waited->lp)
-        add_runs(waited, waited->lp, cycles_sub(left, held.time));
+    if (lp)
+        add_runs(waited, lp, cycles_sub(left, held.time));
     longest_first(waited);
     if (waited->holder_count == 0)
         return;

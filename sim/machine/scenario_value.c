@@ -98,6 +98,9 @@ static bool parse_name(const struct scenario_key *key, const char *text,
     if (vm && strcmp(text, "_Total") == 0)
         return refuse(key, text, "is what counters call the sum of all", "",
                       why);
+    if (vm && strcmp(text, "Root") == 0)
+        return refuse(key, text, "is what results call the root partition", "",
+                      why);
     if (vm && strchr(text, ':'))
         return refuse(key, text,
                       "has a ':', which separates VM and VP in counters", "",

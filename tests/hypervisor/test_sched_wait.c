@@ -275,6 +275,36 @@ static void what_the_policy_said_holds_until_an_lp_chooses(void **state)
     sched_host_destroy(&host);
 }
 
+/* It has started on another node's LP, which idled: those who had its own
+ * node's kept it out, the one that is on that now too. */
+static void
+a_vp_that_gave_up_its_node_waited_for_those_who_are_there(void **state)
+{
+    struct sched_host_config config = {
+        .policy = "round-robin", .nodes = 2, .lps_per_node = 1};
+    struct sched_host host;
+    struct sched_waited waited;
+    struct sched_task *there;
+    struct hv_vp *vp;
+
+    (void)state;
+    sched_host_create(&host, &config);
+    there = sched_host_vm(&host, 100, always_busy);
+    sched_host_run_until(&host, sched_ms(3));
+    assert_int_equal(there->vp->sched.lp->id.v, 0);
+    vp = sched_host_vm(&host, 100, always_busy)->vp;
+    vp->sched.ready_since = sched_ms(1);
+    sched_wait_begin(vp, sched_ms(1));
+    sched_wait(vp, SCHED_RULE_NUMA, NULL, sched_ms(1));
+    host.hv->lps[1].chosen_at = sched_ms(3);
+    sched_wait_end(vp, &host.hv->lps[1], sched_ms(3), &waited);
+    assert_only(&waited, SCHED_RULE_NUMA, sched_ms(2));
+    assert_int_equal(waited.holder_count, 1);
+    assert_int_equal(waited.holders[0].number, there->vp->number);
+    assert_int_equal(waited.holders[0].time.v, sched_ms(2).v);
+    sched_host_destroy(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +317,8 @@ int main(void)
         cmocka_unit_test(a_vp_that_stops_being_ready_has_waited_for_nothing),
         cmocka_unit_test(an_lp_that_starts_it_earlier_takes_back_what_was_said),
         cmocka_unit_test(an_lp_called_for_it_may_have_been_taken_by_another),
+        cmocka_unit_test(
+            a_vp_that_gave_up_its_node_waited_for_those_who_are_there),
         cmocka_unit_test(what_the_policy_said_holds_until_an_lp_chooses),
     };
 
