@@ -40,6 +40,10 @@ VM = """  - name: {name}
 TWO_LPS = "nodes: [{lps: 2, memory: 1GiB}]"
 
 
+ONE_LP_PER_NODE = ("nodes: [{lps: 1, memory: 1GiB}, "
+                   "{lps: 1, memory: 64MiB}]")
+
+
 def scenario(name, *vms, host=TWO_LPS, scheduler="round-robin", groups=""):
     return HEAD.format(name=name, host=host, scheduler=scheduler,
                        groups=groups) + "".join(vms)
@@ -58,7 +62,16 @@ RULES = {
     "cap": scenario("cap", vm("waits", "limit: 25%")),
     "group": scenario("group", vm("waits", "group: gold"),
                       groups="groups: [{name: gold, cap: 25%}]\n"),
+    # Both VMs' memory is on node 0, whose LP "b" has for itself.
+    "numa": scenario("numa", vm("b", "affinity: [0]\n    weight: 10000"),
+                     vm("waits", workload="tick-idle"),
+                     host=ONE_LP_PER_NODE, scheduler="classic, "
+                     "preempt_after: 100ms, node_patience: 5ms"),
+    "wake": scenario("wake", vm("waits", workload="tick-idle")),
 }
+
+# The least that it waits, in ns: it wakes 20 times for some microseconds each.
+LEAST = collections.defaultdict(lambda: 50e6, wake=30e3)
 
 
 class Wait(unittest.TestCase):
@@ -106,7 +119,7 @@ class Wait(unittest.TestCase):
             with self.subTest(rule):
                 rows = self.totals(run)["waits", 0]
                 total = sum(r["wait_ns"] for r in rows.values())
-                self.assertGreater(total, 50e6)
+                self.assertGreater(total, LEAST[rule])
                 self.assertGreater(rows[rule]["wait_ns"] / total, 0.9)
 
     def test_waits_add_up_to_what_the_counters_show(self):
@@ -180,6 +193,8 @@ class Wait(unittest.TestCase):
             "affinity": "for the LPs that it is bound to",
             "cap": "having used up its own limit",
             "group": "its CPU group having used up its cap",
+            "numa": "for an LP of its own NUMA node",
+            "wake": "to wake up or to switch to it",
         }
         for rule, run in self.runs.items():
             text = self.hvsim("explain", "wait", run, "--vp", "waits:0")
@@ -235,8 +250,33 @@ class Wait(unittest.TestCase):
         self.assertIn("are for 'hvsim explain wait",
                       self.hvsim("explain", "slice", "--vm", "b", status=2))
 
+    def test_who_had_the_lp_is_told(self):
+        for rule in ("slice", "affinity", "numa"):
+            holders = [row for row in self.view(self.runs[rule], "wait_holder")
+                       if row["vm"] == "waits"]
+            total = sum(row["wait_ns"] for row in holders)
+            others = sum(row["wait_ns"] for row in holders
+                         if row["holder_vm"] in ("b", "c", "d"))
+            with self.subTest(rule):
+                self.assertGreater(others / total, 0.95)
+
+    def test_a_vm_that_is_started_again_has_all_its_waits_told(self):
+        run = self.run_scenario("again", scenario(
+            "again", vm("waits"), vm("b"),
+            host="nodes: [{lps: 1, memory: 1GiB}]") +
+            "at:\n  - {time: 60ms, stop: waits}\n"
+            "  - {time: 120ms, start: waits}\n")
+        text = self.hvsim("explain", "wait", run, "--vp", "waits:0")
+        worst = [row for row in self.view(run, "wait_worst")
+                 if row["vm"] == "waits"]
+        self.assertTrue(any(row["ready_ns"] < 60e6 for row in worst))
+        self.assertTrue(any(row["ready_ns"] > 120e6 for row in worst))
+        self.assertEqual(text.count("waits:Hv VP 0 waited"), 1)
+        # It was ready, behind "b", when it was turned off.
+        self.assertIn("not run", text)
+
     def test_the_same_run_waits_the_same(self):
-        again = self.run_scenario("again", RULES["slice"])
+        again = self.run_scenario("same", RULES["slice"])
         for name in ("wait", "wait_holder", "wait_histogram", "wait_worst",
                      "wait_worst_part"):
             self.assertEqual(self.view(again, name),

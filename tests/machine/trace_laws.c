@@ -130,6 +130,19 @@ static void see_dispatch(struct laws *laws, const struct trace_record *r)
     lp->vp = lp->last_vp = index;
 }
 
+/* Says why, right behind the dispatch. */
+static void see_wait(struct laws *laws, const struct trace_record *r)
+{
+    const struct laws_vp *vp = &laws->vps[vp_at(r)];
+
+    if (vp->lp != (int)r->lp || vp->dispatched_at != r->time.v)
+        broken(laws, r, "no dispatch is what it explains");
+    if ((r->detail & 0xff) >= SCHED_RULE_COUNT)
+        broken(laws, r, "there is no rule %d", (int)(r->detail & 0xff));
+    if (r->detail >> 32 == r->partition && (r->detail >> 8 & 0xffffff) == r->vp)
+        broken(laws, r, "the VP kept itself out");
+}
+
 static void see_undispatch(struct laws *laws, const struct trace_record *r)
 {
     struct laws_lp *lp = &laws->lps[r->lp];
@@ -202,6 +215,8 @@ void laws_see(struct laws *laws, const struct trace_record *r)
     }
     if (r->kind == TRACE_DISPATCH)
         see_dispatch(laws, r);
+    else if (r->kind == TRACE_WAIT)
+        see_wait(laws, r);
     else if (r->kind == TRACE_UNDISPATCH)
         see_undispatch(laws, r);
     else if (r->kind == TRACE_LP_IDLE)
