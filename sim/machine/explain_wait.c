@@ -282,16 +282,17 @@ static void write_sentence(struct sentence *s, sqlite3_stmt *vp)
 
     explain_wait_vp_name(s->vm, (uint32_t)s->vp, name);
     summary_duration((uint64_t)s->waited_ns, all);
-    summary_duration(
-        dispatches ? (uint64_t)(sqlite3_column_int64(vp, 3) / dispatches) : 0,
-        each);
+    summary_duration(dispatches > 0
+                         ? (uint64_t)(sqlite3_column_int64(vp, 3) / dispatches)
+                         : 0,
+                     each);
     fprintf(s->to, "%s ", name);
     if (s->waited_ns * HARDLY < run_ns)
         fprintf(s->to, "hardly waited: %s in all", all);
     else
         fprintf(s->to, "waited %.1f %% of the run, %s in all",
                 100 * s->waited_ns / run_ns, all);
-    if (dispatches)
+    if (dispatches > 0)
         fprintf(s->to, ", %s per dispatch", each);
     if (s->waited_ns > 0)
         say_rules(s);
@@ -362,7 +363,8 @@ enum sim_status explain_wait_print(FILE *out, sqlite3 *db,
 
     print_run(&report);
     if (print_sentences(&report) == 0) {
-        fprintf(out, "None of the VPs asked for was ever ready to run.\n");
+        if (!report.summary.failed)
+            fprintf(out, "None of the VPs asked for was ever ready to run.\n");
     } else {
         explain_wait_rules(&report);
         explain_wait_holders(&report);

@@ -155,10 +155,10 @@ static const char histogram_query[] =
 
 static void print_bar(FILE *out, int64_t count, int64_t most)
 {
-    int64_t length = (count * BAR_WIDTH + most - 1) / most;
+    double length = count > 0 ? (double)count * BAR_WIDTH / (double)most : 0;
 
     fputs(length > 0 ? "  " : "", out);
-    while (length-- > 0)
+    for (; length > 0; length--)
         putc('#', out);
     putc('\n', out);
 }
@@ -204,7 +204,7 @@ void explain_wait_histogram(struct wait_report *report)
         int64_t from = sqlite3_column_int64(row, 0);
 
         /* What lies between and has none is left out of the views. */
-        for (; next > 0 && next < from; next *= 2)
+        for (; next > 0 && next <= from / 2; next *= 2)
             print_bucket(out, next, next * 2, 0, most);
         print_bucket(out, from, sqlite3_column_int64(row, 1),
                      sqlite3_column_int64(row, 2), most);
