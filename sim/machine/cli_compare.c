@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sim/core/check.h"
 #include "sim/machine/cli_compare_private.h"
 #include "sim/machine/compare_files.h"
 #include "sim/machine/document.h"
@@ -350,6 +351,7 @@ enum sim_status cli_compare(const struct cli_invocation *invocation,
     if (status == SIM_OK)
         status = get_comparison(invocation, selection, &comparison, error);
     if (status == SIM_OK) {
+        CHECK(comparison != NULL);
         note_unmet(selection);
         status = put_out(invocation, comparison, format, error);
     }

@@ -33,10 +33,14 @@ static int decimals_of(double value, int digits)
 
     if (value == 0)
         return 0;
-    for (; value >= 10 && decimals > 0; value /= 10)
+    while (value >= 10 && decimals > 0) {
+        value /= 10;
         decimals--;
-    for (; value < 1 && decimals < DECIMALS_MAX; value *= 10)
+    }
+    while (value < 1 && decimals < DECIMALS_MAX) {
+        value *= 10;
         decimals++;
+    }
     return decimals;
 }
 
@@ -134,12 +138,20 @@ static void write_percent(char *cell, double percent)
         write_figure(cell, "%+.*f", "%+.1e", 2, percent);
 }
 
+static const char *judge_difference(const struct stats_estimate *difference)
+{
+    if (difference->count < 2)
+        return "?";
+    if (stats_differs_from_zero(difference))
+        return "yes";
+    return difference->mean == 0 ? "same" : "no";
+}
+
 static void write_difference(struct compare_line *line,
                              const struct compare_scale *scale,
                              const struct compare_cell *cell, double base)
 {
     const struct stats_estimate *difference = &cell->difference;
-    bool known = difference->count >= 2;
 
     if (difference->count == 0)
         return;
@@ -150,10 +162,8 @@ static void write_difference(struct compare_line *line,
     if (base != 0)
         write_percent(line->cells[PERCENT],
                       difference->mean / fabs(base) * 100);
-    strcpy(line->cells[DIFFERS], !known                                ? "?"
-                                 : stats_differs_from_zero(difference) ? "yes"
-                                 : difference->mean == 0               ? "same"
-                                                                       : "no");
+    snprintf(line->cells[DIFFERS], COMPARE_CELL_BYTES, "%s",
+             judge_difference(difference));
 }
 
 void compare_figures_line(const struct comparison *comparison, size_t metric,
@@ -165,7 +175,7 @@ void compare_figures_line(const struct comparison *comparison, size_t metric,
         compare_cell(comparison, metric, comparison->baseline)->mean.mean;
 
     *line = (struct compare_line){0};
-    strcpy(line->cells[MEAN], "-");
+    snprintf(line->cells[MEAN], COMPARE_CELL_BYTES, "-");
     if (cell->mean.count == 0)
         return;
     write_figure(line->cells[MEAN], "%.*f", "%.4e", scale->mean_decimals,

@@ -286,6 +286,7 @@ static struct compare_variant *choose_variant(struct gathering *gathering,
     char *label;
 
     for (size_t i = 0; i < comparison->variant_count; i++) {
+        CHECK(gathering->origins != NULL);
         if (strcmp(gathering->origins[i].yaml, origin->yaml) == 0 &&
             !has_seed(&comparison->variants[i], seed)) {
             free_origin(origin);
@@ -353,11 +354,14 @@ enum sim_status compare_files_read(struct comparison **out, char *const *paths,
     struct gathering gathering = {.selection = selection};
     enum sim_status status = SIM_OK;
 
+    CHECK(count > 0);
     *out = NULL;
     for (size_t i = 0; i < count && status == SIM_OK; i++)
         status = read_file(&gathering, paths[i], error);
-    if (status == SIM_OK)
+    if (status == SIM_OK) {
+        CHECK(gathering.comparison != NULL);
         tell_differences(&gathering);
+    }
     if (gathering.comparison != NULL)
         for (size_t i = 0; i < gathering.comparison->variant_count; i++)
             free_origin(&gathering.origins[i]);

@@ -271,6 +271,7 @@ enum sim_status compare_metric_counter(struct compare_counter *counter,
     *counter = (struct compare_counter){.instance = pattern.instance};
     if (status != SIM_OK)
         return status;
+    CHECK(pattern.counter != NULL);
     counter->object = pc_counters_object(pattern.object)->name;
     counter->name = pattern.counter->name;
     counter->unit = pattern.counter->unit;

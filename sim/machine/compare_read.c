@@ -88,13 +88,12 @@ static bool is_result(const struct compare_pattern *pattern, const char *vm,
            is_match(pattern->name, name);
 }
 
-static bool is_counter(const struct compare_pattern *pattern,
-                       const struct compare_pattern *other,
-                       const char *instance)
+/** Whether `said` is about that instance of the counter of `read`. */
+static bool is_counter(const struct compare_pattern *said,
+                       const struct compare_pattern *read, const char *instance)
 {
-    return pattern->counter == other->counter &&
-           pattern->object == other->object &&
-           is_match(pattern->instance, instance);
+    return said->counter == read->counter && said->object == read->object &&
+           is_match(said->instance, instance);
 }
 
 /** One file on its way into a comparison. */
@@ -195,11 +194,11 @@ static enum sim_status put_counter(const struct reading *reading,
         return SIM_OK;
     pattern->met = true;
     for (size_t i = 0; i < reading->selection->count; i++) {
-        const struct compare_pattern *other = &reading->selection->patterns[i];
+        const struct compare_pattern *said = &reading->selection->patterns[i];
 
-        if (is_counter(other, pattern, instance) &&
-            other->better != COMPARE_UNKNOWN)
-            better = other->better;
+        if (is_counter(said, pattern, instance) &&
+            said->better != COMPARE_UNKNOWN)
+            better = said->better;
     }
     CHECK(asprintf(&name, "%s(%s)\\%s", object, instance,
                    pattern->counter->name) >= 0);

@@ -191,10 +191,14 @@ static int decimals_of(const struct bars *bars, const struct plot_unit *unit)
     double most = fmax(bars->most, -bars->least) / unit->divisor;
     int decimals = 3;
 
-    for (; most >= 10 && decimals > 0; most /= 10)
+    while (most >= 10 && decimals > 0) {
+        most /= 10;
         decimals--;
-    for (; most > 0 && most < 1 && decimals < 9; most *= 10)
+    }
+    while (most > 0 && most < 1 && decimals < 9) {
+        most *= 10;
         decimals++;
+    }
     return decimals;
 }
 
@@ -360,6 +364,7 @@ static enum sim_status put_all(const struct plot *plot, const struct bars *bars,
                                        bars->variant_count * 6);
     enum sim_status status;
 
+    CHECK(bars->unit != NULL);
     if (strcmp(bars->unit, "ns") == 0)
         unit = plot_choose_unit(fmax(bars->most, -bars->least));
     plot_put_head(plot, height < 260 ? 260 : height);

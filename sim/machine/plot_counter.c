@@ -97,7 +97,10 @@ static void take_instance(struct lines *lines, const char *instance,
                           double most)
 {
     if (lines->count < LINES_MAX) {
-        CHECK((lines->instances[lines->count] = strdup(instance)) != NULL);
+        char *copy = strdup(instance);
+
+        CHECK(copy != NULL);
+        lines->instances[lines->count] = copy;
         if (most > lines->most)
             lines->most = most;
     }
@@ -255,7 +258,7 @@ enum sim_status plot_counter(const struct plot *plot, sqlite3 *db,
         status = read_instances(&lines, error);
     if (status == SIM_OK)
         status = put_lines(plot, &lines, error);
-    for (size_t i = 0; i < shown(&lines); i++)
+    for (size_t i = 0; i < LINES_MAX; i++)
         free(lines.instances[i]);
     free(lines.ends_ns);
     free(lines.counter.instance);

@@ -84,6 +84,7 @@ static void end_box(struct plot_timeline *timeline, struct plot_box *open,
     timeline->boxes =
         grow(timeline->boxes, timeline->box_count, sizeof(*timeline->boxes));
     timeline->boxes[timeline->box_count++] = box;
+    CHECK(box.who != NULL);
     box.who->ns += box.to_ns - box.from_ns;
 }
 
