@@ -73,9 +73,11 @@ struct machine_live {
 
 /** Time of one LP that lies behind the next sample and is counted after it. */
 struct run_overshoot {
-    struct hv_vp *vp;           /* borrowed; NULL: it has gone since */
-    cycles_t guest, hypervisor; /* of that VP */
-    cycles_t switching;         /* of none */
+    struct {
+        struct hv_vp *vp; /* borrowed; NULL: none, or it has gone since */
+        cycles_t guest, hypervisor;
+    } of[2];            /* a root VP that switches to another, and that one */
+    cycles_t switching; /* of none */
     cycles_t idle;
 };
 

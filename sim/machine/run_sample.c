@@ -49,15 +49,18 @@ static void put_aside(struct run_overshoot *overshoot, struct hv_vp *vp,
         overshoot->switching = cycles_add(overshoot->switching, spent);
         return;
     }
-    /* One step has passed the boundary, and a step is of one VP and, if that is
-     * the root's, which switches to another, of none: the LP is not stepped
-     * again before the sample. */
-    CHECK(!overshoot->vp || overshoot->vp == vp);
-    overshoot->vp = vp;
+    /* One step has passed the boundary, and a step is of one VP and perhaps of
+     * the root's that switches to it: the LP is not stepped again before the
+     * sample. */
+    unsigned at = overshoot->of[0].vp && overshoot->of[0].vp != vp;
+
+    CHECK(!overshoot->of[at].vp || overshoot->of[at].vp == vp);
+    overshoot->of[at].vp = vp;
     if (party == COST_PARTY_GUEST)
-        overshoot->guest = cycles_add(overshoot->guest, spent);
+        overshoot->of[at].guest = cycles_add(overshoot->of[at].guest, spent);
     else
-        overshoot->hypervisor = cycles_add(overshoot->hypervisor, spent);
+        overshoot->of[at].hypervisor =
+            cycles_add(overshoot->of[at].hypervisor, spent);
 }
 
 void run_sample_count(struct machine *m, struct hv_lp *lp, struct hv_vp *vp,
@@ -123,32 +126,34 @@ static void take_up(struct machine *m, cycles_t now)
 
         m->overshoot[i] = (struct run_overshoot){0};
 
-        cycles_t idle_end = cycles_add(now, over.idle);
-        cycles_t guest_end = cycles_add(idle_end, over.guest);
-        cycles_t vp_end = cycles_add(guest_end, over.hypervisor);
+        cycles_t at = cycles_add(now, over.idle);
 
-        count_idle(m, lp, now, idle_end);
-        run_sample_count(m, lp, over.vp, COST_PARTY_GUEST, idle_end,
-                         over.guest);
-        run_sample_count(m, lp, over.vp, COST_PARTY_HYPERVISOR, guest_end,
-                         over.hypervisor);
-        run_sample_count(m, lp, NULL, COST_PARTY_HYPERVISOR, vp_end,
+        count_idle(m, lp, now, at);
+        for (unsigned k = 0; k < 2; k++) {
+            run_sample_count(m, lp, over.of[k].vp, COST_PARTY_GUEST, at,
+                             over.of[k].guest);
+            at = cycles_add(at, over.of[k].guest);
+            run_sample_count(m, lp, over.of[k].vp, COST_PARTY_HYPERVISOR, at,
+                             over.of[k].hypervisor);
+            at = cycles_add(at, over.of[k].hypervisor);
+        }
+        run_sample_count(m, lp, NULL, COST_PARTY_HYPERVISOR, at,
                          over.switching);
     }
 }
 
 void run_sample_vp_gone(struct machine *m, struct hv_vp *vp)
 {
-    for (uint32_t i = 0; i < m->hv->lp_count; i++) {
-        struct run_overshoot *over = &m->overshoot[i];
-        const struct hv_lp *lp = &m->hv->lps[i];
+    for (uint32_t i = 0; i < 2 * m->hv->lp_count; i++) {
+        struct run_overshoot *over = &m->overshoot[i / 2];
+        const struct hv_lp *lp = &m->hv->lps[i / 2];
 
-        if (over->vp != vp)
+        if (over->of[i % 2].vp != vp)
             continue;
         /* Its own cells are about to be read for the last time. */
-        count_vp(lp, vp, COST_PARTY_GUEST, over->guest);
-        count_vp(lp, vp, COST_PARTY_HYPERVISOR, over->hypervisor);
-        over->vp = NULL;
+        count_vp(lp, vp, COST_PARTY_GUEST, over->of[i % 2].guest);
+        count_vp(lp, vp, COST_PARTY_HYPERVISOR, over->of[i % 2].hypervisor);
+        over->of[i % 2].vp = NULL;
     }
     pc_report_retire_vp(m->report, &vp->counters);
 }
