@@ -14,15 +14,16 @@
 
 #define LINES_MAX PLOT_COLOUR_COUNT
 #define HEIGHT 480
+#define INSTANCE_BYTES 128 /* a VM's name and a few words */
 
 struct lines {
     sqlite3 *db;
     struct compare_counter counter;
     struct plot_span span;
-    char *instances[LINES_MAX]; /* owned; of the highest */
-    size_t count;               /* shown or not */
-    double most;                /* of all values that are shown */
-    uint64_t *ends_ns;          /* owned; of the intervals of the run */
+    char instances[LINES_MAX][INSTANCE_BYTES]; /* the highest */
+    size_t count;                              /* shown or not */
+    double most;       /* of all values that are shown */
+    uint64_t *ends_ns; /* owned; of the intervals of the run */
     size_t end_count;
 };
 
@@ -97,10 +98,8 @@ static void take_instance(struct lines *lines, const char *instance,
                           double most)
 {
     if (lines->count < LINES_MAX) {
-        char *copy = strdup(instance);
-
-        CHECK(copy != NULL);
-        lines->instances[lines->count] = copy;
+        snprintf(lines->instances[lines->count], INSTANCE_BYTES, "%s",
+                 instance);
         if (most > lines->most)
             lines->most = most;
     }
@@ -110,10 +109,7 @@ static void take_instance(struct lines *lines, const char *instance,
 /** "Hv LP 2" before "Hv LP 10". */
 static int compare_instances(const void *a, const void *b)
 {
-    const char *const *left = a;
-    const char *const *right = b;
-
-    return strverscmp(*left, *right);
+    return strverscmp(a, b);
 }
 
 static enum sim_status read_instances(struct lines *lines,
@@ -138,7 +134,7 @@ static enum sim_status read_instances(struct lines *lines,
                           sqlite3_column_double(row, 1));
     if (plot_end_query(lines->db, row, error) != SIM_OK)
         return error->status;
-    qsort(lines->instances, shown(lines), sizeof(char *), compare_instances);
+    qsort(lines->instances, shown(lines), INSTANCE_BYTES, compare_instances);
     if (lines->count > 0)
         return SIM_OK;
     return sim_fail(error, SIM_BAD_USAGE,
@@ -258,8 +254,6 @@ enum sim_status plot_counter(const struct plot *plot, sqlite3 *db,
         status = read_instances(&lines, error);
     if (status == SIM_OK)
         status = put_lines(plot, &lines, error);
-    for (size_t i = 0; i < LINES_MAX; i++)
-        free(lines.instances[i]);
     free(lines.ends_ns);
     free(lines.counter.instance);
     return status;
