@@ -12,6 +12,7 @@
 
 /** Hyper-V gives a SCSI controller a channel for each 16 VPs. */
 #define VPS_PER_STORAGE_CHANNEL 16
+#define STORAGE_CHANNELS_MAX (STORVSP_SUB_CHANNELS_MAX + 1)
 
 static enum sim_status no_memory(struct sim_error *error)
 {
@@ -122,18 +123,24 @@ static void report_disks(const struct vm *vm, const struct storvsp *storvsp)
                           storvsp_counters(storvsp, lun));
 }
 
-/* A VM without disks has no controller either. */
-static enum sim_status offer_disks(struct vm *vm, struct sim_error *error)
+static uint32_t storage_channels(const struct vm *vm)
 {
     uint32_t channels = (vm->config.vp_count + VPS_PER_STORAGE_CHANNEL - 1) /
                         VPS_PER_STORAGE_CHANNEL;
+
+    return channels < STORAGE_CHANNELS_MAX ? channels : STORAGE_CHANNELS_MAX;
+}
+
+/* A VM without disks has no controller either. */
+static enum sim_status offer_disks(struct vm *vm, struct sim_error *error)
+{
     struct vmbus_offer offer;
     struct storvsp *storvsp;
 
     if (vm->config.disk_count == 0)
         return SIM_OK;
-    storvsp =
-        storvsp_create(vmbusr_memory(vm->bus), 0, (uint16_t)(channels - 1));
+    storvsp = storvsp_create(vmbusr_memory(vm->bus), 0,
+                             (uint16_t)(storage_channels(vm) - 1));
     if (!storvsp)
         return no_memory(error);
     for (uint32_t lun = 0; lun < vm->config.disk_count; lun++) {

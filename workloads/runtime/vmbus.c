@@ -401,13 +401,16 @@ static uint32_t used_bytes(const struct vmbus_channel *channel,
            data_bytes(channel);
 }
 
+#define PACKET_COMPLETION_WANTED 1u
+
 struct descriptor {
     uint16_t type, offset8, length8, flags;
     uint64_t transaction;
 };
 
-bool vmbus_write(struct vmbus_channel *channel, uint64_t transaction,
-                 const void *payload, uint32_t bytes)
+static bool write_packet(struct vmbus_channel *channel, uint16_t flags,
+                         uint64_t transaction, const void *payload,
+                         uint32_t bytes)
 {
     struct ring *ring = out_ring(channel);
     uint32_t start = ring->write_index;
@@ -416,6 +419,7 @@ bool vmbus_write(struct vmbus_channel *channel, uint64_t transaction,
         .type = VMBUS_PACKET_IN_BAND,
         .offset8 = DESCRIPTOR_BYTES / 8,
         .length8 = (uint16_t)((DESCRIPTOR_BYTES + padded) / 8),
+        .flags = flags,
         .transaction = transaction};
     const uint64_t trailer = (uint64_t)start << 32, padding = 0;
     uint32_t at;
@@ -433,6 +437,19 @@ bool vmbus_write(struct vmbus_channel *channel, uint64_t transaction,
     if (ring->interrupt_mask == 0 && ring->read_index == start)
         signal_host(channel);
     return true;
+}
+
+bool vmbus_write(struct vmbus_channel *channel, uint64_t transaction,
+                 const void *payload, uint32_t bytes)
+{
+    return write_packet(channel, 0, transaction, payload, bytes);
+}
+
+bool vmbus_request(struct vmbus_channel *channel, uint64_t transaction,
+                   const void *payload, uint32_t bytes)
+{
+    return write_packet(channel, PACKET_COMPLETION_WANTED, transaction, payload,
+                        bytes);
 }
 
 bool vmbus_read(struct vmbus_channel *channel, struct vmbus_packet *packet,

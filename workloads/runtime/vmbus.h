@@ -141,6 +141,10 @@ struct vmbus_packet {
 bool vmbus_write(struct vmbus_channel *channel, uint64_t transaction,
                  const void *payload, uint32_t bytes);
 
+/** The same for one that is to be answered by a completion. */
+bool vmbus_request(struct vmbus_channel *channel, uint64_t transaction,
+                   const void *payload, uint32_t bytes);
+
 /** Waits for a packet, at most `ns`. False if none has come, or it is too
  *  long. */
 bool vmbus_read(struct vmbus_channel *channel, struct vmbus_packet *packet,
