@@ -6,8 +6,8 @@ from hashlib import md5
 from typing import Callable, Optional
 
 from linux_scenarios import (boot_shows, console_shows, contention_shows,
-                             disk_shows, guest_view_shows, many_shows, smp_shows,
-                             transfer_shows, values)
+                             disk_shows, guest_view_shows, hot_add_shows,
+                             many_shows, smp_shows, transfer_shows, values)
 
 SKIPPED = 77  # an exit code that ctest knows
 
@@ -153,6 +153,10 @@ LINUX_CASES = {
     "scenario_boot": LinuxCase(scenario="linux-boot", shows=boot_shows),
     "scenario_smp": LinuxCase(scenario="linux-smp", says=(),
                               shows=smp_shows),
+    "scenario_hot_add": LinuxCase(scenario="linux-hot-add", says=(),
+                                  shows=hot_add_shows),
+    "trixie_hot_add": LinuxCase(scenario="linux-hot-add", says=(),
+                                release="trixie", shows=hot_add_shows),
     "scenario_many": LinuxCase(scenario="linux-many", says=(),
                                shows=many_shows),
     "scenario_contention": LinuxCase(scenario="linux-contention", says=(),

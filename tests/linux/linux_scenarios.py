@@ -58,6 +58,22 @@ def smp_shows(results):
         yield f"not all four VPs have worked: {busy}"
 
 
+def hot_add_shows(results):
+    """Processors come, and the same job is done faster with them."""
+    lines = [line for line, in results.execute("SELECT line FROM console")]
+    for words in ("CPU1 has been hot-added", "CPU2 has been hot-added",
+                  "online 0-2"):
+        if not any(words in line for line in lines):
+            yield f"the console never says \"{words}\""
+    elapsed = values(results, "debian", "elapsed")
+    if len(elapsed) != 2 or not 2.5 < elapsed[0] / elapsed[1] < 3.1:
+        yield f"three processors are not three times as fast as one: {elapsed}"
+    if len(set(values(results, "debian", "checksum"))) != 1:
+        yield "the jobs' checksums differ"
+    if len(of_vps(results, "debian", "% Total Run Time")) != 3:
+        yield "there are not three VPs"
+
+
 # What scenarios/contention.yaml reports with seed 1: tests/validation holds it
 # to that.
 CONTENTION_CHECKSUM = 6396921

@@ -16,6 +16,7 @@
 #define LEAF_TOPOLOGY 0xb
 #define SECOND_STARTUP_AFTER_NS 1000000
 #define START_TIMEOUT_NS UINT64_C(10000000000)
+#define PRESENT_PORT 0x424 /* 8 bytes; nothing there reads as ones */
 
 static struct cpu first;
 static struct cpu *cpus[CPU_COUNT_MAX] = {&first};
@@ -98,14 +99,35 @@ static void start_one(uint32_t index, void (*main)(void))
         report_fail("processor %u does not start", index);
 }
 
+static void copy_startup(void)
+{
+    memcpy((void *)(uintptr_t)BOOT_STARTUP_ADDRESS, boot_startup_begin,
+           (size_t)(boot_startup_end - boot_startup_begin));
+}
+
 void cpu_start_all(void (*main)(void))
 {
     uint32_t count = cpu_count();
 
-    memcpy((void *)(uintptr_t)BOOT_STARTUP_ADDRESS, boot_startup_begin,
-           (size_t)(boot_startup_end - boot_startup_begin));
+    copy_startup();
     for (uint32_t index = 1; index < count; index++)
         start_one(index, main);
+}
+
+uint64_t cpu_present(void)
+{
+    uint64_t present = 0;
+
+    for (unsigned byte = 0; byte < 8; byte++)
+        present |= (uint64_t)x86_in8((uint16_t)(PRESENT_PORT + byte))
+                   << (8 * byte);
+    return present;
+}
+
+void cpu_start(uint32_t index, void (*main)(void))
+{
+    copy_startup();
+    start_one(index, main);
 }
 
 /* Another processor may wake while this looks: its open idle time then counts

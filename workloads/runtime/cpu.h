@@ -51,6 +51,13 @@ uint32_t cpu_count(void);
  *  interrupts on; when `main` returns, that processor idles for ever. */
 void cpu_start_all(void (*main)(void));
 
+/** Which processors are there now, a bit for each, where some may be added
+ *  while the guest runs (workloads/README.md); ~0 where none can be. */
+uint64_t cpu_present(void);
+
+/** Starts processor `index`, which has not been started, in the same way. */
+void cpu_start(uint32_t index, void (*main)(void));
+
 /** How long processor `index`, which must have been started (or be the first),
  *  has been idle so far. */
 uint64_t cpu_idle_ns(uint32_t index);
