@@ -92,6 +92,16 @@ extern vm_phase_fn *const vmms_change_phases[];
 /** Lays the guest and its firmware out, for the VPs that the VM has now. */
 MUST_USE enum sim_status vmms_plan(struct vm *vm, struct sim_error *error);
 
+/** vmms_nodes.c: the node with the most memory left, the first of equals; and
+ *  by vm->node, the nodes from which block `index` of the VM's memory is to
+ *  come, and that VP `vp` prefers. */
+uint32_t vmms_choose_node(const struct vmms *vmms);
+uint32_t vmms_block_node(const struct vm *vm, uint64_t index);
+uint32_t vmms_vp_node(const struct vm *vm, uint32_t vp);
+/** Fails unless each node of the VM fits into one of the host. */
+enum vm_phase_result vmms_check_nodes(struct vm *vm,
+                                      struct hv_context *context);
+
 /** Phases of a start that serve VPs which are added later, too. */
 enum vm_phase_result vmms_create_vps(struct vm *vm, struct hv_context *context);
 enum vm_phase_result vmms_provide(struct vm *vm, struct hv_context *context);

@@ -14,8 +14,9 @@
  *
  * A VM prefers the NUMA node that has the most memory left when it is started:
  * from there comes its memory, as far as it goes, and there its VPs run if they
- * can. Whichever way a VM was left, all memory that it had is the root's again.
- * One that failed is not started again.
+ * can. One that may not span nodes starts only if all of it fits. Whichever way
+ * a VM was left, all memory that it had is the root's again. One that failed is
+ * not started again.
  */
 
 #include "partitions/guest_loader.h"
@@ -43,6 +44,7 @@ struct vm_config {
                                   many as vp_count */
     uint32_t threads_per_core; /* that the guest sees; 0: 1 */
     uint32_t node_count;       /* of virtual NUMA: 1 .. vp_count */
+    bool one_node; /* each of them must fit into a NUMA node of the host */
     uint64_t memory_bytes;
     uint64_t weight, reserve, cap; /* TLFS scheduling properties */
     uint64_t group;                /* of vmms_add_group(); 0: none */

@@ -10,6 +10,7 @@
 #include "hypervisor/admission.h"
 #include "hypervisor/cpu_group.h"
 #include "hypervisor/intercept.h"
+#include "hypervisor/memory.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp_registers.h"
 #include "partitions/firmware.h"
@@ -47,41 +48,6 @@ static enum vm_phase_result after_each(struct vm *vm,
     if (result == PHASE_NEXT)
         vm->progress++;
     return result == PHASE_FAILED ? PHASE_FAILED : PHASE_REPEAT;
-}
-
-/* What the VMs under way have chosen the node for, and not taken yet. */
-static uint64_t promised_bytes(const struct vmms *vmms, uint32_t node)
-{
-    uint64_t bytes = 0;
-
-    for (uint32_t i = 0; i < vmms->vm_count; i++) {
-        const struct vm *vm = vmms->vms[i];
-
-        if (vm->state == VM_STARTING && vm->phase > 0 && vm->node == node)
-            bytes +=
-                (vm->block_count - vm->blocks_taken) * ROOT_MEMORY_BLOCK_BYTES;
-    }
-    return bytes;
-}
-
-/* The node with the most memory left; the first one of equals. */
-static uint32_t choose_node(const struct vmms *vmms)
-{
-    const struct root *root = vmms->root;
-    uint64_t most = 0;
-    uint32_t best = 0;
-
-    for (uint32_t node = 0; node < root->hv->node_count; node++) {
-        uint64_t bytes = root_memory_node_free_bytes(root->memory, node);
-        uint64_t promised = promised_bytes(vmms, node);
-        uint64_t left = bytes > promised ? bytes - promised : 0;
-
-        if (left > most) {
-            most = left;
-            best = node;
-        }
-    }
-    return best;
 }
 
 /* Firmware tells of the VPs that there are when the VM starts: those that were
@@ -181,9 +147,9 @@ static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
     if (check_reserve(vm, context) == PHASE_FAILED)
         return PHASE_FAILED;
     vm->vps_resumed = 0;
-    vm->node = choose_node(vm->vmms);
+    vm->node = vmms_choose_node(vm->vmms);
     cost_note(context->bill, COST_VMMS_OPERATION, 1);
-    return PHASE_NEXT;
+    return vm->config.one_node ? vmms_check_nodes(vm, context) : PHASE_NEXT;
 }
 
 static enum vm_phase_result create_partition(struct vm *vm,
@@ -268,20 +234,12 @@ static enum vm_phase_result initialize(struct vm *vm,
     return after_call(vm, context, "initialize the partition", status);
 }
 
-/* The host's node for the VM's virtual node: they go round from the one that
- * the VM prefers. */
-static uint32_t host_node(const struct vm *vm, uint32_t virtual_node)
+/* Whether block `index` has come from the node that it should. */
+static bool is_at_home(const struct vm *vm, const struct hv_context *context,
+                       uint64_t index)
 {
-    return (vm->node + virtual_node) % vm->vmms->root->hv->node_count;
-}
-
-static uint32_t block_node(const struct vm *vm, uint64_t index)
-{
-    uint32_t count = vm->config.node_count;
-    uint64_t node_bytes = firmware_node_bytes(count, vm->config.memory_bytes);
-    uint64_t node = index * ROOT_MEMORY_BLOCK_BYTES / node_bytes;
-
-    return node < count ? (uint32_t)node : count - 1;
+    return memory_node_of(context->hv->memory, vm->blocks[index]) ==
+           vmms_block_node(vm, index);
 }
 
 /* Takes and clears a few blocks at a time: the root writes every page. */
@@ -291,13 +249,19 @@ static enum vm_phase_result take_memory(struct vm *vm,
     if (vm->blocks_taken == vm->block_count)
         return PHASE_NEXT;
     if (!root_memory_take_block(vm->vmms->root->memory,
-                                host_node(vm, block_node(vm, vm->blocks_taken)),
+                                vmms_block_node(vm, vm->blocks_taken),
                                 &vm->blocks[vm->blocks_taken]))
         return vmms_fail(vm, context,
                          "not enough memory: %" PRIu64 " of %" PRIu64
                          " MiB could be had, since the hypervisor keeps some "
                          "of each node",
                          vm->blocks_taken * 2, vm->block_count * 2);
+    if (vm->config.one_node && !is_at_home(vm, context, vm->blocks_taken)) {
+        vm->blocks_taken++; /* to be given back */
+        return vmms_fail(vm, context,
+                         "a NUMA node has too little memory in one piece; it "
+                         "may not span nodes");
+    }
     arena_zero_pages(context->hv->arena, vm->blocks[vm->blocks_taken],
                      PAGES_PER_BLOCK);
     vm->blocks_taken++;
@@ -343,14 +307,12 @@ enum vm_phase_result vmms_create_vps(struct vm *vm, struct hv_context *context)
 {
     const struct vm_config *config = &vm->config;
     enum hv_status status;
-    uint32_t node;
 
     if (vm->vps_created == config->vp_count)
         return PHASE_NEXT;
-    node = firmware_vp_node(config->node_count, config->vp_count_max,
-                            vm->vps_created);
-    status = winhv_create_vp(&vm->vmms->winhv, context, vm->partition,
-                             vm->vps_created, host_node(vm, node));
+    status =
+        winhv_create_vp(&vm->vmms->winhv, context, vm->partition,
+                        vm->vps_created, vmms_vp_node(vm, vm->vps_created));
     vm->vps_created += status == HV_STATUS_SUCCESS;
     /* The reserve that is set cannot be promised to one more. */
     if (status == HV_STATUS_OPERATION_DENIED)

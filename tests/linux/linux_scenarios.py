@@ -66,7 +66,8 @@ def hot_add_shows(results):
         if not any(words in line for line in lines):
             yield f"the console never says \"{words}\""
     elapsed = values(results, "debian", "elapsed")
-    if len(elapsed) != 2 or not 2.5 < elapsed[0] / elapsed[1] < 3.1:
+    # The kernel has work of its own at first.
+    if len(elapsed) != 2 or elapsed[0] < 2.5 * elapsed[1]:
         yield f"three processors are not three times as fast as one: {elapsed}"
     if len(set(values(results, "debian", "checksum"))) != 1:
         yield "the jobs' checksums differ"

@@ -524,6 +524,49 @@ static void a_vm_may_take_memory_of_several_nodes(void **state)
     nothing_is_left();
 }
 
+/* A VM that does nothing. */
+static void add_idler(uint32_t number, uint32_t vps, uint64_t memory_bytes)
+{
+    script_begin(&host.scripts[number].script[0], 0, 1);
+    script_sleep(&host.scripts[number].script[0]);
+    vm_host_add(&host, vps, memory_bytes);
+}
+
+static void a_vm_that_may_not_span_nodes_must_fit_into_one(void **state)
+{
+    (void)state;
+    build_two_nodes();
+    host.one_node = true;
+    add_idler(0, 1, 36 * MIB);
+    add_idler(1, 3, 8 * MIB);
+    add_idler(2, 2, 8 * MIB);
+    for (uint32_t i = 0; i < 3; i++)
+        vm_host_order(&host, 1 + i * MS, i, true);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting stopping failed ");
+    assert_non_null(
+        strstr(host.failure[0], "36 MiB do not fit into NUMA node"));
+    assert_non_null(strstr(host.failure[0], "it may not span nodes"));
+    assert_string_equal(host.states[1], "starting stopping failed ");
+    assert_string_equal(host.failure[1],
+                        "3 VPs do not fit into NUMA node 0, which has 2 LPs; "
+                        "it may not span nodes");
+    assert_string_equal(host.states[2], "starting running ");
+}
+
+/* Each of its nodes has one of the host's for itself. */
+static void a_vm_of_two_nodes_fits_into_two_without_spanning(void **state)
+{
+    (void)state;
+    build_two_nodes();
+    host.one_node = true;
+    host.numa_nodes = 2;
+    add_idler(0, 4, 36 * MIB);
+    vm_host_order(&host, 1, 0, true);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting running ");
+}
+
 static void each_node_of_a_vm_is_on_a_node_of_the_host(void **state)
 {
     const struct hypervisor *hv;
@@ -594,6 +637,10 @@ int main(void)
         cmocka_unit_test_teardown(vms_are_spread_over_the_nodes, destroy),
         cmocka_unit_test_teardown(a_vm_may_take_memory_of_several_nodes,
                                   destroy),
+        cmocka_unit_test_teardown(
+            a_vm_that_may_not_span_nodes_must_fit_into_one, destroy),
+        cmocka_unit_test_teardown(
+            a_vm_of_two_nodes_fits_into_two_without_spanning, destroy),
         cmocka_unit_test_teardown(each_node_of_a_vm_is_on_a_node_of_the_host,
                                   destroy),
     };

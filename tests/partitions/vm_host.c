@@ -114,6 +114,7 @@ void vm_host_add(struct vm_host *host, uint32_t vp_count, uint64_t memory_bytes)
         .name = names[number],
         .vp_count = vp_count,
         .node_count = host->numa_nodes ? host->numa_nodes : 1,
+        .one_node = host->one_node,
         .memory_bytes = memory_bytes,
         .weight = 100,
         .cap = PARTITION_CPU_SHARE_MAX,

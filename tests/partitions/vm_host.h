@@ -30,6 +30,7 @@ struct vm_host {
     struct vm_host_order orders[16];
     unsigned order_count;
     uint32_t numa_nodes; /* of each VM that is added; 0: one */
+    bool one_node;       /* likewise: it may not span nodes */
     bool vmbus;          /* likewise: with all integration services */
     uint64_t free_bytes; /* of the root, before anything */
     /* What the first VM is asked for as soon as it is in that state. */
