@@ -248,6 +248,63 @@ static void row_04_a_reserve_is_there_on_demand_and_lent_else(void **state)
     for_each_policy(SCHED_RESERVES, a_reserve_that_is_not_used_is_lent);
 }
 
+/* Row 5: TLFS; exact. Asked at run time, of VMs that are there. */
+
+static enum hv_status ask_reserve(uint32_t vm, uint64_t reserve)
+{
+    struct machine *m = row.host.machine;
+    struct cost_bill bill = {0};
+    struct hv_context root = {.hv = m->hv, .now = m->now, .bill = &bill};
+    struct hv_partition *partition =
+        hypervisor_find_partition(m->hv, vmms_partition(m->vmms, vm));
+
+    assert_non_null(partition);
+    return partition_set_reserve(&root, partition, reserve);
+}
+
+static void ask_for_reserves(void *context, cycles_t now)
+{
+    (void)context;
+    (void)now;
+    /* Not more than the limit. */
+    assert_int_equal(ask_reserve(2, SHARE_ONE / 2 + 1),
+                     HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE);
+    /* Two LPs: 2 x 60 % + 80 %, and nothing beyond. */
+    assert_int_equal(ask_reserve(0, SHARE_ONE * 6 / 10), HV_STATUS_SUCCESS);
+    assert_int_equal(ask_reserve(1, 2 * SHARE_ONE - 2 * (SHARE_ONE * 6 / 10)),
+                     HV_STATUS_SUCCESS);
+    assert_int_not_equal(ask_reserve(2, 1), HV_STATUS_SUCCESS);
+    assert_int_equal(ask_reserve(1, 0), HV_STATUS_SUCCESS);
+    assert_int_equal(ask_reserve(2, 1), HV_STATUS_SUCCESS);
+    /* More VPs than LPs: it may be asked, and is not guaranteed. */
+    assert_int_equal(ask_reserve(3, SHARE_ONE), HV_STATUS_SUCCESS);
+    assert_int_equal(ask_reserve(1, SHARE_ONE * 3 / 10), HV_STATUS_SUCCESS);
+}
+
+static void reserves_are_no_more_than_lps(const struct hv_sched_ops *ops)
+{
+    static const uint32_t vps[] = {2, 1, 1, 3};
+    static struct event ask;
+
+    begin(ops, 2, 4);
+    for (uint32_t vm = 0; vm < 4; vm++)
+        always_busy(vm, vps[vm]);
+    row.config.vms[2].limit = SHARE_ONE / 2;
+    create();
+    ask = (struct event){
+        .kind = EVENT_TIMELINE, .name = "reserves", .fire = ask_for_reserves};
+    event_schedule(row.host.machine->events, &ask, cycles(FROM / 2));
+    run();
+    expect("the time of each VP with a reserve of 60 %", had(0) / 2, 59, 100);
+    end();
+}
+
+static void row_05_reserves_are_no_more_than_there_are_lps(void **state)
+{
+    (void)state;
+    for_each_policy(SCHED_RESERVES, reserves_are_no_more_than_lps);
+}
+
 /* Row 6: WSD, "Virtual Machine Resource Controls"; +-2 %. */
 
 struct joining {
@@ -557,6 +614,38 @@ static void row_18_contention_is_dispatches_by_wait_per_dispatch(void **state)
     for_each_policy(0, contention_is_what_waits_are);
 }
 
+/* Row 35: WSD; exact. Two cores of two LPs; the root is one VM too. */
+
+static double whole_core(uint32_t vm)
+{
+    return had(vm) / row.config.vms[vm].vps;
+}
+
+static void row_35_a_core_is_never_shared_by_two_vms(void **state)
+{
+    const struct hv_sched_ops *ops = sched_find("core");
+    char text[LAW_TEXT_BYTES];
+
+    (void)state;
+    if (!ops)
+        skip();
+    begin(ops, 4, 4);
+    row.config.smt = 2;
+    for (uint32_t vm = 0; vm < 4; vm++) {
+        always_busy(vm, vm < 2 ? 1 : 2);
+        row.config.vms[vm].threads_per_core = vm < 2 ? 1 : 2;
+    }
+    create();
+    run();
+    if (!law_one_vm_on_a_core(&row.story, text))
+        fail_msg("%s", text);
+    /* Four cores' worth of VMs on two: each has a core half of the time, the
+     * one with a single VP as well, whose core has a sibling that idles. */
+    for (uint32_t vm = 0; vm < 4; vm++)
+        expect("a VM's time of a core", whole_core(vm), 48, 52);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,11 +653,13 @@ int main(void)
         cmocka_unit_test(row_02_equal_weights_share_an_lp_equally),
         cmocka_unit_test(row_03_a_limit_of_half_an_lp_holds_each_vp),
         cmocka_unit_test(row_04_a_reserve_is_there_on_demand_and_lent_else),
+        cmocka_unit_test(row_05_reserves_are_no_more_than_there_are_lps),
         cmocka_unit_test(row_06_a_group_of_half_of_8_lps_is_4_lps),
         cmocka_unit_test(row_07_an_lps_counters_make_up_its_time),
         cmocka_unit_test(row_08_lps_spend_what_vps_are_charged_for),
         cmocka_unit_test(row_16_four_lps_at_a_quarter_are_seldom_all_busy),
         cmocka_unit_test(row_18_contention_is_dispatches_by_wait_per_dispatch),
+        cmocka_unit_test(row_35_a_core_is_never_shared_by_two_vms),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
