@@ -7,19 +7,8 @@
 #include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/sched_period.h"
-#include "hypervisor/sched_policies.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
-
-static const struct hv_sched_ops *const sched_policies[] = {
-    &sched_round_robin,
-    &sched_classic,
-    &sched_credit,
-    &sched_edf,
-    &sched_root,
-};
-
-#define POLICY_COUNT (sizeof(sched_policies) / sizeof(sched_policies[0]))
 
 static const struct {
     const char *name, *help;
@@ -37,20 +26,6 @@ const char *sched_rule_name(enum sched_rule rule)
 const char *sched_rule_help(enum sched_rule rule)
 {
     return rules[rule].help;
-}
-
-const struct hv_sched_ops *sched_by_index(unsigned index)
-{
-    return index < POLICY_COUNT ? sched_policies[index] : NULL;
-}
-
-const struct hv_sched_ops *sched_find(const char *name)
-{
-    for (unsigned i = 0; i < POLICY_COUNT; i++) {
-        if (strcmp(sched_policies[i]->name, name) == 0)
-            return sched_policies[i];
-    }
-    return NULL;
 }
 
 static void fire_expiry(void *context, cycles_t now)

@@ -5,7 +5,7 @@
 /**
  * The plug-in point for scheduling policies: which VP runs on which LP, and
  * until when. A policy is one file with one const struct hv_sched_ops, listed
- * in sched_policies[] (sched.c).
+ * in sched_policies[] (sched_policies.c); README.md shows how to write one.
  *
  * What is alike for every policy is not a policy's business: states of VPs,
  * dispatch, wait and migration accounting (lp.c, vp.c), and limits and CPU

@@ -2,7 +2,7 @@
 #ifndef HVSIM_HYPERVISOR_SCHED_POLICIES_H
 #define HVSIM_HYPERVISOR_SCHED_POLICIES_H
 
-/** The policies, one file each: sched_<name>.c. Listed in sched.c. */
+/** The policies, one file each: sched_<name>.c. Listed in sched_policies.c. */
 
 #include "hypervisor/sched.h"
 
