@@ -201,25 +201,25 @@ static sqlite3_stmt *query_vp(const struct sentence *s, const char *sql)
     return row;
 }
 
-/* " (web:Hv VP 0 62 %, web:Hv VP 1 38 %)": of the time that LPs were in use. */
+/* " (batch 62 %, its own VM 31 %)": of the time that LPs were in use. */
 static void say_holders(const struct sentence *s)
 {
     sqlite3_stmt *row = query_vp(
-        s, "SELECT holder_vm, holder_vp, wait_ns,"
-           " sum(wait_ns) OVER () FROM wait_holder WHERE vm = ?1 AND vp = ?2"
-           " ORDER BY wait_ns DESC LIMIT 3");
+        s, "SELECT holder_vm, sum(wait_ns) AS time, sum(sum(wait_ns)) OVER ()"
+           " FROM wait_holder WHERE vm = ?1 AND vp = ?2 GROUP BY holder_vm"
+           " ORDER BY time DESC, holder_vm COLLATE by_number");
     unsigned said = 0;
 
     while (said < HOLDERS_MAX && summary_next_row(&s->report->summary, row)) {
         double share =
-            100 * sqlite3_column_double(row, 2) / sqlite3_column_double(row, 3);
-        char name[WAIT_VP_BYTES];
+            100 * sqlite3_column_double(row, 1) / sqlite3_column_double(row, 2);
+        bool nobody = sqlite3_column_type(row, 0) == SQLITE_NULL;
+        const char *vm = summary_text(row, 0);
 
-        if (sqlite3_column_type(row, 0) == SQLITE_NULL || share < 5)
+        if (nobody || share < 5)
             continue;
-        explain_wait_vp_name(summary_text(row, 0),
-                             (uint32_t)sqlite3_column_int64(row, 1), name);
-        fprintf(s->to, "%s%s %.0f %%", said++ ? ", " : " (", name, share);
+        fprintf(s->to, "%s%s %.0f%%", said++ ? ", " : " (",
+                strcmp(vm, s->vm) == 0 ? "its own VM" : vm, share);
     }
     if (said)
         fputc(')', s->to);
@@ -240,7 +240,7 @@ static void say_rules(const struct sentence *s)
 
         if (said > 0 && share < 1)
             break;
-        fprintf(s->to, "%s %.0f %% %s%s", said ? ";" : ":", share,
+        fprintf(s->to, "%s %.0f%% %s%s", said ? ";" : ":", share,
                 said ? "" : "of that ", explain_wait_phrase(rule));
         if (explain_wait_is_contention(rule) && !holders_said) {
             say_holders(s);
@@ -290,7 +290,7 @@ static void write_sentence(struct sentence *s, sqlite3_stmt *vp)
     if (s->waited_ns * HARDLY < run_ns)
         fprintf(s->to, "hardly waited: %s in all", all);
     else
-        fprintf(s->to, "waited %.1f %% of the run, %s in all",
+        fprintf(s->to, "waited %.1f%% of the run, %s in all",
                 100 * s->waited_ns / run_ns, all);
     if (dispatches > 0)
         fprintf(s->to, ", %s per dispatch", each);

@@ -190,10 +190,12 @@ class Wait(unittest.TestCase):
     def test_explain_says_it_in_a_sentence(self):
         says = {
             "slice": "for its turn on LPs that others used",
-            "affinity": "for the LPs that it is bound to",
+            "affinity": "for the LPs that it is bound to, while others idled "
+                        "(b 100%)",
             "cap": "having used up its own limit",
             "group": "its CPU group having used up its cap",
-            "numa": "for an LP of its own NUMA node",
+            "numa": "for an LP of its own NUMA node, while another node's "
+                    "idled (b 100%)",
             "wake": "to wake up or to switch to it",
         }
         for rule, run in self.runs.items():
