@@ -49,14 +49,27 @@ static double greater(double a, double b)
     return a > b ? a : b;
 }
 
+/** The intervals of one column of a metric: halves that are not 0; 0: none. */
+struct halves {
+    double least;
+    double greatest;
+};
+
 /** What of one metric decides how it is written, in its own unit. */
 struct extent {
-    bool integral;          /* all means are whole numbers */
-    double mean;            /* the greatest */
-    double mean_half;       /* the greatest */
-    double difference;      /* the least but 0; 0: there is none */
-    double difference_half; /* the greatest */
+    bool integral;     /* all means are whole numbers */
+    double mean;       /* the greatest */
+    double difference; /* the least but 0; 0: there is none */
+    struct halves mean_halves;
+    struct halves difference_halves;
 };
+
+static void take_half(struct halves *halves, double half)
+{
+    if (half > 0 && (halves->least == 0 || half < halves->least))
+        halves->least = half;
+    halves->greatest = greater(halves->greatest, half);
+}
 
 static struct extent measure_metric(const struct comparison *comparison,
                                     size_t metric)
@@ -70,14 +83,39 @@ static struct extent measure_metric(const struct comparison *comparison,
         extent.mean = greater(extent.mean, fabs(cell->mean.mean));
         extent.integral =
             extent.integral && cell->mean.mean == trunc(cell->mean.mean);
-        extent.mean_half = greater(extent.mean_half, cell->mean.half);
         if (difference > 0 &&
             (extent.difference == 0 || difference < extent.difference))
             extent.difference = difference;
-        extent.difference_half =
-            greater(extent.difference_half, cell->difference.half);
+        take_half(&extent.mean_halves, cell->mean.half);
+        take_half(&extent.difference_halves, cell->difference.half);
     }
     return extent;
+}
+
+/** As many as the widest interval leaves certain, and up to two more where the
+ *  narrowest would look like 0. */
+static int certain_decimals(const struct halves *halves, double divisor)
+{
+    int wide = decimals_of(halves->greatest / divisor, DIGITS_CERTAIN);
+    int narrow = decimals_of(halves->least / divisor, 1);
+
+    if (narrow <= wide)
+        return wide;
+    return narrow < wide + 2 ? narrow : wide + 2;
+}
+
+/** Where all is exact, means that differ are to look different, if that takes
+ *  no more than a few digits. */
+static int exact_decimals(const struct extent *extent, double divisor)
+{
+    int plain = decimals_of(extent->mean / divisor, DIGITS_PLAIN);
+    int telling = decimals_of(extent->difference / divisor, DIGITS_CERTAIN);
+
+    if (extent->integral && divisor == 1)
+        return 0;
+    if (telling > plain + DIGITS_TELLING)
+        return plain + DIGITS_TELLING;
+    return telling > plain ? telling : plain;
 }
 
 struct compare_scale compare_figures_scale(const struct comparison *comparison,
@@ -86,25 +124,16 @@ struct compare_scale compare_figures_scale(const struct comparison *comparison,
     struct extent extent = measure_metric(comparison, metric);
     struct compare_scale scale =
         choose_unit(comparison->metrics[metric].unit, extent.mean);
-    int plain = decimals_of(extent.mean / scale.divisor, DIGITS_PLAIN);
-    int telling =
-        decimals_of(extent.difference / scale.divisor, DIGITS_CERTAIN);
 
-    /* Where all is exact, means that differ are to look different, if that
-     * takes no more than a few digits. */
-    if (extent.mean_half > 0)
+    if (extent.mean_halves.greatest > 0)
         scale.mean_decimals =
-            decimals_of(extent.mean_half / scale.divisor, DIGITS_CERTAIN);
-    else if (extent.integral && scale.divisor == 1)
-        scale.mean_decimals = 0;
-    else if (telling <= plain + DIGITS_TELLING)
-        scale.mean_decimals = telling > plain ? telling : plain;
+            certain_decimals(&extent.mean_halves, scale.divisor);
     else
-        scale.mean_decimals = plain + DIGITS_TELLING;
+        scale.mean_decimals = exact_decimals(&extent, scale.divisor);
     scale.difference_decimals = scale.mean_decimals;
-    if (extent.difference_half > 0)
+    if (extent.difference_halves.greatest > 0)
         scale.difference_decimals =
-            decimals_of(extent.difference_half / scale.divisor, DIGITS_CERTAIN);
+            certain_decimals(&extent.difference_halves, scale.divisor);
     return scale;
 }
 
