@@ -104,14 +104,17 @@ static void take_event(struct plot_timeline *timeline, sqlite3_stmt *row)
         *open = (struct plot_box){.from_ns = time_ns, .lp = lp, .who = who};
 }
 
+/** How many LPs there are: the busy ones are in events, all are in counters. */
 static enum sim_status count_lps(struct plot_timeline *timeline,
                                  struct sim_error *error)
 {
-    sqlite3_stmt *row =
-        plot_query(timeline->db,
-                   "SELECT count(*), max(lp) FROM event"
-                   " WHERE kind IN ('dispatch', 'undispatch', 'idle')",
-                   error);
+    sqlite3_stmt *row = plot_query(
+        timeline->db,
+        "SELECT count(*), max(max(lp), (SELECT count(DISTINCT instance) - 2"
+        "   FROM perf_total WHERE instance = '_Total'"
+        "   OR object = 'Hyper-V Hypervisor Logical Processor'))"
+        " FROM event WHERE kind IN ('dispatch', 'undispatch')",
+        error);
     int64_t most = 0;
 
     if (row == NULL)

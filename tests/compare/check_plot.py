@@ -132,6 +132,12 @@ class Plot(unittest.TestCase):
                          {"root", "busy-1", "busy-2", "busy-3", "two VP 0",
                           "two VP 1"})
 
+    def test_an_lp_that_never_ran_has_a_row(self):
+        self.rows("run.db", "DELETE FROM trace_event WHERE lp = 1")
+        script = self.script("run.db", "timeline")
+        self.assertIn("set ytics scale 0 ('LP 0' 0, 'LP 1' 1)", script)
+        self.assertIn("set yrange [1.5:-0.5]", script)
+
     def test_a_part_of_a_timeline_is_cut_out(self):
         whole = self.blocks(self.script("run.db", "timeline"))
         part = self.blocks(self.script("run.db", "timeline", "--from", "10ms",
