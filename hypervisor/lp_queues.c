@@ -157,15 +157,35 @@ struct hv_vp *lp_queues_own(const struct lp_queues *queues,
     return level < below ? queue->head[level] : NULL;
 }
 
-/* The first on the list of `from`, on that level, that may run on `lp`. */
-static struct hv_vp *first_allowed(const struct lp_queues *queues, int from,
-                                   const struct hv_lp *lp, uint32_t level)
+/* The first on the list of `from`, on that level, that may run on `lp`, or
+ * NULL. */
+static struct hv_vp *first_allowed(const struct lp_queues *queues,
+                                   uint32_t from, const struct hv_lp *lp,
+                                   uint32_t level)
 {
-    struct hv_vp *vp = queues->of_lp[from].head[level];
+    const struct lp_queue *queue = &queues->of_lp[from];
+    struct hv_vp *vp = queue->head[level];
 
-    while (vp && !sched_allows(vp, lp))
+    while (vp &&
+           (!sched_allows(vp, lp) || (vp == queue->claim && from != lp->id.v)))
         vp = vp->sched.next;
     return vp;
+}
+
+struct hv_vp *lp_queues_from(const struct lp_queues *queues, uint32_t from,
+                             const struct hv_lp *lp, uint32_t below)
+{
+    for (uint32_t left = queues->of_lp[from].levels; left; left &= left - 1) {
+        uint32_t level = (uint32_t)__builtin_ctz(left);
+        struct hv_vp *vp;
+
+        if (level >= below)
+            return NULL;
+        vp = first_allowed(queues, from, lp, level);
+        if (vp)
+            return vp;
+    }
+    return NULL;
 }
 
 /* One that waits on that level with one of `lps`, from the LP after `lp` on. */
@@ -177,14 +197,14 @@ static struct hv_vp *take_from(const struct lp_queues *queues,
 
     for (int from = lp_set_next(lps, lp->id.v + 1); from >= 0;
          from = lp_set_next(lps, (uint32_t)from + 1)) {
-        struct hv_vp *vp = first_allowed(queues, from, lp, level);
+        struct hv_vp *vp = first_allowed(queues, (uint32_t)from, lp, level);
 
         if (vp)
             return vp;
     }
     for (int from = lp_set_next(lps, 0); from >= 0 && from < own;
          from = lp_set_next(lps, (uint32_t)from + 1)) {
-        struct hv_vp *vp = first_allowed(queues, from, lp, level);
+        struct hv_vp *vp = first_allowed(queues, (uint32_t)from, lp, level);
 
         if (vp)
             return vp;

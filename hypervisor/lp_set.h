@@ -99,4 +99,14 @@ static inline uint32_t lp_set_count(const struct lp_set *set)
     return count;
 }
 
+/** The member that `index` others are below, which must exist. */
+static inline uint32_t lp_set_nth(const struct lp_set *set, uint32_t index)
+{
+    int lp = lp_set_next(set, 0);
+
+    while (index-- > 0)
+        lp = lp_set_next(set, (uint32_t)lp + 1);
+    return (uint32_t)lp;
+}
+
 #endif

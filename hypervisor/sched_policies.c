@@ -6,10 +6,11 @@
 #include <string.h>
 
 static const struct hv_sched_ops *const sched_policies[] = {
-    &sched_round_robin,              /* the default */
-    &sched_classic,                  /* Hyper-V's types 1 and 2 */
-    &sched_credit,                   /* Xen's */
-    &sched_edf,         &sched_root, /* Hyper-V's type 4 */
+    &sched_round_robin, /* the default */
+    &sched_classic,     /* Hyper-V's types 1 and 2 */
+    &sched_credit,      /* Xen's */
+    &sched_edf,         /* of real-time systems */
+    &sched_root,        /* Hyper-V's type 4 */
 };
 
 #define POLICY_COUNT (sizeof(sched_policies) / sizeof(sched_policies[0]))

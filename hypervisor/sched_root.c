@@ -8,19 +8,20 @@
  * Design. What is public of NT's dispatcher ("Windows Internals", "Thread
  * scheduling"; Win32, "Scheduling priorities" and "Priority boosts"):
  *
- * - Priorities 0 to 31, and a ready queue for each on each processor. VPs'
- *   threads are normal ones: base priority 8.
+ * - Priorities 0 to 31, and ready queues for each. Up to four processors of a
+ *   node share theirs; each has others for threads that may not run on all of
+ *   those. VPs' threads are normal ones: base priority 8.
  * - A thread that becomes ready takes an idle processor: its ideal one, else
  *   the one where it ran last, else one of its node, else any. If there is
- *   none it goes to its ideal processor, and interrupts a thread of a lower
- *   priority there at once.
+ *   none it goes to the queue of its ideal processor, and interrupts a thread
+ *   of a lower priority there at once.
  * - Who was interrupted goes to the head of his queue with what is left of his
  *   quantum, and whose quantum has ended to its end. A quantum is a slice
  *   (hv_sched_params.slice).
  * - Whose wait is over is boosted by one level, and loses a level with each
  *   quantum, down to the base.
- * - An idle processor takes a thread from another one's queues, the highest
- *   priority first. One that is not idle does not look there.
+ * - A processor with nothing in its queues takes a thread from others', the
+ *   highest priority first. One that has something does not look there.
  * - Once a second the balance set manager looks for threads that have been
  *   ready for four seconds, and gives up to ten of them priority 15 for a
  *   quantum.
@@ -29,16 +30,17 @@
  * a VP wakes, above all threads. One that is still at work after a quantum runs
  * threads, and takes turns with those of VPs.
  *
- * Bound. No shares are promised but on one LP: there VPs that are always ready,
- * and that threads with boosts leave something, have equal time to within a
- * quantum each. Weights, reserves, limits and groups are refused.
+ * Bound. No shares are promised but on LPs that share queues, LP 0 to 3 of a
+ * node for one: if VPs that are always ready may run on all of those and others
+ * not, they have equal time to within two quanta each, of what threads with
+ * boosts leave. Weights, reserves, limits and groups are refused.
  *
  * What a dispatch costs besides is the root's time: the switch to the thread
  * and its hypercall, on the root VP of that LP. Where the root has none
  * (minroot) another of its processors sends an interrupt instead.
  *
- * What this does not do: ready queues that processors share (Windows 10);
- * priorities that anybody has chosen.
+ * What this does not do: priorities that anybody has chosen; quanta that are
+ * counted in clock ticks.
  */
 #include <stdlib.h>
 
@@ -50,11 +52,13 @@
 #include "sim/core/check.h"
 
 #define PRIORITY_MOST 31
-#define PRIORITY_BASE 8                  /* NORMAL_PRIORITY_CLASS */
-#define PRIORITY_WAKE 9                  /* an event's boost: 1 */
-#define PRIORITY_STARVED 15              /* the highest that is not real time */
-#define PRIORITY_INTERRUPT PRIORITY_MOST /* stands for what is above threads   \
-                                          */
+#define PRIORITY_BASE 8     /* NORMAL_PRIORITY_CLASS */
+#define PRIORITY_WAKE 9     /* an event's boost: 1 */
+#define PRIORITY_STARVED 15 /* the highest that is not real time */
+#define PRIORITY_INTERRUPT                                                     \
+    PRIORITY_MOST      /* stands for what is above threads                     \
+                        */
+#define SHARE_QUEUES 4 /* processors */
 #define STARVED_AFTER_S 4
 #define STARVED_AT_ONCE 10
 
@@ -175,15 +179,62 @@ static struct hv_lp *idle_lp(const struct hv_sched *sched,
     return sched_idle_lp(sched, vp);
 }
 
-/* Where a VP goes for which no LP is idle. */
+/* The ideal processor of a VP for which no LP is idle: with an affinity, one of
+ * those that are left. */
 static struct hv_lp *busy_lp(const struct hv_sched *sched,
                              const struct hv_vp *vp)
 {
-    int lp = lp_set_next(&vp->sched.allowed, vp->sched.ideal_lp);
+    const struct lp_set *allowed = &vp->sched.allowed;
+    uint32_t lp = vp->sched.ideal_lp;
 
-    if (lp < 0)
-        lp = lp_set_next(&vp->sched.allowed, 0);
+    if (vp->sched.restricted)
+        lp = lp_set_nth(allowed, lp % lp_set_count(allowed));
     return &sched->hv->lps[lp];
+}
+
+/* The first of the LPs that share queues with `lp`: its list is that. */
+static uint32_t leader_of(const struct hv_sched *sched, const struct hv_lp *lp)
+{
+    int first = lp_set_next(&sched->hv->node_lps[lp->node], 0);
+    uint32_t within = lp->id.v - (uint32_t)first;
+
+    return lp->id.v - within % SHARE_QUEUES;
+}
+
+/* On whose list `vp` is to wait for `lp` or those beside it. */
+static const struct hv_lp *list_owner(const struct hv_sched *sched,
+                                      const struct hv_vp *vp,
+                                      const struct hv_lp *lp)
+{
+    const struct hv_lp *lps = sched->hv->lps;
+    uint32_t leader = leader_of(sched, lp);
+
+    for (uint32_t i = leader; i < leader + SHARE_QUEUES; i++) {
+        if (i < sched->hv->lp_count && lps[i].node == lp->node &&
+            !sched_allows(vp, &lps[i]))
+            return lp;
+    }
+    return &lps[leader];
+}
+
+/* The thread that `lp` should run of those in its queues, if its level is below
+ * `below`, or NULL. Of equals the one that has been ready longest. */
+static struct hv_vp *waiting_for(const struct hv_sched *sched,
+                                 const struct hv_lp *lp, uint32_t below)
+{
+    const struct root_sched *root = sched->policy;
+    uint32_t leader = leader_of(sched, lp);
+    struct hv_vp *own = lp_queues_from(&root->queues, lp->id.v, lp, below);
+    struct hv_vp *shared = lp_queues_from(&root->queues, leader, lp, below);
+
+    if (!own || !shared)
+        return own ? own : shared;
+    if (thread_of(own)->priority != thread_of(shared)->priority)
+        return thread_of(own)->priority > thread_of(shared)->priority ? own
+                                                                      : shared;
+    return cycles_before(own->sched.ready_since, shared->sched.ready_since)
+               ? own
+               : shared;
 }
 
 static void preempt(struct hv_sched *sched, struct hv_lp *lp,
@@ -201,11 +252,12 @@ static void queue_up(struct hv_sched *sched, struct root_thread *t,
     struct root_sched *root = sched->policy;
     struct hv_lp *idle = idle_lp(sched, t->vp);
     struct hv_lp *lp = idle ? idle : busy_lp(sched, t->vp);
+    const struct hv_lp *owner = idle ? idle : list_owner(sched, t->vp, lp);
 
     if (t->quantum > 0)
-        lp_queues_prepend(&root->queues, t->vp, lp, level_of(t));
+        lp_queues_prepend(&root->queues, t->vp, owner, level_of(t));
     else
-        lp_queues_append(&root->queues, t->vp, lp, level_of(t));
+        lp_queues_append(&root->queues, t->vp, owner, level_of(t));
     add_ready(sched, t, now);
     if (idle) {
         lp_queues_claim(&root->queues, idle, t->vp);
@@ -253,7 +305,7 @@ static struct sched_choice root_pick(struct hv_sched *sched, struct hv_lp *lp,
                                      cycles_t now)
 {
     struct root_sched *root = sched->policy;
-    struct hv_vp *vp = lp_queues_own(&root->queues, lp, LP_QUEUES_LEVELS_MAX);
+    struct hv_vp *vp = waiting_for(sched, lp, LP_QUEUES_LEVELS_MAX);
     struct root_thread *t;
     struct hv_vp *left;
 
@@ -288,7 +340,6 @@ static void decay(struct root_thread *t)
 static bool root_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                             struct hv_vp *vp, cycles_t now, cycles_t *slice_end)
 {
-    const struct root_sched *root = sched->policy;
     struct root_thread *t = thread_of(vp);
     uint32_t below;
 
@@ -300,7 +351,7 @@ static bool root_must_yield(struct hv_sched *sched, struct hv_lp *lp,
     }
     /* Its equals come before it at the end of its quantum alone. */
     below = level_of(t) + (t->quantum == 0);
-    if (lp_queues_own(&root->queues, lp, below))
+    if (waiting_for(sched, lp, below))
         return true;
     if (t->quantum == 0)
         t->quantum = sched->params.slice.v;
@@ -337,7 +388,7 @@ static void root_expire(struct hv_sched *sched, cycles_t now)
         t->priority = PRIORITY_STARVED;
         t->quantum = 0;
         lp_queues_move(&root->queues, t->vp, level_of(t));
-        preempt(sched, &sched->hv->lps[t->place.lp], t, now);
+        preempt(sched, busy_lp(sched, t->vp), t, now);
     }
     if (root->first)
         sched_expire_at(sched, cycles_add(now, seconds(sched, 1)));

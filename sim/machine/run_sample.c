@@ -45,7 +45,8 @@ static void count(struct hv_lp *lp, struct hv_vp *vp, enum cost_party party,
 static void put_aside(struct run_overshoot *overshoot, struct hv_vp *vp,
                       enum cost_party party, cycles_t spent)
 {
-    if (!vp) {
+    /* Of a VP that has gone there may be code left, which is none of that. */
+    if (!vp && party == COST_PARTY_HYPERVISOR) {
         overshoot->switching = cycles_add(overshoot->switching, spent);
         return;
     }

@@ -90,7 +90,7 @@ static const struct bound {
     {"core", by_virtual_time, 100, 0},
     {"credit", two_accounting_periods, 75, 0},
     {"edf", slice_and_preempt_after, 75, 0},
-    {"root", two_slices, 100, 1},
+    {"root", two_slices, 100, 4},
     {NULL, two_slices, 100, 0},
 };
 
