@@ -8,6 +8,7 @@
 #include "hypervisor/sched.h"
 #include "perfcounters/pc_counters.h"
 #include "sim/machine/cli_private.h"
+#include "sim/machine/compare.h"
 #include "sim/machine/cost_model.h"
 #include "sim/machine/document.h"
 #include "sim/machine/results_schema.h"
@@ -54,18 +55,28 @@ static void explain_counters(struct search *search)
     }
 }
 
+static void explain_list(struct search *search,
+                         const struct results_view *views, size_t count,
+                         const char *whose)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!is_wanted(search, views[i].name))
+            continue;
+        printf("view %s%s: what a row is, and its columns\n", views[i].name,
+               whose);
+        print_help(views[i].help);
+        print_help(views[i].columns);
+    }
+}
+
 static void explain_views(struct search *search)
 {
     size_t count;
     const struct results_view *views = results_schema_views(&count);
 
-    for (size_t i = 0; i < count; i++) {
-        if (!is_wanted(search, views[i].name))
-            continue;
-        printf("view %s: what a row is, and its columns\n", views[i].name);
-        print_help(views[i].help);
-        print_help(views[i].columns);
-    }
+    explain_list(search, views, count, "");
+    views = compare_views(&count);
+    explain_list(search, views, count, " of a comparison");
 }
 
 static void explain_events(struct search *search)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "sim/core/error.h"
+#include "sim/machine/results_schema.h"
 #include "sim/machine/stats.h"
 
 /** Whether more of a metric is better. */
@@ -147,6 +148,9 @@ void compare_print_json(const struct comparison *comparison, FILE *out);
 MUST_USE enum sim_status compare_store(const struct comparison *comparison,
                                        const char *path, bool replace,
                                        struct sim_error *error);
+
+/** Its views, for people. */
+const struct results_view *compare_views(size_t *count);
 
 /** Opens such a file for reading; as results_open(). */
 MUST_USE enum sim_status compare_open(sqlite3 **out, const char *path,

@@ -97,6 +97,35 @@ static const char views[] =
     "  JOIN variant_row ON variant_row.id = variant"
     "  ORDER BY metric_row.id, variant;";
 
+static const struct results_view descriptions[] = {
+    {"comparison", "name, baseline, confidence",
+     "the comparison itself: of which scenario, which variant the others "
+     "differ from, and how sure its intervals are",
+     NULL},
+    {"variant", "variant, label", "what was compared, numbered from 1", NULL},
+    {"parameter", "variant, path, value",
+     "a parameter in which variants differ, or a version or a guest program, "
+     "and its value in this one",
+     NULL},
+    {"run", "variant, seed, file, failure",
+     "a run: the file of its results, and why it failed if it did", NULL},
+    {"measurement", "variant, seed, metric, value, unit", "a metric of one run",
+     NULL},
+    {"summary",
+     "metric, title, unit, better, variant, label, seeds, mean, "
+     "half_interval, difference, difference_half_interval, differs, mark",
+     "a metric of one variant: its mean over the seeds, and its difference "
+     "from the baseline, paired by seed; an interval is that and "
+     "half_interval to either side; differs is whether it excludes 0",
+     NULL},
+};
+
+const struct results_view *compare_views(size_t *count)
+{
+    *count = sizeof(descriptions) / sizeof(descriptions[0]);
+    return descriptions;
+}
+
 /** A file on its way; the first failure stays in `code`. */
 struct store {
     sqlite3 *db;

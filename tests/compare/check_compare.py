@@ -240,6 +240,20 @@ class Compare(unittest.TestCase):
                          {"hypervisor.timeslice": "100us",
                           "vms.b.memory": "32MiB"})
 
+    def test_views_have_the_columns_that_explain_tells(self):
+        self.compare("tasks.yaml", "-o", "out.db")
+        views = [name for name, in self.rows(
+            "out.db", "SELECT name FROM sqlite_schema WHERE type = 'view'")]
+        self.assertEqual(len(views), 6)
+        db = sqlite3.connect(self.path / "out.db")
+        for view in views:
+            columns = [c[0] for c in
+                       db.execute(f"SELECT * FROM {view}").description]
+            _, out, _ = self.hvsim(view, command="explain")
+            told = " ".join(out.split(" of a comparison: ")[1].split())
+            self.assertIn(" " + ", ".join(columns), told)
+        db.close()
+
     def test_one_seed_says_that_it_has_no_interval(self):
         out = self.compare("tasks.yaml", "--vary",
                            "hypervisor.timeslice=10ms,100us")
