@@ -135,9 +135,13 @@ struct hv_lp *sched_idle_lp(const struct hv_sched *sched,
                             const struct hv_vp *vp)
 {
     const struct hypervisor *hv = sched->hv;
-    struct lp_set idle = lp_set_and(&sched->idle, &vp->sched.allowed);
+    struct lp_set idle;
     int lp;
 
+    /* On a busy host this is asked often, and there is none. */
+    if (sched->idle_count == 0)
+        return NULL;
+    idle = lp_set_and(&sched->idle, &vp->sched.allowed);
     if (vp->sched.lp && lp_set_has(&idle, vp->sched.lp->id.v))
         return vp->sched.lp;
     if (lp_set_has(&idle, vp->sched.ideal_lp))

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sim/core/trace.h"
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The implementation is inlined: its state may then live inside ours. */
 #define XXH_INLINE_ALL
@@ -54,9 +56,10 @@ void trace_detach(struct trace *trace)
 
 static unsigned char *put_word(unsigned char *to, uint64_t word)
 {
-    for (unsigned i = 0; i < 8; i++)
-        to[i] = (unsigned char)(word >> (8 * i));
-    return to + 8;
+    uint64_t little = htole64(word);
+
+    memcpy(to, &little, sizeof(little));
+    return to + sizeof(little);
 }
 
 void trace_add(struct trace *trace, const struct trace_record *record)
