@@ -322,9 +322,34 @@ static struct hv_vp *receiver_here(const struct hv_vp *vp)
     return NULL;
 }
 
+/* The parent's VP number `skip` of those of `node`, or of all for -1. */
+static struct hv_vp *parent_vp(const struct hv_partition *parent, int64_t node,
+                               uint32_t skip)
+{
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+        struct hv_vp *of_parent = parent->vps[i];
+
+        if (!of_parent || (node >= 0 && of_parent->node != node))
+            continue;
+        if (skip-- == 0)
+            return of_parent;
+    }
+    return NULL;
+}
+
+static uint32_t vps_of_node(const struct hv_partition *parent, uint32_t node)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++)
+        count += parent->vps[i] && parent->vps[i]->node == node;
+    return count;
+}
+
 /** The parent's VP that receives the intercepts of `vp`; NULL if it has none
- *  (any more). Where no VP of the parent shares the LP, children are spread
- *  over the parent's VPs by their number. */
+ *  (any more). Where no VP of the parent shares the LP, children are spread by
+ *  their number over the parent's VPs of that LP's node, or over all if it has
+ *  none there. */
 static struct hv_vp *receiver(const struct hv_vp *vp)
 {
     struct hv_partition *parent = vp->partition->parent;
@@ -337,13 +362,11 @@ static struct hv_vp *receiver(const struct hv_vp *vp)
     if (here)
         return here;
 
-    uint32_t skip = vp->number % parent->vp_count;
+    uint32_t node = vp->sched.lp ? vp->sched.lp->node : vp->node;
+    uint32_t there = vps_of_node(parent, node);
 
-    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
-        if (parent->vps[i] && skip-- == 0)
-            return parent->vps[i];
-    }
-    return NULL;
+    return there > 0 ? parent_vp(parent, node, vp->number % there)
+                     : parent_vp(parent, -1, vp->number % parent->vp_count);
 }
 
 static bool post(struct hv_context *context, struct synic *synic,

@@ -137,6 +137,14 @@ void lp_queues_remove(struct lp_queues *queues, struct hv_vp *vp)
     vp->sched.queued = false;
 }
 
+const struct hv_lp *lp_queues_of(const struct hv_sched *sched,
+                                 const struct hv_vp *vp)
+{
+    const struct lp_queues_place *place = vp->sched.policy;
+
+    return &sched->hv->lps[place->lp];
+}
+
 void lp_queues_move(struct lp_queues *queues, struct hv_vp *vp, uint32_t level)
 {
     const struct hv_lp *lp = &queues->sched->hv->lps[place_of(vp)->lp];

@@ -54,6 +54,10 @@ void lp_queues_prepend(struct lp_queues *queues, struct hv_vp *vp,
                        const struct hv_lp *lp, uint32_t level);
 void lp_queues_remove(struct lp_queues *queues, struct hv_vp *vp);
 
+/** On whose list `vp` stands: hv_sched_ops.queue_of. */
+const struct hv_lp *lp_queues_of(const struct hv_sched *sched,
+                                 const struct hv_vp *vp);
+
 /** Takes `vp`, listed, to the end of another level of the same list. */
 void lp_queues_move(struct lp_queues *queues, struct hv_vp *vp, uint32_t level);
 

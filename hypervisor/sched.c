@@ -301,3 +301,37 @@ void sched_controls_changed(struct hv_partition *partition, cycles_t now)
             vp_controls_changed(&partition->hv->sched, vp, now);
     }
 }
+
+/* With one list for all a VP counts where it would rather run. */
+static const struct hv_lp *list_of(const struct hv_sched *sched,
+                                   const struct hv_vp *vp)
+{
+    if (sched->ops->queue_of)
+        return sched->ops->queue_of(sched, vp);
+    return vp->sched.lp ? vp->sched.lp : &sched->hv->lps[vp->sched.ideal_lp];
+}
+
+static void count_lists_of(const struct hv_sched *sched,
+                           const struct hv_partition *partition)
+{
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+        const struct hv_vp *vp = partition->vps[i];
+
+        if (!vp || vp->state != VP_READY || vp->sched.parked)
+            continue;
+
+        uint32_t lp = list_of(sched, vp)->id.v;
+
+        pc_lp_add(&sched->hv->lps[lp].counters, PC_LP_RUN_LIST_SIZE, 1);
+    }
+}
+
+void sched_count_lists(const struct hv_sched *sched)
+{
+    struct hypervisor *hv = sched->hv;
+
+    for (uint32_t i = 0; i < hv->lp_count; i++)
+        pc_lp_set(&hv->lps[i].counters, PC_LP_RUN_LIST_SIZE, 0);
+    for (uint32_t i = 0; i < hv->partition_count; i++)
+        count_lists_of(sched, hv->partitions[i]);
+}

@@ -166,6 +166,11 @@ struct hv_sched_ops {
     /** The time of sched_expire_at() has come. Optional. */
     void (*expire)(struct hv_sched *sched, cycles_t now);
 
+    /** The LP on whose run list `vp`, queued, stands. Optional: a policy that
+     *  has one list for all LPs leaves it NULL. */
+    const struct hv_lp *(*queue_of)(const struct hv_sched *sched,
+                                    const struct hv_vp *vp);
+
     /** Notes what dispatching `vp` on `lp` costs besides the hypervisor's own
      *  decision and switch; a root that schedules pays by guest kinds, on the
      *  bill of the root VP of that LP. Optional. */
@@ -250,6 +255,10 @@ bool sched_allows(const struct hv_vp *vp, const struct hv_lp *lp);
  *  that it may run on. */
 struct hv_lp *sched_idle_lp(const struct hv_sched *sched,
                             const struct hv_vp *vp);
+
+/** Brings the LPs' counters of how many VPs wait for each up to date: for a
+ *  sample. */
+void sched_count_lists(const struct hv_sched *sched);
 
 /* For lp.c, vp.c and whoever changes controls. */
 bool sched_vp_add(struct hv_sched *sched, struct hv_vp *vp);

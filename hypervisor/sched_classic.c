@@ -534,6 +534,12 @@ static void classic_expire(struct hv_sched *sched, cycles_t now)
     sched_expire_at(sched, classic->next_period);
 }
 
+static const struct hv_lp *classic_queue_of(const struct hv_sched *sched,
+                                            const struct hv_vp *vp)
+{
+    return &sched->hv->lps[of(vp)->entity.seat];
+}
+
 const struct hv_sched_ops sched_classic = {
     .name = "classic",
     .help = "fair share by weight, with reserves; wakes pre-empt",
@@ -549,4 +555,5 @@ const struct hv_sched_ops sched_classic = {
     .must_yield = classic_must_yield,
     .charge = classic_charge,
     .expire = classic_expire,
+    .queue_of = classic_queue_of,
 };

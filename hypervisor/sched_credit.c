@@ -513,4 +513,5 @@ const struct hv_sched_ops sched_credit = {
     .must_yield = credit_must_yield,
     .charge = credit_charge,
     .expire = credit_expire,
+    .queue_of = lp_queues_of,
 };

@@ -242,21 +242,64 @@ static const struct vp_runner_ops root_runner_ops = {
     .inject_nmi = root_inject_nmi,
 };
 
-static bool root_create_vp(struct root *root, uint32_t index)
+/* Root VPs are spread evenly over the nodes, which take turns: where they do
+ * not come out even, the first nodes have one more; a node without an LP left
+ * is passed over. */
+static void root_spread_vps(const struct hypervisor *hv, uint32_t vp_count,
+                            uint32_t *of_node)
 {
+    uint32_t node = 0;
+
+    while (vp_count > 0) {
+        if (of_node[node] < lp_set_count(&hv->node_lps[node])) {
+            of_node[node]++;
+            vp_count--;
+        }
+        node = (node + 1) % hv->node_count;
+    }
+}
+
+static bool root_create_vp(struct root *root, uint32_t index, uint32_t at)
+{
+    struct hv_lp *on = &root->hv->lps[at];
     struct root_vp *rvp = &root->vps[index];
     struct vp_runner runner = {&root_runner_ops, rvp};
-    lp_id_t lp = {index};
+    lp_id_t lp = {at};
 
     rvp->root = root;
     rvp->vp = vp_create_model(root->hv, root->hv->root, (vp_index_t){index},
                               runner, lp);
     if (!rvp->vp)
         return false;
-    if (!root_interrupt_set_up(rvp, root->hv->lps[index].node))
+    if (!root_interrupt_set_up(rvp, on->node))
         return false;
     cost_bill_clear(&rvp->vp->owed); /* before the simulated time begins */
+    pc_lp_set_signed(&on->counters, PC_LP_ROOT_VP_INDEX, (int64_t)index);
     return true;
+}
+
+/* Numbered by node, and on the first LPs of each. */
+static bool root_create_vps(struct root *root)
+{
+    const struct hypervisor *hv = root->hv;
+    uint32_t *of_node = calloc(hv->node_count, sizeof(*of_node));
+    uint32_t index = 0;
+    bool created = of_node != NULL;
+
+    for (uint32_t i = 0; i < hv->lp_count; i++)
+        pc_lp_set_signed(&hv->lps[i].counters, PC_LP_ROOT_VP_INDEX, -1);
+    if (created)
+        root_spread_vps(hv, root->vp_count, of_node);
+    for (uint32_t node = 0; created && node < hv->node_count; node++) {
+        int lp = lp_set_next(&hv->node_lps[node], 0);
+
+        for (uint32_t i = 0; created && i < of_node[node]; i++) {
+            created = root_create_vp(root, index++, (uint32_t)lp);
+            lp = lp_set_next(&hv->node_lps[node], (uint32_t)lp + 1);
+        }
+    }
+    free(of_node);
+    return created;
 }
 
 enum sim_status root_create(struct root **out, struct hypervisor *hv,
@@ -273,10 +316,8 @@ enum sim_status root_create(struct root **out, struct hypervisor *hv,
     root->memory = root_memory_create(hv->memory, hv->node_count, memory_bytes);
     if (!root->vps || !root->memory)
         goto no_memory;
-    for (uint32_t i = 0; i < vp_count; i++) {
-        if (!root_create_vp(root, i))
-            goto no_memory;
-    }
+    if (!root_create_vps(root))
+        goto no_memory;
     *out = root;
     return SIM_OK;
 

@@ -84,8 +84,13 @@ struct root {
 };
 
 /**
- * Boots the root: `vp_count` VPs, one pinned to each of as many LPs, and the
- * use of the first `memory_bytes` for itself. The caller owns it.
+ * Boots the root: `vp_count` VPs, at most one for each LP, to which it is
+ * pinned, and the use of the first `memory_bytes` for itself. The caller owns
+ * it.
+ *
+ * Over k nodes there are vp_count / k on the first LPs of each ("minroot":
+ * Microsoft, "Hyper-V Host CPU Resource Management"); what is over goes to the
+ * first nodes. They are numbered node by node.
  */
 MUST_USE enum sim_status root_create(struct root **out, struct hypervisor *hv,
                                      uint32_t vp_count, uint64_t memory_bytes,

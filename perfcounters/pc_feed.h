@@ -130,4 +130,12 @@ static inline void pc_lp_set(struct pc_lp *lp, enum pc_lp_cell cell,
     lp->cell[cell] = value;
 }
 
+/** The same where a value may be below 0, such as an index that there may not
+ *  be. */
+static inline void pc_lp_set_signed(struct pc_lp *lp, enum pc_lp_cell cell,
+                                    int64_t value)
+{
+    lp->cell[cell] = (uint64_t)value;
+}
+
 #endif

@@ -219,6 +219,15 @@ static uint64_t shared_by(const struct pc_report *report,
     return summed ? 1 : instance->members;
 }
 
+/** A plain number may be below 0: it is held as its two's complement, and so is
+ *  a sum of such. */
+static double plain_value(uint64_t held, uint64_t shared)
+{
+    if (held > INT64_MAX)
+        return -pc_quotient(0 - held, shared);
+    return pc_quotient(held, shared);
+}
+
 /** What `counter` shows for `instance` over an interval of `elapsed`. */
 static double derive(const struct pc_report *report,
                      const struct instance *instance,
@@ -241,7 +250,7 @@ static double derive(const struct pc_report *report,
         if (counter->raw == PC_RAW_CYCLES)
             return pc_quotient(held * NS_PER_S,
                                hz * shared_by(report, instance));
-        return pc_quotient(held, shared_by(report, instance));
+        return plain_value((uint64_t)held, shared_by(report, instance));
     }
     return 0;
 }

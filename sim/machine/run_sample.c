@@ -110,6 +110,7 @@ static void bring_up_to_date(struct machine *m, cycles_t now)
         ledger_post_idle(m->ledger, lp->id, cycles_sub(now, lp->now));
         lp->now = now;
     }
+    sched_count_lists(&hv->sched);
     for (uint32_t p = 0; p < hv->partition_count; p++) {
         for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
             if (hv->partitions[p]->vps[i])

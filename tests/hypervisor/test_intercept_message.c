@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "hypervisor/cpuid.h"
+#include "hypervisor/lp.h"
 #include "tests/hypervisor/fake_world.h"
 
 #define HEADER 16 /* bytes before the payload */
@@ -310,6 +311,13 @@ static void the_vp_is_suspended_and_the_parent_interrupted(void **state)
     assert_int_equal(cost_count(&world->bill, COST_INTERCEPT_MESSAGE), 1);
 }
 
+static void with_one_parent(struct fake_world *world)
+{
+    for (unsigned i = 1; i < FAKE_PARENT_VP_COUNT; i++)
+        world->parent.vps[i] = NULL;
+    world->parent.vp_count = 1;
+}
+
 static void children_are_spread_over_the_parents_vps(void **state)
 {
     struct fake_world *world = *state;
@@ -323,6 +331,36 @@ static void children_are_spread_over_the_parents_vps(void **state)
     }
 }
 
+/* One of the parent's VPs for each node; the child runs on an LP of the second,
+ * or, before it has run, prefers that node; a third has none. */
+static void messages_stay_in_the_node(void **state)
+{
+    struct fake_world *world = *state;
+    struct hv_lp lp = {.node = 1, .id = {5}};
+    struct received received;
+
+    enable_parents(world);
+    world->parent_vps[1].node = 1;
+    for (unsigned i = 0; i < 4; i++) {
+        world->vps[i].sched.lp = &lp;
+        send(world, i, INTERCEPT_IO_PORT, &an_out);
+        assert_true(take(world, 1, &received));
+    }
+    world->vps[4].node = 1;
+    send(world, 4, INTERCEPT_IO_PORT, &an_out);
+    assert_true(take(world, 1, &received));
+    lp.node = 0;
+    world->vps[5].sched.lp = &lp;
+    send(world, 5, INTERCEPT_IO_PORT, &an_out);
+    assert_true(take(world, 0, &received));
+    lp.node = 2;
+    for (unsigned i = 6; i < 10; i++) {
+        world->vps[i].sched.lp = &lp;
+        send(world, i, INTERCEPT_IO_PORT, &an_out);
+        assert_true(take(world, i % FAKE_PARENT_VP_COUNT, &received));
+    }
+}
+
 /** All children exit; the parent has one VP, whose slot and queue hold fewer
  *  messages than that. */
 static void more_messages_than_buffers_arrive_in_order(void **state)
@@ -331,7 +369,7 @@ static void more_messages_than_buffers_arrive_in_order(void **state)
     struct received received;
 
     enable_parents(world);
-    world->parent.vp_count = 1;
+    with_one_parent(world);
     for (unsigned i = 0; i < FAKE_VP_COUNT; i++)
         send(world, i, INTERCEPT_IO_PORT, &an_out);
     assert_non_null(world->parent_vps[0].synic.senders);
@@ -352,7 +390,7 @@ a_later_message_does_not_overtake_those_without_a_buffer(void **state)
     struct received received;
 
     enable_parents(world);
-    world->parent.vp_count = 1;
+    with_one_parent(world);
     for (unsigned i = 0; i < FAKE_VP_COUNT - 1; i++)
         send(world, i, INTERCEPT_IO_PORT, &an_out);
     fake_write32(world, synic->message_page, 0); /* taken, and no EOM yet */
@@ -438,7 +476,7 @@ static void the_end_of_a_level_is_told_and_the_vp_goes_on(void **state)
     struct received received;
 
     enable_parents(world);
-    world->parent.vp_count = 1;
+    with_one_parent(world);
     end_level(world, 3, 0x31);
     assert_false(world->vps[3].intercept_suspend);
     assert_true(take(world, 0, &received));
@@ -455,7 +493,7 @@ static void the_end_of_an_edge_is_nobodys_business(void **state)
     struct received received;
 
     enable_parents(world);
-    world->parent.vp_count = 1;
+    with_one_parent(world);
     fake_enable_lapic(&world->vps[0]);
     assert_true(lapic_set_irr(lapic, 0x31, false, false));
     lapic_accept(&world->context, lapic);
@@ -472,7 +510,7 @@ static void ends_of_levels_wait_for_room_and_none_is_lost(void **state)
         end_level(world, 0, vector);
     end_level(world, 1, 0x31);
     enable_parents(world);
-    world->parent.vp_count = 1;
+    with_one_parent(world);
     for (uint8_t vector = 0x31; vector <= 0x40; vector++) {
         assert_true(take(world, 0, &received));
         assert_int_equal(field(&received, 0, 4), 0);
@@ -498,6 +536,7 @@ int main(void)
         TEST(a_task_switch_is_an_unsupported_feature),
         TEST(the_vp_is_suspended_and_the_parent_interrupted),
         TEST(children_are_spread_over_the_parents_vps),
+        TEST(messages_stay_in_the_node),
         TEST(more_messages_than_buffers_arrive_in_order),
         TEST(a_later_message_does_not_overtake_those_without_a_buffer),
         TEST(a_message_waits_until_the_parent_listens),

@@ -187,15 +187,19 @@ class Counters(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
         self.path = pathlib.Path(self.folder.name)
 
-    def run_scenario(self, duration, nodes, vms, env=None, timing="table"):
+    def run_scenario(self, duration, nodes, vms, env=None, timing="table",
+                     root_vps=1, policy="round-robin", group=False):
         """Returns (simulated seconds, {(object, instance, counter): value},
         exit code)."""
         text = (f"hvsim: 1\nname: c\nduration: {duration}\n"
                 f"host: {{nodes: [{', '.join(nodes)}]}}\n"
-                "root: {vps: 1, memory: 128MiB}\n"
-                f"hypervisor: {{timing: {timing}}}\nvms:\n")
+                f"root: {{vps: {root_vps}, memory: 128MiB}}\n"
+                f"hypervisor: {{timing: {timing}, scheduler: {policy}}}\n")
+        text += "groups: [{name: half, cap: 50%}]\n" if group else ""
+        text += "vms:\n" if vms else "vms: []\n"
         for name, vps, workload in vms:
             text += (f"  - {{name: {name}, vps: {vps}, memory: 64MiB,"
+                     f"{' group: half,' if group else ''}"
                      f" guest: {{workload: {workload}}}}}\n")
         (self.path / "c.yaml").write_text(text)
         done = subprocess.run(
@@ -212,13 +216,13 @@ class Counters(unittest.TestCase):
             db.close()
         return (ns / 1e9, {row[:3]: row[3] for row in rows}, done.returncode)
 
-    def run_codes(self, duration, nodes, **codes):
+    def run_codes(self, duration, nodes, policy="round-robin", **codes):
         """The same for guests of one VP that are nothing but code."""
         for name, code in codes.items():
             (self.path / name).write_bytes(image(code))
         return self.run_scenario(
             duration, nodes, [(name, 1, name) for name in codes],
-            {"HVSIM_WORKLOADS": str(self.path)})
+            {"HVSIM_WORKLOADS": str(self.path)}, policy=policy)
 
     def run_loop(self):
         """The same for the guest of loop_image()."""
@@ -291,6 +295,28 @@ class Counters(unittest.TestCase):
             self.assertGreater(values[VP, "busy:Hv VP 0", "% Guest Run Time"],
                                50, timing)
 
+    def test_the_lps_of_root_vps_have_their_index(self):
+        nodes = ["{lps: 3, memory: 1GiB}"] * 2
+        for root_vps, wanted in ((4, [0, 1, -1, 2, 3, -1]),
+                                 (1, [0, -1, -1, -1, -1, -1])):
+            _, values, code = self.run_scenario("5ms", nodes, [],
+                                                root_vps=root_vps)
+            self.assertEqual(code, 0)
+            self.assertEqual([values[LP, f"Hv LP {i}", "Root Vp Index"]
+                              for i in range(6)], wanted)
+            self.assertAlmostEqual(values[LP, "_Total", "Root Vp Index"],
+                                   sum(wanted) / 6)
+
+    def test_the_run_lists_hold_who_waits(self):
+        for policy in ("round-robin", "classic", "credit"):
+            _, values, code = self.run_codes(
+                "47ms", ["{lps: 2, memory: 1GiB}"], policy=policy,
+                **{f"vm{i}": BUSY_FOR_EVER for i in range(5)})
+            self.assertEqual(code, 0)
+            lists = [values[LP, f"Hv LP {i}", "Scheduler Local Run List Size"]
+                     for i in range(2)]
+            self.assertEqual(sum(lists), 3, policy)
+
     def test_every_counter_is_moved_by_some_run(self):
         moved, seen = set(), set()
 
@@ -299,7 +325,7 @@ class Counters(unittest.TestCase):
                 # The root's counters are the VMs' counters.
                 kind = VP if kind == ROOT_VP else kind
                 seen.add((kind, counter))
-                if value > 0:
+                if value != 0:
                     moved.add((kind, counter))
 
         two_nodes = ["{lps: 1, memory: 1GiB}", "{lps: 1, memory: 1GiB}"]
@@ -315,8 +341,8 @@ class Counters(unittest.TestCase):
                               ("selftest-triple", 1)):
             note(self.run_scenario("200ms", two_nodes,
                                    [("guest", vps, workload)])[1])
-        # Nothing asks for a group yet; tests/partitions/test_winhv.c does.
-        seen.discard((VP, "CPU Group Hypercalls/sec"))
+        note(self.run_scenario("20ms", two_nodes, [("guest", 1, "threads")],
+                               group=True)[1])
         self.assertEqual(sorted(seen - moved), [])
         self.assertGreater(len(seen), 50)
 

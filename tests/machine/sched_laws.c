@@ -80,7 +80,8 @@ static size_t controls_at(const struct story *story, size_t position)
 
 bool law_may_run(const struct story_control *control, uint32_t vp, uint32_t lp)
 {
-    return control->is_root ? vp == lp : lp_set_has(&control->affinity, lp);
+    return control->is_root ? control->root_lps[vp] == lp
+                            : lp_set_has(&control->affinity, lp);
 }
 
 /* One that is told to leave as its LP switches to it begins all the same. */

@@ -97,7 +97,7 @@ static struct story_control control_of(const struct hypervisor *hv,
     const struct partition_sched *sched = &partition->sched;
     const struct cpu_group *group = sched->group;
 
-    return (struct story_control){
+    struct story_control control = {
         .weight = sched->weight,
         .reserve = sched->reserve,
         .cap = sched->cap,
@@ -108,6 +108,10 @@ static struct story_control control_of(const struct hypervisor *hv,
             group ? lp_set_and(&sched->affinity, &group->lps) : sched->affinity,
         .is_root = partition == hv->root,
     };
+
+    for (uint32_t i = 0; control.is_root && i < partition->vp_count; i++)
+        control.root_lps[i] = (uint16_t)partition->vps[i]->sched.ideal_lp;
+    return control;
 }
 
 /* What a VM will have when it has been started. */

@@ -10,6 +10,7 @@
  * its own. Times are in cycles.
  */
 
+#include "hypervisor/partition.h"
 #include "tests/machine/script_host.h"
 
 #define STORY_VMS_MAX (SCRIPT_VMS_MAX + 1) /* with the root, which is VM 0 */
@@ -43,7 +44,8 @@ struct story_control {
     uint64_t group_cap;     /* in 1/65536 of the group's LPs */
     uint32_t group_lps;     /* how many those are */
     struct lp_set affinity; /* with the group's LPs */
-    bool is_root;           /* whose VP n is on LP n alone */
+    bool is_root;           /* whose VP n is on LP root_lps[n] alone */
+    uint16_t root_lps[PARTITION_VP_COUNT_MAX];
 };
 
 /** Everybody's controls from `time` on, before record `position` comes. */

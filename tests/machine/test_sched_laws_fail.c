@@ -51,6 +51,7 @@ static void tell(struct tale *tale)
             .group_cap = CPU_GROUP_CAP_MAX,
             .affinity = lp_set_first_of(4),
             .is_root = vm == 0,
+            .root_lps = {0, 1, 2, 3},
         };
 }
 

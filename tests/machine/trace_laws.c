@@ -99,14 +99,14 @@ static void see_dispatch(struct laws *laws, const struct trace_record *r)
         broken(laws, r,
                "it says it waited %" PRIu64 ", but was ready at %" PRIu64,
                r->detail, vp->ready_since);
-    if (is_root(laws, r) && r->lp != r->vp)
+    if (is_root(laws, r) && vp->last_lp >= 0 && (int)r->lp != vp->last_lp)
         broken(laws, r, "a pinned root VP has moved");
     if (r->detail > laws->wait_max)
         broken(laws, r, "it waited for %" PRIu64 " ns: starved", r->detail);
     for (uint32_t i = 0; i < laws->lp_count; i++) {
         uint64_t idle;
 
-        if (is_root(laws, r) && i != r->vp)
+        if (is_root(laws, r) && i != r->lp)
             continue;
         idle = idle_within(&laws->lps[i], vp->ready_since, r->time.v);
         if (idle > laws->quantum + laws->wake)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/rng.h"
 #include "sim/machine/ledger.h"
@@ -55,6 +56,44 @@ static void queue_in_second(struct root_job *job, struct hv_context *context,
 {
     if (step == 1)
         root_job_queue(job->context, context);
+}
+
+/* Microsoft: n root VPs over k nodes are n / k for each; what is over is ours
+ * to place. */
+static void root_vps_are_spread_over_the_nodes(void **state)
+{
+    static const struct {
+        uint32_t nodes, lps, root_vps;
+        int lp_of[10];
+    } cases[] = {
+        {1, 4, 4, {0, 1, 2, 3}},       {1, 4, 2, {0, 1}},
+        {2, 4, 4, {0, 1, 4, 5}},       {2, 4, 8, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {2, 4, 3, {0, 1, 4}},          {2, 2, 1, {0}},
+        {4, 2, 6, {0, 1, 2, 3, 4, 6}}, {3, 3, 3, {0, 3, 6}},
+    };
+
+    (void)state;
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        uint32_t lps = cases[c].nodes * cases[c].lps;
+        const struct hypervisor *hv;
+
+        script_config_init(&config);
+        config.nodes = cases[c].nodes;
+        config.lps = cases[c].lps;
+        config.root_vps = cases[c].root_vps;
+        root_host_create(&host, &config);
+        hv = host.machine->hv;
+        for (uint32_t i = 0; i < cases[c].root_vps; i++) {
+            const struct hv_vp *vp = hv->root->vps[i];
+
+            assert_int_equal(lp_set_next(&vp->sched.allowed, 0),
+                             cases[c].lp_of[i]);
+            assert_int_equal(lp_set_count(&vp->sched.allowed), 1);
+            assert_int_equal(vp->node, vp->sched.ideal_lp / cases[c].lps);
+        }
+        assert_int_equal(hv->lp_count, lps);
+        root_host_destroy(&host);
+    }
 }
 
 static void a_dpc_interrupts_a_thread_between_two_steps(void **state)
@@ -531,6 +570,7 @@ static void messages_of_many_vps_are_all_served(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(root_vps_are_spread_over_the_nodes),
         cmocka_unit_test_teardown(a_dpc_interrupts_a_thread_between_two_steps,
                                   destroy),
         cmocka_unit_test_teardown(

@@ -286,6 +286,24 @@ static void a_gauge_shows_what_it_holds(void **state)
     pc_report_free(report);
 }
 
+static void a_gauge_may_be_below_zero(void **state)
+{
+    struct pc_report *report = pc_report_create(two_ghz, PC_TOTAL_MEAN);
+    struct pc_lp lps[4] = {0};
+    const struct pc_sample *s;
+
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
+        pc_report_add_lp(report, (lp_id_t){i}, &lps[i]);
+        pc_lp_set_signed(&lps[i], PC_LP_ROOT_VP_INDEX, i == 0 ? 1 : -1);
+    }
+    s = pc_report_sample(report, cycles(MS));
+    assert_true(value(s, LP, "Hv LP 0", "Root Vp Index") == 1);
+    assert_true(value(s, LP, "Hv LP 3", "Root Vp Index") == -1);
+    assert_true(value(s, LP, "_Total", "Root Vp Index") == -0.5);
+    pc_report_free(report);
+}
+
 static void a_retired_vp_has_one_more_sample_and_its_total(void **state)
 {
     struct pc_report *report = pc_report_create(ghz, PC_TOTAL_SUM);
@@ -449,6 +467,7 @@ int main(void)
         cmocka_unit_test(
             a_sample_shows_its_interval_and_the_total_the_whole_run),
         cmocka_unit_test(a_gauge_shows_what_it_holds),
+        cmocka_unit_test(a_gauge_may_be_below_zero),
         cmocka_unit_test(a_retired_vp_has_one_more_sample_and_its_total),
         cmocka_unit_test(an_instance_keeps_its_number),
         cmocka_unit_test(a_run_without_time_shows_zeros),
