@@ -29,7 +29,8 @@
  * what those who never slept have left, so that there are as many credits as
  * there is time. (Xen throws away what somebody has too much.) Who slept gets
  * no more than a quarter above what he used, and what a share has no room for
- * goes to the others, by weight. The slice is a tick and not three.
+ * goes to the others, by weight. The slice is a tick and not three. With more
+ * VPs than there are spans of preempt_after in a period, that is longer.
  *
  * Bound. A weight is the VM's, as in Xen, and not each VP's, as in classic.
  * Among VMs whose VPs are all always ready and may run anywhere, each gets its
@@ -53,6 +54,8 @@
 #include "sim/core/check.h"
 
 #define TICKS_PER_PERIOD 3
+#define LONG_PERIOD_MOST (UINT64_C(1) << 31) /* cycles; so that products fit   \
+                                              */
 #define WEIGHT_SCALE 4096 /* a VM's weight is divided among its VPs */
 
 enum credit_level { BOOST, UNDER, OVER };
@@ -83,6 +86,8 @@ struct credit {
     struct lp_queues queues;
     struct credit_vp *first, *last; /* active, in order */
     cycles_t *idle_since;           /* by LP; CYCLES_NEVER: it does not idle */
+    uint32_t active_count;
+    uint64_t period; /* cycles, of the one under way */
     uint64_t pot; /* cycles that LPs were used or idle for: to be handed out */
 };
 
@@ -91,9 +96,21 @@ static struct credit_vp *credit_of(const struct hv_vp *vp)
     return vp->sched.policy;
 }
 
-static uint64_t period(const struct hv_sched *sched)
+static uint64_t period_of(const struct hv_sched *sched)
 {
-    return TICKS_PER_PERIOD * sched->params.slice.v;
+    return ((const struct credit *)sched->policy)->period;
+}
+
+/* With very many VPs a period is so long that each could run for preempt_after:
+ * less is not handed out, and a dispatch costs no more for it. */
+static uint64_t period_for(const struct hv_sched *sched, uint32_t vps)
+{
+    uint64_t least = TICKS_PER_PERIOD * sched->params.slice.v;
+    uint64_t turns = sched->params.preempt_after.v * vps / sched->hv->lp_count;
+
+    if (turns > LONG_PERIOD_MOST)
+        turns = LONG_PERIOD_MOST;
+    return turns > least ? turns : least;
 }
 
 static bool credit_init(struct hv_sched *sched)
@@ -105,7 +122,8 @@ static bool credit_init(struct hv_sched *sched)
         return false;
     sched->policy = credit;
     credit->idle_since = calloc(lps, sizeof(*credit->idle_since));
-    credit->pot = lps * period(sched); /* to begin with */
+    credit->period = period_for(sched, 0);
+    credit->pot = lps * credit->period; /* to begin with */
     return lp_queues_init(&credit->queues, sched) && credit->idle_since;
 }
 
@@ -156,6 +174,7 @@ static void activate(struct hv_sched *sched, struct credit_vp *c, cycles_t now)
         return;
     c->active = true;
     c->vm->active++;
+    credit->active_count++;
     c->next = NULL;
     c->previous = credit->last;
     if (credit->last)
@@ -174,6 +193,7 @@ static void deactivate(struct credit *credit, struct credit_vp *c)
         return;
     c->active = false;
     c->vm->active--;
+    credit->active_count--;
     if (c->previous)
         c->previous->next = c->next;
     else
@@ -394,7 +414,7 @@ static void collect_idle(struct hv_sched *sched, cycles_t now)
  * slept needs little more than before. */
 static uint64_t room_of(const struct hv_sched *sched, const struct credit_vp *c)
 {
-    uint64_t most = part_of(period(sched), c->vp->partition->sched.cap,
+    uint64_t most = part_of(period_of(sched), c->vp->partition->sched.cap,
                             PARTITION_CPU_SHARE_MAX);
     uint64_t needs = c->slept ? c->used + c->used / 4 : most;
     int64_t room = (int64_t)most - c->credits;
@@ -411,7 +431,7 @@ static uint64_t room_of(const struct hv_sched *sched, const struct credit_vp *c)
 static uint64_t weigh(const struct hv_sched *sched, int64_t *left)
 {
     const struct credit *credit = sched->policy;
-    int64_t least = -(int64_t)period(sched);
+    int64_t least = -(int64_t)period_of(sched);
     uint64_t weights = 0;
 
     *left = 0;
@@ -483,10 +503,14 @@ static void raise_level(struct credit *credit, struct credit_vp *c)
 static void credit_expire(struct hv_sched *sched, cycles_t now)
 {
     struct credit *credit = sched->policy;
+    uint64_t before = credit->period;
     struct credit_vp *next;
 
     collect_running(credit);
     collect_idle(sched, now);
+    credit->period = period_for(sched, credit->active_count);
+    if (credit->period != before)
+        credit->pot = part_of(credit->pot, credit->period, before);
     hand_out(sched);
     for (struct credit_vp *c = credit->first; c; c = next) {
         next = c->next;
@@ -495,7 +519,7 @@ static void credit_expire(struct hv_sched *sched, cycles_t now)
             deactivate(credit, c);
     }
     if (credit->first)
-        sched_expire_at(sched, cycles_add(now, cycles(period(sched))));
+        sched_expire_at(sched, cycles_add(now, cycles(period_of(sched))));
 }
 
 const struct hv_sched_ops sched_credit = {

@@ -195,6 +195,23 @@ static void the_lightest_is_not_starved(void **state)
     sched_host_destroy(&host);
 }
 
+/* An accounting period is longer then, and their shares are the same. */
+static void very_many_vps_have_their_shares(void **state)
+{
+    struct sched_host host;
+    struct sched_task *vms[200];
+
+    (void)state;
+    create(&host, 2);
+    for (unsigned i = 0; i < 200; i++)
+        vms[i] = sched_host_vm(&host, i % 2 ? 300 : 100, always_busy);
+    sched_host_run_until(&host, sched_ms(20000));
+    for (unsigned i = 0; i < 200; i++)
+        assert_in_range(sched_host_share(vms[i], sched_ms(20000)),
+                        i % 2 ? 140 : 45, i % 2 ? 155 : 55);
+    sched_host_destroy(&host);
+}
+
 static void a_pinned_vp_says_that_it_waits_for_its_affinity(void **state)
 {
     struct sched_host host;
@@ -314,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_vp_without_credits_is_not_boosted),
         cmocka_unit_test(work_is_taken_from_other_lps),
         cmocka_unit_test(the_lightest_is_not_starved),
+        cmocka_unit_test(very_many_vps_have_their_shares),
         cmocka_unit_test(a_pinned_vp_says_that_it_waits_for_its_affinity),
         cmocka_unit_test(a_limit_is_kept_and_its_rest_reaches_the_others),
         cmocka_unit_test(a_reserve_is_refused),
