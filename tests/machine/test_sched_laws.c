@@ -22,7 +22,7 @@
 #include "tests/machine/sched_laws.h"
 #include "tests/machine/script_random.h"
 
-#define SEEDS 150
+#define SEEDS 100
 #define VPS_MAX 4 /* of a VM */
 
 #define GROUPS 2
