@@ -262,6 +262,21 @@ class Wait(unittest.TestCase):
             with self.subTest(rule):
                 self.assertGreater(others / total, 0.95)
 
+    def test_a_core_of_another_vm_is_told(self):
+        text = scenario("sibling", vm("waits"), vm("b"), scheduler="core",
+                        host="smt: 2, nodes: [{lps: 2, memory: 1GiB}]")
+        file = pathlib.Path(self.folder.name, "check.yaml")
+        file.write_text(text)
+        check = subprocess.run([HVSIM, "check", file], capture_output=True,
+                               timeout=DEADLINE_S)
+        if check.returncode != 0:
+            self.skipTest("there is no scheduler core")
+        run = self.run_scenario("sibling", text)
+        rows = self.totals(run)["waits", 0]
+        total = sum(r["wait_ns"] for r in rows.values())
+        self.assertGreater(total, 50e6)
+        self.assertGreater(rows["sibling"]["wait_ns"] / total, 0.9)
+
     def test_a_vm_that_is_started_again_has_all_its_waits_told(self):
         run = self.run_scenario("again", scenario(
             "again", vm("waits"), vm("b"),
