@@ -8,6 +8,9 @@
 
 #define WEIGHT_MAX 10000
 
+/* No slice is shorter than this part of the longest. */
+#define SLICE_PARTS 64
+
 struct fair_class {
     struct lp_set seats;
     uint32_t node; /* preferred */
@@ -17,15 +20,18 @@ struct fair_class {
 };
 
 bool fair_share_init(struct fair_share *share, uint32_t seat_count,
-                     cycles_t slice, cycles_t migrate_after)
+                     const struct hv_sched_params *params)
 {
     *share = (struct fair_share){
         .seats = calloc(seat_count, sizeof(*share->seats)),
         .seat_count = seat_count,
         .node_count = 1,
-        .slice = slice.v,
-        .migrate_after = migrate_after.v,
-        .lag = FAIR_SHARE_LAG_SLICES * (slice.v + migrate_after.v),
+        .slice = params->slice.v,
+        .migrate_after = params->migrate_after.v,
+        .lag =
+            FAIR_SHARE_LAG_SLICES * (params->slice.v + params->migrate_after.v),
+        .wake_boost = params->wake_boost.v,
+        .preempt_after = params->preempt_after,
     };
     return share->seats != NULL;
 }
@@ -163,18 +169,26 @@ uint64_t fair_share_after(const struct fair_entity *entity, cycles_t ran)
            (entity->remainder + ran.v * FAIR_SHARE_WEIGHT) / entity->weight;
 }
 
-uint64_t fair_share_floor(struct fair_share *share, uint32_t at,
-                          uint64_t running)
+static uint64_t least_at(struct fair_seat *seat, uint64_t holder_time)
 {
-    struct fair_seat *seat = &share->seats[at];
     const struct run_entry *first = run_list_first(&seat->fair);
-    uint64_t least = running;
+    uint64_t least = holder_time;
 
     if (first && first->key < least)
         least = first->key;
     if (least != UINT64_MAX && least > seat->virtual_time)
         seat->virtual_time = least;
     return seat->virtual_time;
+}
+
+void fair_share_wake(struct fair_share *share, struct fair_entity *entity,
+                     uint32_t seat, uint64_t holder_time)
+{
+    uint64_t least = least_at(&share->seats[seat], holder_time);
+
+    entity->woken = true;
+    if (least > entity->virtual_time + share->wake_boost)
+        entity->virtual_time = least - share->wake_boost;
 }
 
 /* Lists. */
@@ -242,6 +256,8 @@ void fair_share_add(struct fair_share *share, struct fair_entity *entity,
     list(local_list(share, entity, owed), &entity->local, entity,
          owed ? UINT64_MAX - wait->owed.v : wait->key);
     share->owed_count += owed;
+    if (wait->reserved)
+        list(&share->reserved, &entity->reserved, entity, 0);
     if (wait->claims) {
         CHECK(!seat->claimant);
         seat->claimant = entity;
@@ -263,6 +279,7 @@ void fair_share_remove(struct fair_share *share, struct fair_entity *entity)
     unlist(&entity->local);
     unlist(&entity->wide);
     unlist(&entity->patient);
+    unlist(&entity->reserved);
 }
 
 void fair_share_take(struct fair_share *share, struct fair_entity *entity,
@@ -274,6 +291,7 @@ void fair_share_take(struct fair_share *share, struct fair_entity *entity,
     fair_share_remove(share, entity);
     CHECK(!seat->claimant);
     entity->seat = at;
+    entity->woken = false;
     if (seat->virtual_time > entity->virtual_time + share->lag)
         entity->virtual_time = seat->virtual_time - share->lag;
     if (!owed && entity->virtual_time > seat->virtual_time)
@@ -444,6 +462,29 @@ cycles_t fair_share_until(const struct fair_share *share,
     if (key - time >= UINT64_MAX / (2 * WEIGHT_MAX))
         return CYCLES_NEVER;
     return cycles((key - time + 1) * holder->weight / FAIR_SHARE_WEIGHT + 1);
+}
+
+cycles_t fair_share_slice(const struct fair_share *share,
+                          const struct fair_entity *holder, uint32_t seat,
+                          const struct fair_entity *next)
+{
+    uint64_t least = share->slice / SLICE_PARTS + 1;
+    uint64_t slice = share->slice;
+
+    if (!next)
+        return cycles(slice);
+    if (fair_share_is_owed(share, next))
+        return cycles(0);
+    if (next->weight > holder->weight)
+        slice = slice * holder->weight / next->weight;
+    if (next->woken) {
+        cycles_t until =
+            fair_share_until(share, next, seat, holder, holder->virtual_time);
+
+        until = cycles_max(until, share->preempt_after);
+        slice = slice < until.v ? slice : until.v;
+    }
+    return cycles(slice > least ? slice : least);
 }
 
 uint64_t fair_share_behind(const struct fair_share *share, uint32_t seat,

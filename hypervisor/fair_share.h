@@ -34,9 +34,8 @@
  * classes are few, as affinities and nodes are.
  */
 
-#include "hypervisor/lp_set.h"
 #include "hypervisor/run_list.h"
-#include "sim/core/types.h"
+#include "hypervisor/sched.h"
 
 #define FAIR_SHARE_LAG_SLICES 4
 #define FAIR_SHARE_WEIGHT 100 /* virtual time is time at this weight */
@@ -50,6 +49,7 @@ struct fair_entity {
     uint64_t weight; /* at least 1 */
     uint64_t virtual_time;
     uint32_t seat; /* where it waits, or took its turn last */
+    bool woken;    /* it has not had a seat since it woke */
 
     /* Private to fair_share.c. */
     uint64_t remainder;       /* of the division by its weight */
@@ -58,6 +58,7 @@ struct fair_entity {
     struct run_entry local;   /* on its seat's list */
     struct run_entry wide;    /* on its class's */
     struct run_entry patient; /* while a seat of another node idles */
+    struct run_entry reserved;
 };
 
 struct fair_seat {
@@ -71,17 +72,21 @@ struct fair_share {
     struct fair_seat *seats; /* owns */
     uint32_t seat_count, node_count;
     uint64_t slice, migrate_after, lag; /* in virtual time at weight 100 */
-    struct fair_class *classes;         /* owns; that have members */
-    struct fair_class *spare;           /* owns; as many as may be needed yet */
-    struct run_list patient; /* by when they take a seat of another node */
-    uint32_t owed_count;     /* waiting */
+    uint64_t wake_boost;                /* likewise */
+    cycles_t preempt_after;
+    struct fair_class *classes; /* owns; that have members */
+    struct fair_class *spare;   /* owns; as many as may be needed yet */
+    struct run_list patient;    /* by when they take a seat of another node */
+    struct run_list reserved;   /* who waits and has a reserve, by number */
+    uint32_t owed_count;        /* waiting */
 };
 
 /** How an entity waits. */
 struct fair_wait {
     uint32_t seat;
     uint64_t key;           /* its virtual time, or more */
-    cycles_t owed;          /* of its reserve; 0: nothing */
+    bool reserved;          /* it has a reserve, */
+    cycles_t owed;          /* of which so much has not been had; 0: nothing */
     bool claims;            /* an idle seat that has been called for it */
     cycles_t patient_until; /* until then, seats of its node only: */
     bool patient;           /* and there is another that idles */
@@ -90,7 +95,7 @@ struct fair_wait {
 /** Makes seats of node 0, of one node; the caller sets that otherwise. False
  *  if out of memory. */
 bool fair_share_init(struct fair_share *share, uint32_t seat_count,
-                     cycles_t slice, cycles_t migrate_after);
+                     const struct hv_sched_params *params);
 void fair_share_fini(struct fair_share *share);
 
 /** An entity exists from now on; it may use no seat yet. False if out of
@@ -136,10 +141,18 @@ void fair_share_catch_up(const struct fair_share *share,
                          struct fair_entity *holder,
                          const struct fair_entity *waiting);
 
-/** The least virtual time of those who are at the seat: who waits there and
- *  who has it (`running`, or UINT64_MAX). */
-uint64_t fair_share_floor(struct fair_share *share, uint32_t seat,
-                          uint64_t running);
+/** How long one that has taken a seat, and is owed nothing, may keep it while
+ *  `next` (or NULL) waits for it: shorter if that has more weight, or has woken
+ *  and will come before it. */
+cycles_t fair_share_slice(const struct fair_share *share,
+                          const struct fair_entity *holder, uint32_t seat,
+                          const struct fair_entity *next);
+
+/** An entity that has slept, or could not run, comes to a seat: it is no
+ *  further behind than those who are there, of whom the one that has the seat
+ *  is at `holder_time` (UINT64_MAX: nobody has it), but for the boost. */
+void fair_share_wake(struct fair_share *share, struct fair_entity *entity,
+                     uint32_t seat, uint64_t holder_time);
 
 /** A key behind all those who wait for the seat. */
 uint64_t fair_share_behind(const struct fair_share *share, uint32_t seat,

@@ -40,24 +40,15 @@
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
-/* No slice is shorter than this part of the longest. */
-#define SLICE_PARTS 64
-
 struct classic {
     struct fair_share share;
     /* LPs that run a VP which is owed nothing: who is owed takes one. */
     struct lp_set lending;
-    struct run_list reserved; /* VPs with a reserve that wait; by number */
-    cycles_t next_period;     /* when they are looked at again */
+    bool watching;        /* those with a reserve that wait: */
+    cycles_t next_period; /* they are looked at again */
 };
 
-struct classic_vp {
-    struct fair_entity entity;
-    struct run_entry reserved;
-    bool woken; /* it waits, and has not run since it woke */
-};
-
-static struct classic_vp *of(const struct hv_vp *vp)
+static struct fair_entity *of(const struct hv_vp *vp)
 {
     return vp->sched.policy;
 }
@@ -69,8 +60,7 @@ static bool classic_init(struct hv_sched *sched)
 
     sched->policy = classic;
     if (!classic ||
-        !fair_share_init(&classic->share, hv->lp_count, sched->params.slice,
-                         sched->params.migrate_after))
+        !fair_share_init(&classic->share, hv->lp_count, &sched->params))
         return false;
     classic->share.node_count = hv->node_count;
     for (uint32_t i = 0; i < hv->lp_count; i++)
@@ -91,21 +81,21 @@ static void classic_fini(struct hv_sched *sched)
 static bool classic_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 {
     struct classic *classic = sched->policy;
-    struct classic_vp *own = calloc(1, sizeof(*own));
+    struct fair_entity *entity = calloc(1, sizeof(*entity));
 
-    if (!own)
+    if (!entity)
         return false;
-    own->entity = (struct fair_entity){
+    *entity = (struct fair_entity){
         .owner = vp,
         .number = vp->number,
         .weight = vp->partition->sched.weight,
         .seat = vp->sched.ideal_lp,
     };
-    if (!fair_share_join(&classic->share, &own->entity)) {
-        free(own);
+    if (!fair_share_join(&classic->share, entity)) {
+        free(entity);
         return false;
     }
-    vp->sched.policy = own;
+    vp->sched.policy = entity;
     return true;
 }
 
@@ -113,7 +103,7 @@ static void classic_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 {
     struct classic *classic = sched->policy;
 
-    fair_share_leave(&classic->share, &of(vp)->entity);
+    fair_share_leave(&classic->share, of(vp));
     free(vp->sched.policy);
     vp->sched.policy = NULL;
 }
@@ -168,40 +158,21 @@ static uint64_t running_time(const struct hv_lp *lp)
 {
     if (!lp->vp)
         return UINT64_MAX;
-    return fair_share_after(&of(lp->vp)->entity, lp_uncharged(lp));
-}
-
-/* A VP that has slept, or could not run, is not further behind than others
- * of its LP but for the boost. */
-static void settle_time(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
-{
-    struct classic *classic = sched->policy;
-    const struct hv_lp *home = home_of(sched, vp);
-    struct fair_entity *entity = &of(vp)->entity;
-    uint64_t least, boost = sched->params.wake_boost.v;
-
-    of(vp)->woken = !has_just_run(vp, now);
-    if (!of(vp)->woken)
-        return;
-    least = fair_share_floor(&classic->share, home->id.v, running_time(home));
-    if (least > entity->virtual_time + boost)
-        entity->virtual_time = least - boost;
+    return fair_share_after(of(lp->vp), lp_uncharged(lp));
 }
 
 /* Reserves. */
 
-/* Notes that a VP with a reserve waits: in the next period it is owed anew. */
-static void watch_period(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
+/* In the next period those who wait and have a reserve are owed it anew. */
+static void watch_period(struct hv_sched *sched, cycles_t now)
 {
     struct classic *classic = sched->policy;
-    struct run_entry *entry = &of(vp)->reserved;
 
-    if (vp->partition->sched.reserve == 0 || entry->list)
+    if (!run_list_first(&classic->share.reserved))
         return;
-    if (!run_list_first(&classic->reserved))
+    if (!classic->watching)
         classic->next_period = sched_period_next(sched, now);
-    *entry = (struct run_entry){.owner = vp, .number = vp->number};
-    run_list_add(&classic->reserved, entry);
+    classic->watching = true;
     sched_expire_at(sched, classic->next_period);
 }
 
@@ -228,11 +199,12 @@ static void enqueue_owed(struct hv_sched *sched, struct hv_vp *vp,
     struct hv_lp *lp = owed_lp(sched, vp);
     struct fair_wait wait = {
         .seat = lp ? lp->id.v : home_of(sched, vp)->id.v,
+        .reserved = true,
         .owed = owed,
         .claims = lp && lp_set_has(&sched->idle, lp->id.v),
     };
 
-    fair_share_add(&classic->share, &of(vp)->entity, &wait);
+    fair_share_add(&classic->share, of(vp), &wait);
     if (lp) {
         lp_set_remove(&classic->lending, lp->id.v);
         sched_poke(sched, lp, now);
@@ -278,8 +250,8 @@ static void preempt(struct hv_sched *sched, struct hv_lp *lp,
         sched_poke(sched, lp, now);
         return;
     }
-    until = fair_share_until(&classic->share, &of(vp)->entity, lp->id.v,
-                             &of(lp->vp)->entity, running_time(lp));
+    until = fair_share_until(&classic->share, of(vp), lp->id.v, of(lp->vp),
+                             running_time(lp));
     if (of(vp)->woken && until.v < sched->params.slice.v)
         sched_poke(sched, lp, cycles_max(cycles_add(now, until), at));
 }
@@ -289,9 +261,13 @@ static void claim(struct hv_sched *sched, struct hv_vp *vp, struct hv_lp *lp,
                   cycles_t now)
 {
     struct classic *classic = sched->policy;
-    struct fair_entity *entity = &of(vp)->entity;
+    struct fair_entity *entity = of(vp);
     struct fair_wait wait = {
-        .seat = lp->id.v, .key = entity->virtual_time, .claims = true};
+        .seat = lp->id.v,
+        .key = entity->virtual_time,
+        .reserved = vp->partition->sched.reserve > 0,
+        .claims = true,
+    };
 
     fair_share_add(&classic->share, entity, &wait);
     sched_poke(sched, lp, now);
@@ -301,10 +277,11 @@ static void enqueue_fair(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
     struct classic *classic = sched->policy;
     struct hv_lp *home = home_of(sched, vp);
-    struct fair_entity *entity = &of(vp)->entity;
+    struct fair_entity *entity = of(vp);
     struct fair_wait wait = {
         .seat = home->id.v,
         .key = entity->virtual_time,
+        .reserved = vp->partition->sched.reserve > 0,
     };
 
     if (vp->sched.yields) {
@@ -329,61 +306,36 @@ static void classic_enqueue(struct hv_sched *sched, struct hv_vp *vp,
 {
     struct classic *classic = sched->policy;
     cycles_t owed = sched_period_reserve_left(sched, vp, now);
-    struct fair_entity *entity = &of(vp)->entity;
+    struct fair_entity *entity = of(vp);
     struct hv_lp *lp = idle_lp(sched, vp);
 
     entity->weight = vp->partition->sched.weight;
     fair_share_set_seats(&classic->share, entity, &vp->sched.allowed, vp->node);
     vp->sched.queued = true;
-    watch_period(sched, vp, now);
-    settle_time(sched, vp, now);
+    if (!has_just_run(vp, now)) {
+        const struct hv_lp *home = home_of(sched, vp);
+
+        fair_share_wake(&classic->share, entity, home->id.v,
+                        running_time(home));
+    }
     if (owed.v > 0 && !vp->sched.yields)
         enqueue_owed(sched, vp, owed, now);
     else if (lp)
         claim(sched, vp, lp, now);
     else
         enqueue_fair(sched, vp, now);
+    watch_period(sched, now);
 }
 
 static void classic_dequeue(struct hv_sched *sched, struct hv_vp *vp)
 {
     struct classic *classic = sched->policy;
 
-    fair_share_remove(&classic->share, &of(vp)->entity);
-    if (of(vp)->reserved.list)
-        run_list_remove(&of(vp)->reserved);
+    fair_share_remove(&classic->share, of(vp));
     vp->sched.queued = false;
 }
 
 /* Slices. */
-
-/* How long a VP may run that is owed nothing while `next` waits. One that has
- * woken interrupts it before its slice ends. */
-static cycles_t fair_slice(const struct hv_sched *sched,
-                           const struct fair_entity *entity,
-                           const struct hv_lp *lp,
-                           const struct fair_entity *next)
-{
-    const struct classic *classic = sched->policy;
-    cycles_t slice = sched->params.slice;
-    cycles_t least = cycles(slice.v / SLICE_PARTS + 1);
-
-    if (!next)
-        return slice;
-    if (fair_share_is_owed(&classic->share, next))
-        return cycles(0);
-    if (next->weight > entity->weight)
-        slice =
-            cycles_max(cycles(slice.v * entity->weight / next->weight), least);
-    if (of(next->owner)->woken) {
-        cycles_t until = fair_share_until(&classic->share, next, lp->id.v,
-                                          entity, entity->virtual_time);
-
-        until = cycles_max(until, sched->params.preempt_after);
-        slice = cycles_min(slice, cycles_max(until, least));
-    }
-    return slice;
-}
 
 /* Until when the VP may run from `now` on; whether the LP is lent meanwhile. */
 static cycles_t slice_end(struct hv_sched *sched, struct hv_vp *vp,
@@ -395,7 +347,8 @@ static cycles_t slice_end(struct hv_sched *sched, struct hv_vp *vp,
 
     if (owed.v == 0) {
         lp_set_add(&classic->lending, lp->id.v);
-        return cycles_add(now, fair_slice(sched, &of(vp)->entity, lp, next));
+        return cycles_add(
+            now, fair_share_slice(&classic->share, of(vp), lp->id.v, next));
     }
     lp_set_remove(&classic->lending, lp->id.v);
     return cycles_min(cycles_add(now, owed), sched_period_next(sched, now));
@@ -438,8 +391,6 @@ static struct sched_choice classic_pick(struct hv_sched *sched,
     }
     vp = entity->owner;
     fair_share_take(share, entity, lp->id.v);
-    if (of(vp)->reserved.list)
-        run_list_remove(&of(vp)->reserved);
     vp->sched.queued = false;
     return (struct sched_choice){
         .vp = vp,
@@ -454,7 +405,7 @@ static bool classic_must_yield(struct hv_sched *sched, struct hv_lp *lp,
 {
     struct classic *classic = sched->policy;
     const struct fair_share *share = &classic->share;
-    struct fair_entity *own = &of(vp)->entity;
+    struct fair_entity *own = of(vp);
     const struct fair_entity *next = fair_share_best(share, lp->id.v, now);
 
     *slice_ends = slice_end(sched, vp, lp, next, now);
@@ -475,27 +426,29 @@ static void classic_charge(struct hv_sched *sched, struct hv_vp *vp,
 {
     (void)sched;
     (void)now;
-    of(vp)->entity.weight = vp->partition->sched.weight;
-    fair_share_charge(&of(vp)->entity, ran);
+    of(vp)->weight = vp->partition->sched.weight;
+    fair_share_charge(of(vp), ran);
 }
 
 /* A new period: who waits, and has a reserve, is owed it. */
 static void turn_period(struct hv_sched *sched, cycles_t now)
 {
     struct classic *classic = sched->policy;
-    struct run_entry *entry = run_list_first(&classic->reserved);
+    struct run_entry *entry = run_list_first(&classic->share.reserved);
 
+    classic->watching = false;
     while (entry) {
         struct run_entry *next = run_list_next(entry);
-        struct hv_vp *vp = entry->owner;
-        cycles_t owed = sched_period_reserve_left(sched, vp, now);
+        struct fair_entity *entity = entry->owner;
+        cycles_t owed = sched_period_reserve_left(sched, entity->owner, now);
 
         if (owed.v > 0) {
-            fair_share_remove(&classic->share, &of(vp)->entity);
-            enqueue_owed(sched, vp, owed, now);
+            fair_share_remove(&classic->share, entity);
+            enqueue_owed(sched, entity->owner, owed, now);
         }
         entry = next;
     }
+    watch_period(sched, now);
 }
 
 /* They have waited long enough for an LP of their node. */
@@ -525,13 +478,12 @@ static void classic_expire(struct hv_sched *sched, cycles_t now)
     end_patience(sched, now);
     if (fair_share_patience(&classic->share).v != CYCLES_NEVER.v)
         sched_expire_at(sched, fair_share_patience(&classic->share));
-    if (!run_list_first(&classic->reserved))
+    if (!classic->watching)
         return;
-    if (!cycles_before(now, classic->next_period)) {
+    if (cycles_before(now, classic->next_period))
+        sched_expire_at(sched, classic->next_period);
+    else
         turn_period(sched, now);
-        classic->next_period = sched_period_next(sched, now);
-    }
-    sched_expire_at(sched, classic->next_period);
 }
 
 static const struct hv_lp *classic_queue_of(const struct hv_sched *sched,
