@@ -489,7 +489,7 @@ static void classic_expire(struct hv_sched *sched, cycles_t now)
 static const struct hv_lp *classic_queue_of(const struct hv_sched *sched,
                                             const struct hv_vp *vp)
 {
-    return &sched->hv->lps[of(vp)->entity.seat];
+    return &sched->hv->lps[of(vp)->seat];
 }
 
 const struct hv_sched_ops sched_classic = {

@@ -8,6 +8,7 @@
 static const struct hv_sched_ops *const sched_policies[] = {
     &sched_round_robin, /* the default */
     &sched_classic,     /* Hyper-V's types 1 and 2 */
+    &sched_core,        /* Hyper-V's type 3 */
     &sched_credit,      /* Xen's */
     &sched_edf,         /* of real-time systems */
     &sched_root,        /* Hyper-V's type 4 */

@@ -7,6 +7,7 @@
 #include "hypervisor/sched.h"
 
 extern const struct hv_sched_ops sched_classic;
+extern const struct hv_sched_ops sched_core;
 extern const struct hv_sched_ops sched_round_robin;
 extern const struct hv_sched_ops sched_credit;
 extern const struct hv_sched_ops sched_edf;

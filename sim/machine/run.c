@@ -326,6 +326,13 @@ struct hv_host run_host(struct machine *machine)
 
 /* One step of an LP. */
 
+static void note_idle(struct hv_context *context)
+{
+    context->vp = NULL;
+    pc_lp_add(&context->lp->counters, PC_LP_IDLE_ENTRIES, 1);
+    hypervisor_trace(context, TRACE_LP_IDLE, 0);
+}
+
 /* Puts a VP on the free LP; false if there is none, and the LP idles. */
 static bool step_dispatch(struct machine *m, struct hv_context *context)
 {
@@ -333,10 +340,11 @@ static bool step_dispatch(struct machine *m, struct hv_context *context)
 
     if (!lp_dispatch(context)) {
         lp_heap_remove(m->active, lp);
-        pc_lp_add(&lp->counters, PC_LP_IDLE_ENTRIES, 1);
-        hypervisor_trace(context, TRACE_LP_IDLE, 0);
+        note_idle(context);
         return false;
     }
+    if (cycles_before(lp->now, lp->not_before))
+        note_idle(context);
     wake_lp(m, lp, lp_starts_at(lp));
     settle_switch(m, lp);
     lp_start(context);

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Core: the VPs of a VM in groups of the width of its cores, on cores of the
+ * host of which none is used by two VMs at one time (Microsoft, "Managing
+ * Hyper-V hypervisor scheduler types"). How groups take turns is not published.
+ *
+ * Design. Virtual cores (virtual_core.h) take turns on cores as VPs do on LPs
+ * with `classic`: the same fair shares, weights, reserves and rules for who
+ * wakes, with the time that a virtual core holds a core in place of that which
+ * a VP runs. A virtual core waits from when one of its VPs is ready. When it
+ * gets a core all its VPs that are ready are dispatched together, VP i on
+ * thread i of the core, and those that wake later join them; a thread whose VP
+ * sleeps, or does not exist, idles. When the turn ends both threads leave, and
+ * the next virtual core starts when the last has left: LPs' clocks differ, so
+ * each dispatch says from when on it may run.
+ *
+ * VPs whose affinity lets them share no core, or only one thread of it, take
+ * turns within their virtual core.
+ *
+ * On a host without SMT it is `classic` that schedules.
+ *
+ * Promise. No core is without a virtual core while one waits that may have it.
+ * An LP may idle while a VP is ready: so SCHED_WORK_CONSERVING is not promised.
+ * Shares of cores are as `classic` promises for LPs.
+ *
+ * What this does not model: waiting for a core of the own node (one that is
+ * free is taken at once, of the own node if there is one).
+ */
+#include <stdlib.h>
+
+#include "hypervisor/host_core.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/sched_period.h"
+#include "hypervisor/sched_policies.h"
+#include "hypervisor/vp.h"
+#include "sim/core/check.h"
+
+struct core_policy {
+    struct fair_share share; /* seats are cores */
+    struct virtual_core_pool pool;
+    struct host_core *cores; /* owns, share.seat_count */
+    struct lp_set free;      /* by number: nobody has them */
+    struct lp_set lending;   /* whose holder is owed nothing */
+    uint64_t order;          /* of threads' becoming ready */
+    bool watching;           /* those with a reserve that wait: */
+    cycles_t next_period;    /* they are looked at again */
+};
+
+static struct virtual_thread *of(const struct hv_vp *vp)
+{
+    return vp->sched.policy;
+}
+
+static struct host_core *core_of(const struct hv_sched *sched,
+                                 const struct hv_lp *lp)
+{
+    struct core_policy *policy = sched->policy;
+
+    return &policy->cores[lp->core];
+}
+
+static bool core_init(struct hv_sched *sched)
+{
+    const struct hypervisor *hv = sched->hv;
+    uint32_t width = hv->threads_per_core;
+    uint32_t count = (hv->lp_count + width - 1) / width;
+    struct core_policy *policy;
+
+    if (width == 1) {
+        sched->ops = &sched_classic;
+        return sched_classic.init(sched);
+    }
+    policy = calloc(1, sizeof(*policy));
+    sched->policy = policy;
+    if (!policy || !fair_share_init(&policy->share, count, &sched->params))
+        return false;
+    policy->cores = calloc(count, sizeof(*policy->cores));
+    if (!policy->cores)
+        return false;
+    policy->share.node_count = hv->node_count;
+    policy->free = lp_set_first_of(count);
+    for (uint32_t i = 0; i < count; i++) {
+        policy->cores[i] = (struct host_core){
+            .number = i,
+            .lps = &hv->lps[i * width],
+            .width = hv->lp_count - i * width < width ? hv->lp_count - i * width
+                                                      : width,
+        };
+        policy->share.seats[i].node = hv->lps[i * width].node;
+    }
+    return true;
+}
+
+static void core_fini(struct hv_sched *sched)
+{
+    struct core_policy *policy = sched->policy;
+
+    if (policy) {
+        free(policy->cores);
+        fair_share_fini(&policy->share);
+    }
+    free(policy);
+    sched->policy = NULL;
+}
+
+static bool core_vp_add(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct core_policy *policy = sched->policy;
+
+    return virtual_core_vp_add(&policy->pool, &policy->share, vp);
+}
+
+/* Who has what. */
+
+static void tell(const struct virtual_core *core, enum sched_rule rule,
+                 const struct hv_vp *holder, cycles_t now)
+{
+    const struct virtual_thread *thread = NULL;
+
+    while ((thread = virtual_core_next_ready(core, thread)) != NULL)
+        sched_wait(thread->vp, rule, holder, now);
+}
+
+/* The most that one of its VPs is owed of its reserve. */
+static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
+                        cycles_t now)
+{
+    cycles_t most = cycles(0);
+
+    for (uint32_t i = 0; i < core->thread_count; i++) {
+        const struct virtual_thread *thread = core->threads[i];
+
+        if (thread->ready || thread->vp->state == VP_RUNNING)
+            most = cycles_max(
+                most, sched_period_reserve_left(sched, thread->vp, now));
+    }
+    return most;
+}
+
+/* Until when the core's holder may go on; whether the core is lent then. */
+static cycles_t slice_end(struct hv_sched *sched, struct host_core *core,
+                          const struct fair_entity *next, cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+    cycles_t owed = owed_to(sched, core->holder, now);
+
+    if (owed.v > 0) {
+        lp_set_remove(&policy->lending, core->number);
+        return cycles_min(cycles_add(now, owed), sched_period_next(sched, now));
+    }
+    lp_set_add(&policy->lending, core->number);
+    return cycles_add(now,
+                      fair_share_slice(&policy->share, &core->holder->entity,
+                                       core->number, next));
+}
+
+/* The virtual core, which waits, gets the core: its VPs that are ready are
+ * dispatched there, from when the last one before has left. */
+static void give(struct hv_sched *sched, struct host_core *core,
+                 struct virtual_core *to, cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+    struct virtual_thread *thread = NULL;
+
+    fair_share_take(&policy->share, &to->entity, core->number);
+    lp_set_remove(&policy->free, core->number);
+    core->holder = to;
+    core->leaving = false;
+    core->since = core->charged_at = cycles_max(now, core->free_since);
+    to->on = core;
+    to->yields = false;
+    core->slice_end = slice_end(
+        sched, core, fair_share_best(&policy->share, core->number, now),
+        core->since);
+    while ((thread = virtual_core_next_ready(to, thread)) != NULL) {
+        struct hv_lp *lp = virtual_thread_lp(thread, core->number);
+
+        sched_wait(thread->vp, SCHED_RULE_WAKE, NULL, now);
+        if (lp)
+            sched_poke(sched, lp, now);
+    }
+}
+
+/* Waiting for a core. */
+
+/* The free core that suits it best; -1: there is none. */
+static int free_core(const struct hv_sched *sched,
+                     const struct virtual_core *core)
+{
+    const struct core_policy *policy = sched->policy;
+    struct lp_set seats = virtual_core_seats(core);
+    const struct hv_vp *vp = virtual_core_next_ready(core, NULL)->vp;
+    uint32_t ideal = sched->hv->lps[vp->sched.ideal_lp].core;
+    int found;
+
+    seats = lp_set_and(&seats, &policy->free);
+    if (lp_set_has(&seats, core->entity.seat))
+        return (int)core->entity.seat;
+    if (lp_set_has(&seats, ideal))
+        return (int)ideal;
+    found = lp_set_next(&seats, 0);
+    for (int i = found; i >= 0; i = lp_set_next(&seats, (uint32_t)i + 1)) {
+        if (policy->share.seats[i].node == vp->node)
+            return i;
+    }
+    return found;
+}
+
+/* Where it waits. */
+static uint32_t home_of(const struct hv_sched *sched,
+                        const struct virtual_core *core,
+                        const struct lp_set *seats)
+{
+    const struct hv_vp *vp = virtual_core_next_ready(core, NULL)->vp;
+    uint32_t ideal = sched->hv->lps[vp->sched.ideal_lp].core;
+
+    if (lp_set_has(seats, core->entity.seat))
+        return core->entity.seat;
+    return lp_set_has(seats, ideal) ? ideal : (uint32_t)lp_set_next(seats, 0);
+}
+
+/* Says what keeps it out: threads that idle are others' while they have their
+ * core. */
+static void tell_wait(struct hv_sched *sched, const struct virtual_core *core,
+                      cycles_t now)
+{
+    const struct virtual_thread *thread = NULL;
+
+    while ((thread = virtual_core_next_ready(core, thread)) != NULL) {
+        struct lp_set idle =
+            lp_set_and(&sched->idle, &thread->vp->sched.allowed);
+        int lp = lp_set_next(&idle, 0);
+        const struct hv_lp *used =
+            lp < 0 ? NULL : host_core_used(core_of(sched, &sched->hv->lps[lp]));
+
+        sched_wait(thread->vp, used ? SCHED_RULE_SIBLING : SCHED_RULE_SLICE,
+                   used ? used->vp : NULL, now);
+    }
+}
+
+/* True if the core's holder could go on at once elsewhere. */
+static bool could_move(const struct hv_sched *sched,
+                       const struct host_core *core)
+{
+    const struct core_policy *policy = sched->policy;
+    const struct hv_lp *used = host_core_used(core);
+
+    return used &&
+           lp_set_first_in_both(&of(used->vp)->cores, &policy->free) >= 0;
+}
+
+/* Has the core's threads choose again for who waits for it, as soon as they
+ * may. */
+static void preempt(struct hv_sched *sched, struct host_core *core,
+                    const struct virtual_core *waits, cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+    cycles_t at = cycles_add(core->since, sched->params.preempt_after);
+    struct hv_lp *lp = host_core_used(core);
+    cycles_t until;
+
+    if (!lp || core->leaving || !lp_set_has(&policy->lending, core->number))
+        return;
+    if (could_move(sched, core)) {
+        sched_poke(sched, lp, now);
+        return;
+    }
+    until = fair_share_until(&policy->share, &waits->entity, core->number,
+                             &core->holder->entity, host_core_time(core, now));
+    if (waits->entity.woken && until.v < sched->params.slice.v)
+        sched_poke(sched, lp, cycles_max(cycles_add(now, until), at));
+}
+
+/* In the next period those who wait and have a reserve are owed it anew. */
+static void watch_period(struct hv_sched *sched, cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+
+    if (!run_list_first(&policy->share.reserved))
+        return;
+    if (!policy->watching)
+        policy->next_period = sched_period_next(sched, now);
+    policy->watching = true;
+    sched_expire_at(sched, policy->next_period);
+}
+
+/* Puts it, some of whose VPs are ready, where it waits, or gives it a core that
+ * is free. */
+static void enqueue(struct hv_sched *sched, struct virtual_core *core,
+                    cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+    struct lp_set seats = virtual_core_seats(core);
+    struct fair_wait wait = {
+        .key = core->entity.virtual_time,
+        .reserved = core->partition->sched.reserve > 0,
+    };
+    int found = free_core(sched, core);
+
+    core->entity.weight = core->partition->sched.weight;
+    fair_share_set_seats(&policy->share, &core->entity, &seats,
+                         virtual_core_next_ready(core, NULL)->vp->node);
+    if (found >= 0) {
+        wait.seat = (uint32_t)found;
+        wait.claims = true;
+        fair_share_add(&policy->share, &core->entity, &wait);
+        give(sched, &policy->cores[found], core, now);
+        return;
+    }
+    wait.seat = home_of(sched, core, &seats);
+    if (core->yields) {
+        uint64_t behind = fair_share_behind(&policy->share, wait.seat, now);
+
+        wait.key = behind > wait.key ? behind : wait.key;
+    } else {
+        wait.owed = owed_to(sched, core, now);
+    }
+    if (wait.owed.v > 0 && !lp_set_has(&policy->lending, wait.seat)) {
+        int lent = lp_set_first_in_both(&policy->lending, &seats);
+
+        wait.seat = lent < 0 ? wait.seat : (uint32_t)lent;
+    }
+    fair_share_add(&policy->share, &core->entity, &wait);
+    tell_wait(sched, core, now);
+    if (wait.owed.v == 0) {
+        preempt(sched, &policy->cores[wait.seat], core, now);
+    } else if (lp_set_has(&policy->lending, wait.seat)) {
+        lp_set_remove(&policy->lending, wait.seat);
+        host_core_call(sched, &policy->cores[wait.seat], NULL, now);
+    }
+    watch_period(sched, now);
+}
+
+/* The LP of its virtual core's core is the VP's, if that goes on. */
+static void join_others(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+    struct host_core *core = of(vp)->core->on;
+    struct hv_lp *lp = virtual_thread_lp(of(vp), core->number);
+    const struct fair_entity *next;
+
+    if (core->leaving || !lp || lp->vp) {
+        sched_wait(vp, SCHED_RULE_SLICE, NULL, now);
+        return;
+    }
+    sched_poke(sched, lp, now);
+    next = fair_share_best(&policy->share, core->number, now);
+    if (next)
+        tell(next->owner, SCHED_RULE_SLICE, NULL, now);
+}
+
+static void core_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+    struct virtual_core *core;
+
+    virtual_core_join(&policy->pool, vp);
+    core = of(vp)->core;
+    of(vp)->ready = true;
+    of(vp)->since = ++policy->order;
+    vp->sched.queued = true;
+    if (core->on) {
+        join_others(sched, vp, now);
+        return;
+    }
+    if (fair_share_waits(&core->entity)) {
+        fair_share_remove(&policy->share, &core->entity);
+    } else {
+        const struct host_core *home = &policy->cores[core->entity.seat];
+
+        fair_share_wake(&policy->share, &core->entity, home->number,
+                        host_core_time(home, now));
+    }
+    enqueue(sched, core, now);
+}
+
+static void core_dequeue(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct core_policy *policy = sched->policy;
+    struct virtual_core *core = of(vp)->core;
+
+    of(vp)->ready = false;
+    vp->sched.queued = false;
+    if (fair_share_waits(&core->entity) && !virtual_core_next_ready(core, NULL))
+        fair_share_remove(&policy->share, &core->entity);
+}
+
+/* A core changes hands. */
+
+static void vacate(struct hv_sched *sched, struct host_core *core, cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+    struct virtual_core *holder = core->holder;
+
+    host_core_vacate(core);
+    lp_set_remove(&policy->lending, core->number);
+    if (virtual_core_next_ready(holder, NULL))
+        enqueue(sched, holder, now);
+}
+
+static void core_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct core_policy *policy = sched->policy;
+    struct virtual_core *core = of(vp)->core;
+
+    /* Its LP, which it has just left, will choose. */
+    if (core && core->thread_count == 1 && core->on)
+        vacate(sched, core->on, cycles(0));
+    virtual_core_vp_remove(&policy->pool, &policy->share, vp);
+}
+
+/* Threads of the core idle while `holder` has it: who waits for it is told. */
+static void tell_next(struct hv_sched *sched, const struct host_core *core,
+                      const struct hv_vp *holder, cycles_t now)
+{
+    const struct core_policy *policy = sched->policy;
+    const struct fair_entity *next =
+        fair_share_best(&policy->share, core->number, now);
+
+    if (next)
+        tell(next->owner, SCHED_RULE_SIBLING, holder, now);
+}
+
+/* The LP idles while its core is held. */
+static struct sched_choice idle(struct hv_sched *sched,
+                                const struct host_core *core, cycles_t now)
+{
+    const struct hv_lp *used = host_core_used(core);
+
+    if (used)
+        tell_next(sched, core, used->vp, now);
+    return (struct sched_choice){0};
+}
+
+static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
+                                     cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+    struct host_core *core = core_of(sched, lp);
+    struct virtual_thread *thread;
+
+    if (core->holder && host_core_is_over(core)) {
+        if (host_core_used(core))
+            return idle(sched, core, now);
+        vacate(sched, core, now);
+    }
+    if (!core->holder) {
+        struct fair_entity *next =
+            fair_share_best(&policy->share, core->number, now);
+
+        if (!next) {
+            lp_set_add(&policy->free, core->number);
+            return (struct sched_choice){0};
+        }
+        give(sched, core, next->owner, now);
+    }
+    thread = host_core_next(core, lp);
+    if (!thread)
+        return idle(sched, core, now);
+    thread->ready = false;
+    thread->vp->sched.queued = false;
+    if (host_core_idles(sched, core))
+        tell_next(sched, core, thread->vp, now);
+    return (struct sched_choice){
+        .vp = thread->vp,
+        .not_before = core->free_since,
+        .slice_end = core->slice_end,
+    };
+}
+
+/* True if the holder's turn is over: for `next`, or for VPs of its own. */
+static bool must_leave(struct hv_sched *sched, struct host_core *core,
+                       const struct fair_entity *next, cycles_t slice_ended,
+                       cycles_t now)
+{
+    const struct core_policy *policy = sched->policy;
+    const struct fair_share *share = &policy->share;
+    struct fair_entity *own = &core->holder->entity;
+
+    if (!cycles_before(now, slice_ended) && host_core_is_short(core))
+        return true;
+    if (!next)
+        return false;
+    if (core->holder->yields)
+        return true;
+    if (!lp_set_has(&policy->lending, core->number))
+        return false;
+    fair_share_catch_up(share, own, next);
+    return fair_share_is_owed(share, next) || could_move(sched, core) ||
+           fair_share_until(share, next, core->number, own, own->virtual_time)
+                   .v == 0;
+}
+
+static bool core_must_yield(struct hv_sched *sched, struct hv_lp *lp,
+                            struct hv_vp *vp, cycles_t now,
+                            cycles_t *slice_ends)
+{
+    struct core_policy *policy = sched->policy;
+    struct host_core *core = core_of(sched, lp);
+    cycles_t slice_ended = core->slice_end;
+    const struct fair_entity *next;
+
+    if (core->leaving)
+        return true;
+    next = fair_share_best(&policy->share, core->number, now);
+    core->holder->yields |= vp->sched.yields;
+    core->slice_end = slice_end(sched, core, next, now);
+    core->leaving = must_leave(sched, core, next, slice_ended, now);
+    core->holder->yields &= core->leaving;
+    if (core->leaving)
+        host_core_call(sched, core, lp, now);
+    *slice_ends = core->slice_end;
+    return core->leaving;
+}
+
+static void core_charge(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
+                        cycles_t now)
+{
+    (void)ran;
+    host_core_charge(core_of(sched, vp->sched.lp), now);
+}
+
+/* A new period: who waits, and has a reserve, is owed it. */
+static void core_expire(struct hv_sched *sched, cycles_t now)
+{
+    struct core_policy *policy = sched->policy;
+    struct run_entry *entry = run_list_first(&policy->share.reserved);
+
+    if (!policy->watching)
+        return;
+    if (cycles_before(now, policy->next_period)) {
+        sched_expire_at(sched, policy->next_period);
+        return;
+    }
+    policy->watching = false;
+    while (entry) {
+        struct run_entry *next = run_list_next(entry);
+        struct fair_entity *entity = entry->owner;
+
+        fair_share_remove(&policy->share, entity);
+        enqueue(sched, entity->owner, now);
+        entry = next;
+    }
+    watch_period(sched, now);
+}
+
+static const struct hv_lp *core_queue_of(const struct hv_sched *sched,
+                                         const struct hv_vp *vp)
+{
+    const struct virtual_core *core = of(vp)->core;
+    uint32_t seat = core->on ? core->on->number : core->entity.seat;
+    const struct hv_lp *lp = virtual_thread_lp(of(vp), seat);
+
+    return lp ? lp : &sched->hv->lps[seat * sched->hv->threads_per_core];
+}
+
+const struct hv_sched_ops sched_core = {
+    .name = "core",
+    .help = "like classic, by cores: no two VMs on one core at one time",
+    .flags = SCHED_WEIGHTS | SCHED_RESERVES | SCHED_LIMITS,
+    .init = core_init,
+    .fini = core_fini,
+    .vp_add = core_vp_add,
+    .vp_remove = core_vp_remove,
+    .enqueue = core_enqueue,
+    .dequeue = core_dequeue,
+    .pick = core_pick,
+    .must_yield = core_must_yield,
+    .charge = core_charge,
+    .expire = core_expire,
+    .queue_of = core_queue_of,
+};

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hypervisor/virtual_core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/lp.h"
+#include "hypervisor/partition.h"
+#include "hypervisor/vp.h"
+#include "sim/core/check.h"
+
+bool virtual_core_vp_add(struct virtual_core_pool *pool,
+                         struct fair_share *share, struct hv_vp *vp)
+{
+    struct virtual_thread *thread = calloc(1, sizeof(*thread));
+    struct virtual_core *core = calloc(1, sizeof(*core));
+
+    if (!thread || !core || !fair_share_join(share, &core->entity)) {
+        free(thread);
+        free(core);
+        return false;
+    }
+    thread->vp = vp;
+    core->next = pool->first;
+    pool->first = core;
+    vp->sched.policy = thread;
+    return true;
+}
+
+static void leave(struct virtual_core_pool *pool, struct virtual_thread *thread)
+{
+    struct virtual_core *core = thread->core;
+    uint32_t i = 0;
+
+    if (!core)
+        return;
+    while (core->threads[i] != thread)
+        i++;
+    core->threads[i] = core->threads[--core->thread_count];
+    if (core->thread_count > 0)
+        return;
+    CHECK(!core->on && !fair_share_waits(&core->entity));
+    core->next = pool->first;
+    pool->first = core;
+}
+
+void virtual_core_vp_remove(struct virtual_core_pool *pool,
+                            struct fair_share *share, struct hv_vp *vp)
+{
+    struct virtual_thread *thread = vp->sched.policy;
+    struct virtual_core *core;
+
+    leave(pool, thread);
+    core = pool->first;
+    CHECK(core);
+    pool->first = core->next;
+    fair_share_leave(share, &core->entity);
+    free(core);
+    free(thread);
+    vp->sched.policy = NULL;
+}
+
+/* Which VPs belong together: `key` is the same for those. */
+struct placing {
+    uint64_t key;
+    uint32_t thread;
+};
+
+static struct placing placing_of(const struct hv_vp *vp)
+{
+    uint32_t host_width = vp->hv->threads_per_core;
+    uint64_t width = vp->partition->topology.threads_per_core;
+    int pinned = lp_set_next(&vp->sched.affinity, 0);
+
+    if (lp_set_next(&vp->sched.affinity, (uint32_t)pinned + 1) < 0)
+        return (struct placing){
+            .key = UINT64_C(1) << 32 | (uint32_t)pinned / host_width,
+            .thread = (uint32_t)pinned % host_width,
+        };
+    if (width > host_width)
+        width = host_width;
+    return (struct placing){
+        .key = vp->index.v / width,
+        .thread = (uint32_t)(vp->index.v % width),
+    };
+}
+
+static struct virtual_core *find(const struct hv_partition *partition,
+                                 uint64_t key)
+{
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+        const struct hv_vp *vp = partition->vps[i];
+        const struct virtual_thread *thread = vp ? vp->sched.policy : NULL;
+
+        if (thread && thread->core && thread->core->key == key &&
+            thread->core->thread_count < VIRTUAL_CORE_WIDTH_MAX)
+            return thread->core;
+    }
+    return NULL;
+}
+
+static struct virtual_core *take(struct virtual_core_pool *pool,
+                                 struct hv_vp *vp, uint64_t key)
+{
+    struct virtual_core *core = pool->first;
+
+    CHECK(core);
+    pool->first = core->next;
+    core->partition = vp->partition;
+    core->key = key;
+    core->thread_count = 0;
+    core->yields = false;
+    core->entity.owner = core;
+    core->entity.number = vp->number;
+    core->entity.weight = vp->partition->sched.weight;
+    core->entity.virtual_time = 0;
+    core->entity.seat = vp->hv->lps[vp->sched.ideal_lp].core;
+    return core;
+}
+
+static void find_cores(struct virtual_thread *thread)
+{
+    const struct hv_vp *vp = thread->vp;
+    int lp = lp_set_next(&vp->sched.allowed, 0);
+
+    thread->allowed = vp->sched.allowed;
+    thread->cores = (struct lp_set){0};
+    for (; lp >= 0; lp = lp_set_next(&vp->sched.allowed, (uint32_t)lp + 1))
+        lp_set_add(&thread->cores, vp->hv->lps[lp].core);
+}
+
+void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp)
+{
+    struct virtual_thread *thread = vp->sched.policy;
+
+    if (!thread->core) {
+        struct placing placing = placing_of(vp);
+        struct virtual_core *core = find(vp->partition, placing.key);
+
+        if (!core)
+            core = take(pool, vp, placing.key);
+        thread->core = core;
+        thread->thread = placing.thread;
+        core->threads[core->thread_count++] = thread;
+    }
+    if (memcmp(&thread->allowed, &vp->sched.allowed, sizeof(thread->allowed)))
+        find_cores(thread);
+}
+
+struct virtual_thread *
+virtual_core_next_ready(const struct virtual_core *core,
+                        const struct virtual_thread *after)
+{
+    struct virtual_thread *next = NULL;
+
+    for (uint32_t i = 0; i < core->thread_count; i++) {
+        struct virtual_thread *thread = core->threads[i];
+
+        if (thread->ready && (!after || thread->since > after->since) &&
+            (!next || thread->since < next->since))
+            next = thread;
+    }
+    return next;
+}
+
+struct lp_set virtual_core_seats(const struct virtual_core *core)
+{
+    const struct virtual_thread *thread = virtual_core_next_ready(core, NULL);
+    struct lp_set seats = thread->cores;
+
+    while ((thread = virtual_core_next_ready(core, thread)) != NULL) {
+        struct lp_set both = lp_set_and(&seats, &thread->cores);
+
+        if (!lp_set_is_empty(&both))
+            seats = both;
+    }
+    return seats;
+}
+
+struct hv_lp *virtual_thread_lp(const struct virtual_thread *thread,
+                                uint32_t host_core)
+{
+    struct hypervisor *hv = thread->vp->hv;
+    uint32_t width = hv->threads_per_core;
+    struct hv_lp *first = &hv->lps[host_core * width];
+
+    if (sched_allows(thread->vp, &first[thread->thread]))
+        return &first[thread->thread];
+    for (uint32_t i = 0; i < width; i++) {
+        if (sched_allows(thread->vp, &first[i]))
+            return &first[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HVSIM_HYPERVISOR_VIRTUAL_CORE_H
+#define HVSIM_HYPERVISOR_VIRTUAL_CORE_H
+
+/**
+ * Virtual cores: the VPs of a partition in groups of the size that its guest
+ * believes in (threads_per_core of its topology); VP i is thread i mod that
+ * size. VPs that are pinned to an LP, as the root's are, form one with those
+ * that are pinned to the same core. Owned by the policy "core".
+ *
+ * A VP joins its virtual core when it is first ready: then its affinity and its
+ * partition's topology are settled.
+ */
+
+#include "hypervisor/fair_share.h"
+
+#define VIRTUAL_CORE_WIDTH_MAX 8
+
+struct host_core;
+struct virtual_core;
+
+/** A VP of a virtual core: its vp->sched.policy. */
+struct virtual_thread {
+    struct hv_vp *vp;
+    struct virtual_core *core; /* NULL: it has never been ready */
+    uint32_t thread;       /* of its core; on a host's it prefers that one */
+    bool ready;            /* it waits for an LP, */
+    uint64_t since;        /* the least: for longest */
+    struct lp_set allowed; /* of which `cores` are the cores */
+    struct lp_set cores;   /* of the host, by number */
+};
+
+struct virtual_core {
+    struct fair_entity entity; /* waits for a core of the host */
+    struct hv_partition *partition;
+    uint64_t key; /* which of its partition's */
+    struct virtual_thread *threads[VIRTUAL_CORE_WIDTH_MAX];
+    uint32_t thread_count;
+    struct host_core *on;      /* it has that core; NULL: none */
+    bool yields;               /* one of its VPs spins */
+    struct virtual_core *next; /* in the pool */
+};
+
+/** Virtual cores that have no VPs: as many as VPs might need. */
+struct virtual_core_pool {
+    struct virtual_core *first; /* owns */
+};
+
+/** A VP comes, and has a virtual core if it needs one; false if out of memory.
+ *  It goes again, with one that nobody needs any more. */
+bool virtual_core_vp_add(struct virtual_core_pool *pool,
+                         struct fair_share *share, struct hv_vp *vp);
+void virtual_core_vp_remove(struct virtual_core_pool *pool,
+                            struct fair_share *share, struct hv_vp *vp);
+
+/** Makes the VP a thread of its virtual core, if it is not, and brings the
+ *  cores that it may use up to date. */
+void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp);
+
+/** The thread that waits for longest of those that wait, and come after
+ *  `after` (or NULL) in that order; NULL: none. */
+struct virtual_thread *
+virtual_core_next_ready(const struct virtual_core *core,
+                        const struct virtual_thread *after);
+
+/** The cores that suit all threads that wait; where there is none, as many of
+ *  those that wait for longest as can be. */
+struct lp_set virtual_core_seats(const struct virtual_core *core);
+
+/** The LP of that core of the host where the thread runs, by its affinity; one
+ *  of no other core. NULL: it may not run there. */
+struct hv_lp *virtual_thread_lp(const struct virtual_thread *thread,
+                                uint32_t host_core);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/hypervisor/sched_host.h"
+
+static const struct sched_plan always_busy = {0};
+
+/* Hundredths of a per cent. */
+#define assert_share(task, elapsed, share, tolerance)                          \
+    assert_in_range(sched_host_share(task, elapsed), (share) - (tolerance),    \
+                    (share) + (tolerance))
+
+/* From dispatch to the end of a run, by LP: never two VMs on one core. */
+struct watch {
+    uint32_t width;
+    struct {
+        uint64_t partition; /* 0: nobody */
+        cycles_t since, until;
+        uint64_t last; /* who left at `until` */
+    } lps[64];
+    unsigned together; /* dispatches beside one of the same VM */
+};
+
+static void watch_dispatch(struct watch *watch,
+                           const struct trace_record *record)
+{
+    uint32_t first = record->lp - record->lp % watch->width;
+
+    for (uint32_t lp = first; lp < first + watch->width; lp++) {
+        if (lp == record->lp)
+            continue;
+        if (watch->lps[lp].partition)
+            assert_int_equal(watch->lps[lp].partition, record->partition);
+        if (watch->lps[lp].last != record->partition)
+            assert_false(cycles_before(record->time, watch->lps[lp].until));
+        watch->together += watch->lps[lp].partition != 0;
+    }
+}
+
+static void watch_trace(void *context, const struct trace_record *record)
+{
+    struct watch *watch = context;
+
+    if (record->kind == TRACE_DISPATCH) {
+        watch_dispatch(watch, record);
+        watch->lps[record->lp].partition = record->partition;
+        watch->lps[record->lp].since = record->time;
+    } else if (record->kind == TRACE_UNDISPATCH) {
+        watch->lps[record->lp].partition = 0;
+        watch->lps[record->lp].last = record->partition;
+        watch->lps[record->lp].until = record->time;
+    }
+}
+
+static void create(struct sched_host *host, struct watch *watch, uint32_t cores)
+{
+    struct sched_host_config config = {
+        .policy = "core",
+        .lps_per_node = cores * 2,
+        .threads_per_core = 2,
+        .switch_cost = sched_us(2),
+        .sink = watch_trace,
+        .sink_context = watch,
+    };
+
+    *watch = (struct watch){.width = 2};
+    sched_host_create(host, &config);
+}
+
+/* A VM whose guest knows of SMT. */
+static struct hv_partition *smt_vm(struct sched_host *host, uint64_t weight)
+{
+    struct hv_partition *vm = sched_host_partition(host, weight);
+
+    vm->topology.threads_per_core = 2;
+    return vm;
+}
+
+static void vps_of_a_core_run_together_and_vms_in_turn(void **state)
+{
+    struct sched_host host;
+    struct watch watch;
+    unsigned dispatches = 0;
+
+    (void)state;
+    create(&host, &watch, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct hv_partition *vm = smt_vm(&host, 100);
+
+        sched_host_vp(&host, vm, always_busy);
+        sched_host_vp(&host, vm, always_busy);
+    }
+    sched_host_run_until(&host, sched_ms(1000));
+    for (unsigned i = 0; i < 4; i++) {
+        assert_share(host.tasks[i], sched_ms(1000), 5000, 100);
+        assert_int_equal(host.tasks[i]->vp->sched.lp->id.v, i % 2);
+        dispatches += (unsigned)host.tasks[i]->dispatches;
+    }
+    /* Of each pair the second finds the first there. */
+    assert_in_range(watch.together, dispatches / 2 - 2, dispatches / 2);
+    sched_host_destroy(&host);
+}
+
+static void a_vm_of_one_vp_has_the_core(void **state)
+{
+    struct sched_host host;
+    struct sched_task *one, *two;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 1);
+    one = sched_host_vm(&host, 100, always_busy);
+    two = sched_host_vm(&host, 100, always_busy);
+    sched_host_run_until(&host, sched_ms(1000));
+    assert_share(one, sched_ms(1000), 5000, 100);
+    assert_share(two, sched_ms(1000), 5000, 100);
+    assert_int_equal(watch.together, 0);
+    assert_int_equal(two->waited.rule, SCHED_RULE_SIBLING);
+    assert_int_equal(two->waited.holder_partition, one->vp->partition->id.v);
+    sched_host_destroy(&host);
+}
+
+/* Threads-per-core 1: its VPs are virtual cores of their own. */
+static void vps_of_a_guest_without_smt_share_no_core(void **state)
+{
+    struct sched_host host;
+    struct hv_partition *vm;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 2);
+    vm = sched_host_partition(&host, 100);
+    sched_host_vp(&host, vm, always_busy);
+    sched_host_vp(&host, vm, always_busy);
+    sched_host_run_until(&host, sched_ms(100));
+    for (unsigned i = 0; i < 2; i++)
+        assert_share(host.tasks[i], sched_ms(100), 9999, 3);
+    assert_int_equal(watch.together, 0);
+    sched_host_destroy(&host);
+}
+
+static void weights_count_by_core(void **state)
+{
+    static const uint64_t weights[] = {100, 200, 700};
+    struct sched_host host;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        struct hv_partition *vm = smt_vm(&host, weights[i]);
+
+        for (unsigned vp = 0; vp < i + 1 && vp < 2; vp++)
+            sched_host_vp(&host, vm, always_busy);
+    }
+    sched_host_run_until(&host, sched_ms(2000));
+    assert_share(host.tasks[0], sched_ms(2000), 1000, 60);
+    assert_share(host.tasks[1], sched_ms(2000), 2000, 60);
+    assert_share(host.tasks[2], sched_ms(2000), 2000, 60);
+    assert_share(host.tasks[3], sched_ms(2000), 7000, 60);
+    sched_host_destroy(&host);
+}
+
+static void a_reserve_holds(void **state)
+{
+    struct sched_host host;
+    struct sched_task *reserved;
+    struct hv_context context;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 1);
+    reserved = sched_host_vm(&host, 1, always_busy);
+    for (unsigned i = 0; i < 3; i++)
+        sched_host_vm(&host, 10000, always_busy);
+    context = sched_host_context(&host);
+    assert_int_equal(
+        partition_set_reserve(&context, reserved->vp->partition, 0xc000),
+        HV_STATUS_SUCCESS);
+    sched_host_run_until(&host, sched_ms(1000));
+    assert_share(reserved, sched_ms(1000), 7500, 5);
+    sched_host_destroy(&host);
+}
+
+/* Three VPs: the third has a core alone. */
+static void an_odd_vp_has_a_core_alone(void **state)
+{
+    struct sched_host host;
+    struct hv_partition *vm;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 2);
+    vm = smt_vm(&host, 100);
+    for (unsigned i = 0; i < 3; i++)
+        sched_host_vp(&host, vm, always_busy);
+    sched_host_vm(&host, 100, always_busy);
+    sched_host_run_until(&host, sched_ms(1500));
+    for (unsigned i = 0; i < 4; i++)
+        assert_share(host.tasks[i], sched_ms(1500), 6666, 300);
+    sched_host_destroy(&host);
+}
+
+static void vps_that_may_use_one_thread_take_turns(void **state)
+{
+    struct lp_set lps = {{UINT64_C(1) << 3}};
+    struct sched_host host;
+    struct hv_context context;
+    struct hv_partition *vm;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 2);
+    vm = smt_vm(&host, 100);
+    sched_host_vp(&host, vm, always_busy);
+    sched_host_vp(&host, vm, always_busy);
+    context = sched_host_context(&host);
+    assert_int_equal(partition_set_affinity(&context, vm, &lps),
+                     HV_STATUS_SUCCESS);
+    sched_host_run_until(&host, sched_ms(1000));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(host.tasks[i]->vp->sched.lp->id.v, 3);
+        assert_share(host.tasks[i], sched_ms(1000), 5000, 100);
+    }
+    sched_host_destroy(&host);
+}
+
+/* Root VPs 0 and 1 are pinned to a core's threads, as a pair; minroot leaves
+ * one alone. A guest moves out of their way. */
+static void root_vps_form_cores_by_their_lps(void **state)
+{
+    struct sched_plan plan = {
+        .busy = sched_us(200), .sleep = sched_us(800), .random = true};
+    struct sched_host host;
+    struct sched_task *guest;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 3);
+    sched_host_root_vp(&host, 0, plan);
+    sched_host_root_vp(&host, 1, plan);
+    sched_host_root_vp(&host, 4, plan);
+    guest = sched_host_vm(&host, 100, always_busy);
+    sched_host_run_until(&host, sched_ms(1000));
+    assert_share(guest, sched_ms(1000), 9990, 20);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_share(host.tasks[i], sched_ms(1000), 2000, 200);
+        assert_in_range(host.tasks[i]->longest_wait.v, 1, sched_us(30).v);
+    }
+    assert_true(watch.together > 0);
+    sched_host_destroy(&host);
+}
+
+static void vms_that_wake_and_sleep_never_share_a_core(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct sched_plan plan = {
+            .busy = sched_us(700), .sleep = sched_us(900), .random = true};
+        struct sched_host host;
+        struct watch watch;
+
+        create(&host, &watch, 3);
+        host.config.seed = seed;
+        for (unsigned i = 0; i < 6; i++) {
+            struct hv_partition *vm = smt_vm(&host, 100 << i % 3);
+
+            for (unsigned vp = 0; vp < 1 + i % 4; vp++)
+                sched_host_vp(&host, vm, vp == 3 ? always_busy : plan);
+        }
+        sched_host_run_until(&host, sched_ms(200));
+        for (uint32_t i = 0; i < host.task_count; i++)
+            assert_true(host.tasks[i]->ran.v > sched_ms(5).v);
+        assert_true(watch.together > 0);
+        sched_host_destroy(&host);
+    }
+}
+
+static uint64_t hash_of_run(const char *policy, uint64_t seed)
+{
+    struct sched_plan plan = {
+        .busy = sched_us(700), .sleep = sched_us(900), .random = true};
+    struct sched_host_config config = {
+        .policy = policy, .lps_per_node = 3, .seed = seed};
+    struct sched_host host;
+    uint64_t hash;
+
+    sched_host_create(&host, &config);
+    for (unsigned i = 0; i < 6; i++)
+        sched_host_vm(&host, 100 << i, i % 2 ? plan : always_busy);
+    sched_host_run_until(&host, sched_ms(100));
+    hash = trace_hash(host.trace);
+    sched_host_destroy(&host);
+    return hash;
+}
+
+static void without_smt_it_is_classic(void **state)
+{
+    (void)state;
+    assert_true(hash_of_run("core", 1) == hash_of_run("classic", 1));
+    assert_true(hash_of_run("core", 1) != hash_of_run("classic", 2));
+}
+
+#define T(name) cmocka_unit_test(name)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(vps_of_a_core_run_together_and_vms_in_turn),
+        T(a_vm_of_one_vp_has_the_core),
+        T(vps_of_a_guest_without_smt_share_no_core),
+        T(weights_count_by_core),
+        T(a_reserve_holds),
+        T(an_odd_vp_has_a_core_alone),
+        T(vps_that_may_use_one_thread_take_turns),
+        T(root_vps_form_cores_by_their_lps),
+        T(vms_that_wake_and_sleep_never_share_a_core),
+        T(without_smt_it_is_classic),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
