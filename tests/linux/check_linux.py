@@ -22,7 +22,7 @@ SCENARIO = """\
 hvsim: 1
 name: {name}
 duration: 1min
-host: {{nodes: [{{lps: {lps}, memory: 8GiB}}]}}
+host: {{{host}nodes: [{{lps: {lps}, memory: 8GiB}}]}}
 root: {{vps: 1, memory: 512MiB}}
 vms:
   - name: guest
@@ -64,7 +64,7 @@ def scenario_text(name, case, guests, scenarios):
         files=guests / case.release,
         enlightenments=json.dumps(case.enlightenments),
         cmdline=case.cmdline, modules=",".join(case.modules),
-        devices=case.devices, run=f"{SEEN}; {case.run}")
+        devices=case.devices, host=case.host, run=f"{SEEN}; {case.run}")
 
 
 def run(hvsim, scenario, output):

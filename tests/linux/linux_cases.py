@@ -62,6 +62,12 @@ IMAGE_LINE = (
     "dd if=/dev/sda bs=1M skip=1 | tr -d '\\0' | wc -c; "
     "echo over it | dd of=/dev/sda conv=fsync; "
     "echo 3 > /proc/sys/vm/drop_caches; head -c 16 /dev/sda")
+
+# The threads of a core, as CPUID tells them.
+SIBLINGS_LINE = (
+    "echo siblings "
+    "$(cat /sys/devices/system/cpu/cpu*/topology/thread_siblings_list)")
+
 NOTHING = {"hypervisor": False, "x2apic": False}
 
 
@@ -75,6 +81,7 @@ class LinuxCase:
     enlightenments: dict = field(default_factory=dict)
     modules: tuple = ()         # to load
     devices: str = ""           # more keys of the VM, in YAML
+    host: str = ""              # more keys of the host
     says: tuple = ON_HYPERV     # on the console
     never_says: tuple = BAD
     powers_off: bool = True     # not: runs for as long as it may
@@ -173,6 +180,8 @@ LINUX_CASES = {
                                  release="trixie", shows=transfer_shows),
     "smp2": job(2),
     "smp8": job(8),
+    "smt": LinuxCase(vps=4, host="smt: 2, ", run=SIBLINGS_LINE,
+                     says=ON_HYPERV + ("siblings 0-1 0-1 2-3 2-3",)),
     "trixie": LinuxCase(release="trixie"),
     "trixie_smp2": job(2, release="trixie"),
     "trixie_smp4": job(4, release="trixie"),

@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs real guests under scenarios whose timeline changes things on the way.
+
+usage: check_timeline.py HVSIM SCENARIOS
+"""
+import pathlib
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HVSIM = pathlib.Path(sys.argv[1]).resolve()
+SCENARIOS = pathlib.Path(sys.argv[2]).resolve()
+DEADLINE_S = 300  # host time; reached only by a failure
+
+LP = "Hyper-V Hypervisor Logical Processor"
+VP = "Hyper-V Hypervisor Virtual Processor"
+
+# Two VMs whose guests are busy for longer than the run.
+BUSY = """\
+hvsim: 1
+name: busy
+duration: 200ms
+host: {{smt: 2, nodes: [{{lps: 4, memory: 2GiB}}]}}
+root: {{vps: 1, memory: 512MiB}}
+hypervisor: {{scheduler: {scheduler}}}
+{groups}
+vms:
+  - {{name: web, vps: 2, {web} guest: {{workload: heavy-load,
+     args: {{busy: 1s}}}}}}
+  - {{name: batch, count: 2, {batch} guest: {{workload: heavy-load,
+     args: {{busy: 1s}}}}}}
+at: [{at}]
+counters: {{interval: 50ms}}
+"""
+
+
+class Timeline(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+
+    def run_file(self, scenario, *more):
+        done = subprocess.run(
+            [HVSIM, "run", scenario, "--quiet", "--force", "-o", "a.db", *more],
+            cwd=self.path, check=False, timeout=DEADLINE_S,
+            capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    def run_busy(self, at, scheduler="classic", groups="", web="", batch=""):
+        (self.path / "a.yaml").write_text(BUSY.format(
+            at=at, scheduler=scheduler, groups=groups, web=web, batch=batch))
+        return self.run_file("a.yaml")
+
+    def rows(self, sql, *values):
+        db = sqlite3.connect(self.path / "a.db")
+        try:
+            return db.execute(sql, values).fetchall()
+        finally:
+            db.close()
+
+    def share(self, vm, until_ns):
+        """What the VM's VPs had in that interval, in % of an LP."""
+        (value,), = self.rows(
+            "SELECT sum(value) FROM perf WHERE object = ? AND counter ="
+            " '% Total Run Time' AND instance LIKE ? || ':%'"
+            " AND time_ns = ?", VP, vm, until_ns)
+        return value or 0
+
+    def lp_share(self, lp, until_ns):
+        (value,), = self.rows(
+            "SELECT value FROM perf WHERE object = ? AND counter ="
+            " '% Guest Run Time' AND instance = 'Hv LP ' || ? AND time_ns = ?",
+            LP, lp, until_ns)
+        return value
+
+    def test_weights_limits_and_a_stop_show_from_their_time_on(self):
+        code, errors = self.run_file(SCENARIOS / "weights.yaml")
+        self.assertEqual((code, errors), (0, ""))
+        ms = 1000000
+        self.assertAlmostEqual(self.share("web", 200 * ms), 200, delta=10)
+        for until in (400, 500):
+            self.assertAlmostEqual(self.share("web", until * ms), 300, delta=12)
+        for until in (700, 800):
+            self.assertAlmostEqual(self.share("batch", until * ms), 40, delta=2)
+        self.assertEqual(self.share("batch", 1000 * ms), 0)
+        self.assertGreater(self.share("web", 1000 * ms), 395)
+
+    def test_a_guest_takes_the_processors_that_it_gets(self):
+        code, errors = self.run_file(SCENARIOS / "hot-add.yaml")
+        self.assertEqual((code, errors), (0, ""))
+        self.assertEqual(
+            [value for value, in self.rows(
+                "SELECT value FROM result WHERE name = 'processors'")],
+            [1, 2, 3, 4])
+        ms = 1000000
+        self.assertAlmostEqual(self.share("web", 200 * ms), 100, delta=3)
+        self.assertAlmostEqual(self.share("web", 400 * ms), 200, delta=3)
+        self.assertAlmostEqual(self.share("web", 700 * ms), 400, delta=3)
+
+    def test_a_run_with_a_timeline_repeats_exactly(self):
+        results = []
+        for _ in range(2):
+            self.run_file(SCENARIOS / "hot-add.yaml")
+            results.append([self.rows("SELECT trace_hash FROM run"),
+                            self.rows("SELECT * FROM result"),
+                            self.rows("SELECT * FROM perf")])
+        self.assertEqual(*results)
+
+    def test_a_groups_cap_is_for_all_of_its_vms(self):
+        code, errors = self.run_busy(
+            "{time: 100ms, set: {group: gold, cap: 25%}}",
+            groups="groups: [{name: gold, lps: [2-3]}]", web="group: gold,",
+            batch="group: gold,")
+        self.assertEqual((code, errors), (0, ""))
+        self.assertAlmostEqual(
+            self.share("web", 100000000) + self.share("batch-_", 100000000),
+            200, delta=5)
+        self.assertAlmostEqual(
+            self.share("web", 200000000) + self.share("batch-_", 200000000),
+            50, delta=2)
+        self.assertLess(self.lp_share(1, 200000000), 1)
+        self.assertEqual(self.rows(
+            "SELECT value > 0 FROM perf_total WHERE counter ="
+            " 'CPU Group Hypercalls/sec' AND instance = 'Root VP 0'"), [(1,)])
+
+    def test_one_vm_of_an_entry_is_started_later_and_moved(self):
+        code, errors = self.run_busy(
+            "{time: 50ms, start: batch-2},"
+            " {time: 100ms, set: {vm: batch-2, affinity: 3}},"
+            " {time: 100ms, set: {vm: web, affinity: [0-1]}},"
+            " {time: 100ms, set: {vm: batch-1, affinity: [0-1]}}")
+        self.assertEqual((code, errors), (0, ""))
+        self.assertEqual(self.share("batch-2", 50000000), 0)
+        self.assertAlmostEqual(self.share("batch-2", 200000000), 100, delta=1)
+        self.assertAlmostEqual(self.lp_share(3, 200000000), 100, delta=1)
+        self.assertLess(self.lp_share(2, 200000000), 1)
+
+    def test_what_cannot_be_promised_fails_with_the_entrys_place(self):
+        code, errors = self.run_busy(
+            "{time: 50ms, set: {vm: web, reserve: 100%}}, \n"
+            "     {time: 60ms, set: {vm: batch, reserve: 60%}},\n"
+            "     {time: 70ms, add_vps: {vm: web, count: 1}}")
+        self.assertEqual(code, 1)
+        self.assertIn('VM "web": a.yaml:15:6: at[2]: ', errors)
+        (vm, reason), = self.rows("SELECT vm, reason FROM failure")
+        self.assertEqual(vm, "web")
+        self.assertIn("a.yaml:15:6: at[2]: ", reason)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
