@@ -26,7 +26,8 @@ vms: [{name: one, guest: {workload: tick-idle}}]
 """
 
 # What a row may choose of the parts that hold prices and constants.
-FREE_KEYS = {"hypervisor.scheduler", "host.nodes", "hypervisor.numa_spanning"}
+FREE_KEYS = {"hypervisor.scheduler", "host.nodes", "host.smt",
+             "hypervisor.numa_spanning"}
 # And what its runs may change of them.
 FREE_CHANGES = {("host.profile", "native-2020")}
 PARTS = ("host", "hypervisor")
