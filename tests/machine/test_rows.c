@@ -614,6 +614,40 @@ static void row_18_contention_is_dispatches_by_wait_per_dispatch(void **state)
     for_each_policy(0, contention_is_what_waits_are);
 }
 
+/* Row 34: WSD; exact. Four root VPs over four nodes of two LPs. */
+
+static void root_vps_are_spread(const struct hv_sched_ops *ops)
+{
+    begin(ops, 2, 1);
+    row.config.nodes = 4;
+    row.config.root_vps = 4;
+    row.config.duration_ns = 20 * MS;
+    always_busy(0, 2);
+    create();
+    run();
+    for (unsigned lp = 0; lp < 8; lp++) {
+        double wanted = lp % 2 ? -1.0 : lp / 2.0;
+        char name[16];
+
+        snprintf(name, sizeof(name), "Hv LP %u", lp);
+        expect("an LP's Root Vp Index", lp_counter(name, "Root Vp Index"),
+               wanted, wanted);
+    }
+    for (size_t i = 0; i < row.story.run_count; i++) {
+        const struct story_run *r = &row.story.runs[i];
+
+        if (r->vm == 0)
+            expect("a root VP's LP", r->lp, r->vp * 2, r->vp * 2);
+    }
+    end();
+}
+
+static void row_34_root_vps_are_spread_over_the_nodes(void **state)
+{
+    (void)state;
+    for_each_policy(0, root_vps_are_spread);
+}
+
 /* Row 35: WSD; exact. Two cores of two LPs; the root is one VM too. */
 
 static double whole_core(uint32_t vm)
@@ -659,6 +693,7 @@ int main(void)
         cmocka_unit_test(row_08_lps_spend_what_vps_are_charged_for),
         cmocka_unit_test(row_16_four_lps_at_a_quarter_are_seldom_all_busy),
         cmocka_unit_test(row_18_contention_is_dispatches_by_wait_per_dispatch),
+        cmocka_unit_test(row_34_root_vps_are_spread_over_the_nodes),
         cmocka_unit_test(row_35_a_core_is_never_shared_by_two_vms),
     };
 
