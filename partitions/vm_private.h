@@ -69,7 +69,8 @@ struct vm {
     bool shutdown_wanted;   /* and the guest has not been asked yet */
     spa_t *blocks;          /* owns: 2 MiB of memory each, in GPA order */
     uint64_t block_count;
-    uint64_t blocks_taken;
+    uint64_t blocks_taken, blocks_remote;
+    struct pc_vid memory;
 };
 
 /** What a phase of the work says when it returns. */

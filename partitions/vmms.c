@@ -278,6 +278,9 @@ enum sim_status vmms_add(struct vmms *vmms, const struct vm_config *config,
         return sim_prefix(error, "VM \"%s\"", config->name);
     }
     vmms->vms[vmms->vm_count++] = vm;
+    if (vmms->listener.on_memory)
+        vmms->listener.on_memory(vmms->listener.context, vm->number,
+                                 &vm->memory);
     *vm_number = vm->number;
     return SIM_OK;
 

@@ -98,6 +98,9 @@ struct vmms_listener {
     /** Likewise its disk with unit number `index`. May be NULL. */
     void (*on_disk)(void *context, uint32_t vm_number, uint32_t index,
                     const struct pc_disk *counters);
+    /** Likewise the VM's memory. May be NULL. */
+    void (*on_memory)(void *context, uint32_t vm_number,
+                      const struct pc_vid *counters);
     /** The guest says that it failed, or the VM cannot go on. `text`: what
      *  the guest had to say besides, lines of printable ASCII; "" if nothing.
      */

@@ -148,6 +148,7 @@ static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
         return PHASE_FAILED;
     vm->vps_resumed = 0;
     vm->node = vmms_choose_node(vm->vmms);
+    pc_vid_set(&vm->memory, PC_VID_PREFERRED_NODE, vm->node);
     cost_note(context->bill, COST_VMMS_OPERATION, 1);
     return vm->config.one_node ? vmms_check_nodes(vm, context) : PHASE_NEXT;
 }
@@ -242,6 +243,15 @@ static bool is_at_home(const struct vm *vm, const struct hv_context *context,
            vmms_block_node(vm, index);
 }
 
+/* For the counters. */
+static void note_block(struct vm *vm, bool is_remote)
+{
+    vm->blocks_remote += is_remote;
+    pc_vid_set(&vm->memory, PC_VID_PAGES, vm->blocks_taken * PAGES_PER_BLOCK);
+    pc_vid_set(&vm->memory, PC_VID_REMOTE_PAGES,
+               vm->blocks_remote * PAGES_PER_BLOCK);
+}
+
 /* Takes and clears a few blocks at a time: the root writes every page. */
 static enum vm_phase_result take_memory(struct vm *vm,
                                         struct hv_context *context)
@@ -265,6 +275,7 @@ static enum vm_phase_result take_memory(struct vm *vm,
     arena_zero_pages(context->hv->arena, vm->blocks[vm->blocks_taken],
                      PAGES_PER_BLOCK);
     vm->blocks_taken++;
+    note_block(vm, !is_at_home(vm, context, vm->blocks_taken - 1));
     cost_note(context->bill, COST_ROOT_PAGE_CLEAR, PAGES_PER_BLOCK);
     return PHASE_REPEAT;
 }

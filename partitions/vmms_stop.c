@@ -121,6 +121,9 @@ static enum vm_phase_result give_memory(struct vm *vm,
     while (vm->blocks_taken > 0)
         root_memory_give_block(vm->vmms->root->memory,
                                vm->blocks[--vm->blocks_taken]);
+    vm->blocks_remote = 0;
+    pc_vid_set(&vm->memory, PC_VID_PAGES, 0);
+    pc_vid_set(&vm->memory, PC_VID_REMOTE_PAGES, 0);
     return PHASE_NEXT;
 }
 

@@ -26,6 +26,7 @@
 #define VP_CELLS(from, to) CELLS(from, to, PC_VP_NONE)
 #define NIC_CELLS(from, to) CELLS(from, to, PC_NIC_NONE)
 #define DISK_CELLS(from, to) CELLS(from, to, PC_DISK_NONE)
+#define VID_CELLS(from, to) CELLS(from, to, PC_VID_NONE)
 #define NO_CELLS                                                               \
     {                                                                          \
         0, 0                                                                   \
@@ -88,6 +89,13 @@ static const struct pc_counter disk_counters[] = {
 #include "perfcounters/counters.def"
 };
 
+static const struct pc_counter vid_counters[] = {
+#define PC_VID(id, name, raw, formula, unit, feeder, help)                     \
+    COUNTER(name, formula, PC_RAW_##raw, unit, help, feeder,                   \
+            VID_CELLS(PC_VID_##id, PC_VID_##id), NO_CELLS)
+#include "perfcounters/counters.def"
+};
+
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct pc_object objects[PC_OBJECT_COUNT] = {
@@ -95,6 +103,7 @@ static const struct pc_object objects[PC_OBJECT_COUNT] = {
 #define VP_TABLE vp_counters
 #define NIC_TABLE nic_counters
 #define DISK_TABLE disk_counters
+#define VID_TABLE vid_counters
 #define PC_OBJECT(id, set, name_, help_)                                       \
     [PC_OBJECT_##id] = {.name = (name_),                                       \
                         .help = (help_),                                       \

@@ -57,6 +57,14 @@ enum pc_disk_cell {
     PC_DISK_NONE = PC_DISK_CELL_COUNT, /* no cell: only in counters.def */
 };
 
+/** Cells of a VM's memory. */
+enum pc_vid_cell {
+#define PC_VID(id, name, raw, formula, unit, feeder, help) PC_VID_##id,
+#include "perfcounters/counters.def"
+    PC_VID_CELL_COUNT,
+    PC_VID_NONE = PC_VID_CELL_COUNT, /* no cell: only in counters.def */
+};
+
 struct pc_lp {
     uint64_t cell[PC_LP_CELL_COUNT]; /* private to perfcounters/ */
 };
@@ -71,6 +79,10 @@ struct pc_nic {
 
 struct pc_disk {
     uint64_t cell[PC_DISK_CELL_COUNT]; /* private to perfcounters/ */
+};
+
+struct pc_vid {
+    uint64_t cell[PC_VID_CELL_COUNT]; /* private to perfcounters/ */
 };
 
 /** `n` more occurrences. */
@@ -136,6 +148,12 @@ static inline void pc_lp_set_signed(struct pc_lp *lp, enum pc_lp_cell cell,
                                     int64_t value)
 {
     lp->cell[cell] = (uint64_t)value;
+}
+
+static inline void pc_vid_set(struct pc_vid *vid, enum pc_vid_cell cell,
+                              uint64_t value)
+{
+    vid->cell[cell] = value;
 }
 
 #endif

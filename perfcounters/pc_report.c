@@ -56,6 +56,7 @@ struct pc_report *pc_report_create(struct sim_clock clock,
     report->total_rule[PC_OBJECT_ROOT_VP] = vp_total;
     report->total_rule[PC_OBJECT_NIC] = PC_TOTAL_MEAN;
     report->total_rule[PC_OBJECT_DISK] = PC_TOTAL_SUM;
+    report->total_rule[PC_OBJECT_VID] = PC_TOTAL_SUM;
     for (int i = 0; i < PC_OBJECT_COUNT; i++)
         report->total_of[i] = -1;
     return report;
@@ -173,6 +174,13 @@ void pc_report_add_disk(struct pc_report *report, const char *vm_name,
 {
     add_instance(report, PC_OBJECT_DISK,
                  format_name("%s_Hard Drive_%u", vm_name, index), cells->cell);
+}
+
+void pc_report_add_vid(struct pc_report *report, const char *vm_name,
+                       const struct pc_vid *cells)
+{
+    add_instance(report, PC_OBJECT_VID, format_name("%s", vm_name),
+                 cells->cell);
 }
 
 static struct instance *find_instance(struct pc_report *report,

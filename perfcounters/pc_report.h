@@ -77,6 +77,9 @@ void pc_report_add_nic(struct pc_report *report, const char *vm_name,
 void pc_report_add_disk(struct pc_report *report, const char *vm_name,
                         uint32_t index, const struct pc_disk *cells);
 
+void pc_report_add_vid(struct pc_report *report, const char *vm_name,
+                       const struct pc_vid *cells);
+
 /** What a cell of a VP holds, for the laws of sim/machine. */
 uint64_t pc_report_vp_cell(const struct pc_vp *cells, enum pc_vp_cell cell);
 

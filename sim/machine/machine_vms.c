@@ -460,6 +460,14 @@ static void on_disk(void *context, uint32_t vm_number, uint32_t index,
     pc_report_add_disk(m->report, m->vms[vm_number].name, index, counters);
 }
 
+static void on_memory(void *context, uint32_t vm_number,
+                      const struct pc_vid *counters)
+{
+    struct machine *m = context;
+
+    pc_report_add_vid(m->report, m->vms[vm_number].name, counters);
+}
+
 static void on_fail(void *context, uint32_t vm_number, const char *why,
                     const char *text)
 {
@@ -512,6 +520,7 @@ struct vmms_listener machine_vms_listener(struct machine *machine)
         .on_console = on_console,
         .on_result = on_result,
         .on_done = on_done,
+        .on_memory = on_memory,
         .on_fail = on_fail,
         .on_group_fail = on_group_fail,
         .on_adapter = on_adapter,

@@ -343,6 +343,11 @@ class Counters(unittest.TestCase):
                                    [("guest", vps, workload)])[1])
         note(self.run_scenario("20ms", two_nodes, [("guest", 1, "threads")],
                                group=True)[1])
+        # Nodes that have room for two and a half such VMs each.
+        small_nodes = ["{lps: 1, memory: 256MiB}"] * 2
+        note(self.run_scenario("100ms", small_nodes,
+                               [(f"vm{i}", 1, "tick-idle")
+                                for i in range(5)])[1])
         self.assertEqual(sorted(seen - moved), [])
         self.assertGreater(len(seen), 50)
 

@@ -56,7 +56,8 @@ static void look_at_row(struct results *results, const struct pc_row *row)
         error = error < 0 ? -error : error;
         if (error > results->lp_error)
             results->lp_error = error;
-    } else if (value_of(row, "% Total Run Time") > results->vp_most) {
+    } else if (row->object != PC_OBJECT_VID &&
+               value_of(row, "% Total Run Time") > results->vp_most) {
         results->vp_most = value_of(row, "% Total Run Time");
     }
 }

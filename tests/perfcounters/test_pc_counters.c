@@ -32,6 +32,8 @@ static void objects_are_spelled_as_windows_spells_them(void **state)
                         "Hyper-V Virtual Network Adapter");
     assert_string_equal(pc_counters_object(PC_OBJECT_DISK)->name,
                         "Hyper-V Virtual Storage Device");
+    assert_string_equal(pc_counters_object(PC_OBJECT_VID)->name,
+                        "Hyper-V VM Vid Partition");
 }
 
 static void root_vps_have_the_counters_of_vps(void **state)
