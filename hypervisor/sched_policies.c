@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const struct hv_sched_ops *const sched_policies[] = {
-    &sched_round_robin, /* the default */
-    &sched_classic,     /* Hyper-V's types 1 and 2 */
+    &sched_classic,     /* Hyper-V's types 1 and 2: the default */
+    &sched_round_robin, /* of the literature */
     &sched_core,        /* Hyper-V's type 3 */
     &sched_credit,      /* Xen's */
     &sched_edf,         /* of real-time systems */

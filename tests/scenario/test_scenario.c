@@ -46,7 +46,7 @@ static void fills_in_every_default(void **state)
     assert_int_equal(s->host.node_count, 1);
     assert_int_equal(s->host.nodes[0].lps, 4);
     assert_int_equal(s->host.nodes[0].memory_bytes, 8192 * MIB);
-    assert_string_equal(s->hypervisor.scheduler, "round-robin");
+    assert_string_equal(s->hypervisor.scheduler, "classic");
     assert_string_equal(s->hypervisor.translation, "slat");
     assert_string_equal(s->hypervisor.timing, "table");
     assert_int_equal(s->hypervisor.sync_quantum_ns, 10000);
@@ -188,7 +188,7 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
                                    "  smt_speed: 62%\n"
                                    "  remote_speed: 85%\n"
                                    "hypervisor:\n"
-                                   "  scheduler: round-robin\n"
+                                   "  scheduler: classic\n"
                                    "  translation: slat\n"
                                    "  timing: table\n"
                                    "  sync_quantum: 10us\n"
