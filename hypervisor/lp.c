@@ -21,12 +21,6 @@ bool lp_dispatch(struct hv_context *context)
     lp->not_before = choice.not_before;
     lp->called = false;
 
-    cost_note(context->bill, COST_SCHEDULE, 1);
-    cost_note(context->bill, COST_VMENTRY, 1);
-    if (lp->vp->number + 1 != lp->last_vp) {
-        cost_note(context->bill, COST_VP_SWITCH, 1);
-        pc_lp_add(&lp->counters, PC_LP_CONTEXT_SWITCHES, 1);
-    }
     if (cycles_before(lp->free_since, lp->now))
         cost_note(context->bill, COST_LP_WAKE, 1);
     sched_price_dispatch(&hv->sched, lp, lp->vp, context->bill);
@@ -67,6 +61,25 @@ static uint64_t wait_detail(const struct sched_waited *waited)
            (uint64_t)waited->rule;
 }
 
+/* What the hypervisor does for a VP is the VP's time (TLFS 2.0a, 10.3.2), its
+ * choice included; and so are its cold caches. */
+static void note_entry(struct hv_context *context)
+{
+    struct hv_lp *lp = context->lp;
+    struct hv_vp *vp = lp->vp;
+
+    cost_note(context->bill, COST_SCHEDULE, 1);
+    cost_note(context->bill, COST_VMENTRY, 1);
+    if (vp->number + 1 != lp->last_vp) {
+        cost_note(context->bill, COST_VP_SWITCH, 1);
+        pc_lp_add(&lp->counters, PC_LP_CONTEXT_SWITCHES, 1);
+    }
+    if (vp->sched.lp && vp->sched.lp != lp) {
+        cost_note(context->bill, COST_LP_MIGRATION, 1);
+        pc_vp_add(&vp->counters, PC_VP_MIGRATIONS, 1);
+    }
+}
+
 void lp_start(struct hv_context *context)
 {
     struct hypervisor *hv = context->hv;
@@ -80,11 +93,7 @@ void lp_start(struct hv_context *context)
     if (hv->host.vp_waited)
         hv->host.vp_waited(hv->host.context, &waited);
     pc_vp_add(&vp->counters, PC_VP_DISPATCHES, 1);
-    if (vp->sched.lp && vp->sched.lp != lp) {
-        pc_vp_add(&vp->counters, PC_VP_MIGRATIONS, 1);
-        cost_note(context->bill, COST_LP_MIGRATION, 1);
-    }
-
+    note_entry(context);
     context->vp = vp;
     context->now = lp->now;
     hypervisor_trace(context, TRACE_DISPATCH,

@@ -44,9 +44,9 @@ struct hv_lp {
 
 /**
  * Asks the scheduler for a VP and puts it on the idle LP of the context.
- * Notes the switch on the bill. False if there is none: the LP idles. When
- * the VP became ready only after lp->now (clocks differ by up to the
- * synchronisation quantum), or may run only from a later time on
+ * Notes the LP's waking on the bill. False if there is none:
+ * the LP idles. When the VP became ready only after lp->now (clocks differ by
+ * up to the synchronisation quantum), or may run only from a later time on
  * (lp_starts_at()), the caller lets the LP idle until then.
  */
 bool lp_dispatch(struct hv_context *context);
@@ -69,7 +69,8 @@ static inline cycles_t lp_uncharged(const struct hv_lp *lp)
  *  its controls change. */
 void lp_charge(struct hv_lp *lp);
 
-/** The switch has been paid for: from now on the VP runs. Accounts the wait. */
+/** The LP is awake: from now on the VP runs, and pays for its choice, switch
+ * and entry, which are noted. Accounts the wait. */
 void lp_start(struct hv_context *context);
 
 /**

@@ -22,6 +22,7 @@ enum cost_kind {
 enum cost_party {
     COST_PARTY_GUEST,      /* the VP's own run time: guest or root code */
     COST_PARTY_HYPERVISOR, /* hypervisor time on behalf of the current VP */
+    COST_PARTY_IDLE,       /* the LP's, in which it executes nothing yet */
 };
 
 #define COST_BILL_WORDS ((COST_KIND_COUNT + 63) / 64)

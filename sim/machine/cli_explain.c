@@ -107,6 +107,19 @@ static void print_price(const char *name, const struct cost_price *price)
            price->source);
 }
 
+static const char *party_name(enum cost_party party)
+{
+    switch (party) {
+    case COST_PARTY_GUEST:
+        return "guest time";
+    case COST_PARTY_HYPERVISOR:
+        return "hypervisor time";
+    case COST_PARTY_IDLE:
+        return "idle time";
+    }
+    return "";
+}
+
 static void explain_costs(struct search *search)
 {
     for (enum cost_kind kind = 0; kind < COST_KIND_COUNT; kind++) {
@@ -115,8 +128,7 @@ static void explain_costs(struct search *search)
         if (!is_wanted(search, cost_kind_name(kind)))
             continue;
         printf("cost %s: %s; %s\n", cost_kind_name(kind), cost_kind_help(kind),
-               cost_kind_party(kind) == COST_PARTY_GUEST ? "guest time"
-                                                         : "hypervisor time");
+               party_name(cost_kind_party(kind)));
         while ((profile = cost_profile_next(profile)))
             print_price(profile->name, &profile->price[kind]);
     }

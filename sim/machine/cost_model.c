@@ -154,10 +154,17 @@ struct cost_total cost_model_price(const struct cost_model *model,
             uint64_t price = (uint64_t)bill->count[kind] *
                              model->ops->unit(model, (enum cost_kind)kind);
 
-            if (cost_kind_party((enum cost_kind)kind) == COST_PARTY_GUEST)
+            switch (cost_kind_party((enum cost_kind)kind)) {
+            case COST_PARTY_GUEST:
                 total.guest_subcycles += price;
-            else
+                break;
+            case COST_PARTY_HYPERVISOR:
                 total.hypervisor_subcycles += price;
+                break;
+            case COST_PARTY_IDLE:
+                total.idle_subcycles += price;
+                break;
+            }
             used &= used - 1;
         }
     }

@@ -39,6 +39,7 @@ struct cost_model {
 struct cost_total {
     uint64_t guest_subcycles;
     uint64_t hypervisor_subcycles;
+    uint64_t idle_subcycles;
 };
 
 struct cost_model_ops {

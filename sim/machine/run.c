@@ -101,15 +101,27 @@ static void spend_for_root(struct machine *m, struct hv_lp *lp, cycles_t spent)
     vp_skip_idle(vp, lp->now);
 }
 
-/* Spends what the bill of a dispatch comes to: the LP's time, charged to no
- * VP, but for what the root does there if it is that which schedules. The VP
- * that is switched to is still waiting. */
+/* An idle LP's clock jumps to where its work begins. */
+static void wake_lp(struct machine *m, struct hv_lp *lp, cycles_t at)
+{
+    if (cycles_before(lp->now, at)) {
+        run_sample_idle(m, lp, at);
+        ledger_post_idle(m->ledger, lp->id, cycles_sub(at, lp->now));
+        lp->now = at;
+    }
+}
+
+/* Spends what the bill of a dispatch comes to. To wake takes idle time; the
+ * rest is the LP's time, charged to no VP, but for what the root does there if
+ * it is that which schedules. The VP that is switched to is still waiting. */
 static void settle_switch(struct machine *m, struct hv_lp *lp)
 {
     struct cost_total total = cost_model_price(&m->cost, &m->bill);
     cycles_t spent = cycles(total.hypervisor_subcycles / SUBCYCLES_PER_CYCLE);
     cycles_t root = cycles(total.guest_subcycles / SUBCYCLES_PER_CYCLE);
+    cycles_t wake = cycles(total.idle_subcycles / SUBCYCLES_PER_CYCLE);
 
+    wake_lp(m, lp, cycles_add(lp->now, wake));
     ledger_count(m->ledger, &m->bill);
     cost_bill_clear(&m->bill);
     if (root.v > 0)
@@ -247,16 +259,6 @@ static uint32_t run_price_block(void *host, const struct cost_bill *bill)
     return price < UINT32_MAX ? (uint32_t)price : UINT32_MAX;
 }
 
-/* An idle LP's clock jumps to where its work begins. */
-static void wake_lp(struct machine *m, struct hv_lp *lp, cycles_t at)
-{
-    if (cycles_before(lp->now, at)) {
-        run_sample_idle(m, lp, at);
-        ledger_post_idle(m->ledger, lp->id, cycles_sub(at, lp->now));
-        lp->now = at;
-    }
-}
-
 /* The LP under way does not get further ahead of `other` than the quantum. */
 static void note_other(struct machine *m, const struct hv_lp *other)
 {
@@ -343,12 +345,11 @@ static bool step_dispatch(struct machine *m, struct hv_context *context)
         note_idle(context);
         return false;
     }
-    if (cycles_before(lp->now, lp->not_before))
+    if (cycles_before(lp->now, lp_starts_at(lp)))
         note_idle(context);
     wake_lp(m, lp, lp_starts_at(lp));
     settle_switch(m, lp);
     lp_start(context);
-    /* Cold caches are the VP's own: it runs, slowly. */
     settle(m, lp, lp->vp);
     context->now = lp->now;
     return true;

@@ -76,6 +76,7 @@ static void every_kind_says_its_name_help_and_party(void **state)
     assert_string_equal(cost_kind_name(COST_VMEXIT), "VMEXIT");
     assert_int_equal(cost_kind_party(COST_VMEXIT), COST_PARTY_HYPERVISOR);
     assert_int_equal(cost_kind_party(COST_INSN_ALU), COST_PARTY_GUEST);
+    assert_int_equal(cost_kind_party(COST_LP_WAKE), COST_PARTY_IDLE);
 }
 
 int main(void)

@@ -47,8 +47,10 @@ static bool idles_in_vain(const struct story *story,
 {
     uint64_t patience =
         story->node_count > 1 ? story->params.node_patience.v : 0;
-    uint64_t most =
-        story->quantum + LAW_SWITCH_MOST + patience + law_parked(wait);
+    uint64_t parked = law_parked(wait);
+    /* Who has been parked comes anew, and may be patient anew. */
+    uint64_t most = story->quantum + LAW_SWITCH_MOST + parked +
+                    patience * (parked > 0 ? 2 : 1);
     const struct story_control *control;
     size_t at;
 
@@ -134,8 +136,7 @@ static struct span *runs_as_spans(const struct story *story, size_t room)
     return spans;
 }
 
-/* Between two spans an LP switches; and it may wait for a VP that becomes ready
- * only after the LP's own time. */
+/* Between two spans an LP switches. */
 bool law_lps_lose_no_time(const struct story *story, char *text)
 {
     size_t count = story->run_count + story->idle_count;

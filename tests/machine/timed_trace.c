@@ -190,6 +190,7 @@ static void put_bill(FILE *to, const struct script_host *host,
     struct cost_total total = cost_model_price(&host->machine->cost, &b->bill);
     uint64_t guest = total.guest_subcycles / SUBCYCLES_PER_CYCLE;
     uint64_t hypervisor = total.hypervisor_subcycles / SUBCYCLES_PER_CYCLE;
+    uint64_t idle = total.idle_subcycles / SUBCYCLES_PER_CYCLE;
     const char *separator = ": ";
 
     fprintf(to, "  + ");
@@ -199,6 +200,9 @@ static void put_bill(FILE *to, const struct script_host *host,
         fprintf(to, ", ");
     if (hypervisor)
         fprintf(to, "%" PRIu64 " ns hypervisor", hypervisor);
+    if (idle)
+        fprintf(to, "%s%" PRIu64 " ns idle", guest || hypervisor ? ", " : "",
+                idle);
     for (unsigned kind = 0; kind < COST_KIND_COUNT; kind++) {
         uint32_t count = cost_count(&b->bill, (enum cost_kind)kind);
 
