@@ -187,10 +187,20 @@ static enum vm_phase_result place(struct vm *vm, struct hv_context *context)
     return PHASE_NEXT;
 }
 
+/* A VM with more VPs than it has LPs is promised nothing. If it were to ask,
+ * its first VPs, while there are no more of them than LPs, might be refused. */
+static uint64_t reserve_to_ask(const struct vm *vm, struct hypervisor *hv)
+{
+    struct lp_set lps = future_lps(vm, hv);
+
+    return vm->config.vp_count > lp_set_count(&lps) ? 0 : vm->config.reserve;
+}
+
 static enum vm_phase_result set_properties(struct vm *vm,
                                            struct hv_context *context)
 {
     const struct vm_config *config = &vm->config;
+    uint64_t reserve = reserve_to_ask(vm, context->hv);
     /* A new partition has the usual values: a call is made for others. */
     const struct {
         const char *what;
@@ -202,7 +212,7 @@ static enum vm_phase_result set_properties(struct vm *vm,
          false},
         {"weight", PARTITION_PROPERTY_CPU_WEIGHT, config->weight, false},
         {"limit", PARTITION_PROPERTY_CPU_CAP, config->cap, false},
-        {"reserve", PARTITION_PROPERTY_CPU_RESERVE, config->reserve, false},
+        {"reserve", PARTITION_PROPERTY_CPU_RESERVE, reserve, false},
         {"features", PARTITION_PROPERTY_SYNTHETIC_FEATURES, config->features,
          config->features == FEATURES_KNOWN},
         {"number of VPs", PARTITION_PROPERTY_PROCESSORS_PER_SOCKET,

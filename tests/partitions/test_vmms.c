@@ -65,15 +65,20 @@ static void add_chatter(uint32_t number, uint32_t vps)
     vm_host_add(&host, vps, 4 * MIB);
 }
 
-/* A VM of two VPs that are promised so much each, and do nothing. */
-static void add_sleeper(uint32_t number, uint32_t reserve)
+/* A VM whose VPs are promised so much each, and do nothing. */
+static void add_sleepers(uint32_t number, uint32_t vps, uint32_t reserve)
 {
-    for (uint32_t vp = 0; vp < 2; vp++) {
-        script_begin(&host.scripts[number].script[vp], vp, 2);
+    for (uint32_t vp = 0; vp < vps; vp++) {
+        script_begin(&host.scripts[number].script[vp], vp, vps);
         script_sleep(&host.scripts[number].script[vp]);
     }
     host.scripts[number].reserve = reserve;
-    vm_host_add(&host, 2, 4 * MIB);
+    vm_host_add(&host, vps, 4 * MIB);
+}
+
+static void add_sleeper(uint32_t number, uint32_t reserve)
+{
+    add_sleepers(number, 2, reserve);
 }
 
 static void nothing_is_left(void)
@@ -140,6 +145,24 @@ static void a_vm_whose_reserve_cannot_be_promised_does_not_start(void **state)
     assert_string_equal(host.states[1], "starting stopping failed ");
     assert_string_equal(host.states[2], "starting running ");
     assert_string_equal(host.console[2], "yes");
+}
+
+static void a_vm_with_more_vps_than_lps_is_promised_nothing(void **state)
+{
+    (void)state;
+    script_config_init(&config);
+    config.lps = 2;
+    config.root_vps = 1;
+    config.duration_ns = 60 * MS;
+    config.scheduler = "classic";
+    vm_host_create(&host, &config);
+    add_sleepers(0, 1, 0x10000);
+    add_sleepers(1, 3, 0x10000);
+    vm_host_order(&host, 1, 0, true);
+    vm_host_order(&host, 20 * MS, 1, true);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting running ");
+    assert_string_equal(host.states[1], "starting running ");
 }
 
 static void of_two_vms_that_start_at_once_one_gets_its_reserve(void **state)
@@ -609,6 +632,8 @@ int main(void)
         cmocka_unit_test_teardown(a_vm_can_be_started_again, destroy),
         cmocka_unit_test_teardown(
             a_vm_whose_reserve_cannot_be_promised_does_not_start, destroy),
+        cmocka_unit_test_teardown(
+            a_vm_with_more_vps_than_lps_is_promised_nothing, destroy),
         cmocka_unit_test_teardown(
             of_two_vms_that_start_at_once_one_gets_its_reserve, destroy),
         cmocka_unit_test_teardown(a_vm_that_powers_off_is_off, destroy),
