@@ -23,9 +23,11 @@
  * there are fewer than VPs, and of which none is entitled to more than an LP,
  * virtual times (what a VP has used, at weight 100) differ by at most
  * 2 * (slice * 100 / least weight + migrate_after). A VP with a reserve gets
- * that part of every period in which it is ready for so long, if affinities
- * leave all reserves an LP. No LP idles while a VP waits that may run on it,
- * but for `node_patience`.
+ * that part of every period in which it is ready for so long, if the reserves
+ * can be divided among the LPs, each on one that its VP may use. (Of three VPs
+ * with 60 % on two LPs, one would have to be divided; it may get less: edf
+ * does that.) No LP idles while a VP waits that may run on it, but for
+ * `node_patience`.
  *
  * What this does not model: priority levels (Hyper-V has counters for them,
  * and no description), cores whose LPs share their time.

@@ -25,9 +25,8 @@
  * are burnt by what was used, not by who is there when the clock ticks (Xen
  * does so since 4.0); so a slice ends with the credits, though not before
  * preempt_after, if others wait. What is handed out is what LPs were used and
- * idle for, without what switching took, which nobody is charged for; less
- * what those who never slept have left, so that there are as many credits as
- * there is time. (Xen throws away what somebody has too much.) Who slept gets
+ * idle for, less what those who never slept have left, so that there are as
+ * many credits as there is time. (Xen throws away what somebody has too much.) Who slept gets
  * no more than a quarter above what he used, and what a share has no room for
  * goes to the others, by weight. The slice is a tick and not three. With more
  * VPs than there are spans of preempt_after in a period, that is longer.
