@@ -130,6 +130,11 @@ MUST_USE bool vmms_add_group(struct vmms *vmms, const struct vmms_group *group,
                              uint64_t *id);
 void vmms_make_groups(struct vmms *vmms, cycles_t now);
 
+/** The order of the change to a VM, or to a group, that a root thread should
+ *  have made before all others and has not made yet; NULL: there is none. */
+const char *vmms_change_to_come(const struct vmms *vmms, uint32_t vm_number);
+const char *vmms_group_change_to_come(const struct vmms *vmms);
+
 /** Has a group's cap (or VM_KEEP) and LPs (or none, as they are) changed by a
  *  root thread from `now` on. `order`: as in struct vm_change. False if out of
  *  memory. */

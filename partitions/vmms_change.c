@@ -233,3 +233,11 @@ bool vmms_change(struct vmms *vmms, uint32_t vm_number,
     }
     return true;
 }
+
+const char *vmms_change_to_come(const struct vmms *vmms, uint32_t vm_number)
+{
+    CHECK(vm_number < vmms->vm_count);
+    return vmms->vms[vm_number]->orders
+               ? vmms->vms[vm_number]->orders->change.order
+               : NULL;
+}

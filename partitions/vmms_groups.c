@@ -179,3 +179,8 @@ void vmms_free_groups(struct vmms *vmms)
         end_order(&vmms->groups);
     free(vmms->groups.list);
 }
+
+const char *vmms_group_change_to_come(const struct vmms *vmms)
+{
+    return vmms->groups.orders ? vmms->groups.orders->order : NULL;
+}

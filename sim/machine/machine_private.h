@@ -167,6 +167,8 @@ MUST_USE enum sim_status machine_timeline_create(struct machine *machine,
                                                  struct sim_error *error);
 /** Has VMMS make the groups at time 0, and the rest done when it is time. */
 void machine_timeline_start(struct machine *machine);
+/** Fails the run for changes that the root has not come to. */
+void machine_timeline_finish(struct machine *machine);
 /** How often the timeline starts that VM. */
 uint32_t machine_timeline_starts(const struct machine *machine,
                                  const struct machine_vm *vm);

@@ -140,3 +140,24 @@ void machine_timeline_start(struct machine *m)
         event_schedule(m->events, &m->timeline[i].event,
                        clock_from_ns(m->clock, m->scenario->at[i].time_ns));
 }
+
+/* What a root without time leaves undone must not look like done. */
+#define NOT_DONE "%s: the run has ended before the root had the time to do it"
+
+void machine_timeline_finish(struct machine *m)
+{
+    const char *order = vmms_group_change_to_come(m->vmms);
+    char why[SIM_ERROR_BYTES_MAX];
+
+    if (m->stopping)
+        return;
+    if (order)
+        machine_note_failure(m, SIM_RUN_FAILED, NOT_DONE, order);
+    for (uint32_t i = 0; i < m->vm_count; i++) {
+        order = vmms_change_to_come(m->vmms, i);
+        if (!order)
+            continue;
+        snprintf(why, sizeof(why), NOT_DONE, order);
+        machine_vms_fail(&m->vms[i], why, "");
+    }
+}

@@ -568,5 +568,6 @@ void run_to_end(struct machine *m)
             run_stop(m);
     }
     machine_console_finish(m);
+    machine_timeline_finish(m);
     run_sample_finish(m);
 }

@@ -350,6 +350,36 @@ static void a_group_left_without_an_lp_fails_the_run(void **state)
                         "group 1: HV_STATUS_INVALID_PARAMETER");
 }
 
+/* The root needs some microseconds for it. */
+static void what_the_root_does_not_come_to_fails_the_run(void **state)
+{
+    (void)state;
+    make(1, 1);
+    script_at(&config, config.duration_ns - 100)->set.vm = "vm0";
+    config.at[0].set.limit = SCENARIO_FRACTION_ONE / 4;
+    run(SIM_RUN_FAILED);
+    assert_string_equal(host.error.message,
+                        "VM \"vm0\": script.yaml:1:1: at[0]: the run has ended "
+                        "before the root had the time to do it");
+}
+
+static void
+what_the_root_does_not_come_to_for_a_group_fails_the_run(void **state)
+{
+    (void)state;
+    make(1, 1);
+    config.group_count = 1;
+    config.groups[0] =
+        (struct scenario_group){.name = "gold", .cap = SCENARIO_FRACTION_ONE};
+    config.vms[0].group = "gold";
+    script_at(&config, config.duration_ns - 100)->set.group = "gold";
+    config.at[0].set.cap = SCENARIO_FRACTION_ONE / 4;
+    run(SIM_RUN_FAILED);
+    assert_string_equal(host.error.message,
+                        "script.yaml:1:1: at[0]: the run has ended before the "
+                        "root had the time to do it");
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, destroy)
 
 int main(void)
@@ -371,6 +401,8 @@ int main(void)
         TEST(vps_cannot_be_added_to_a_vm_that_is_off),
         TEST(what_is_refused_fails_the_run_with_its_place),
         TEST(a_group_left_without_an_lp_fails_the_run),
+        TEST(what_the_root_does_not_come_to_fails_the_run),
+        TEST(what_the_root_does_not_come_to_for_a_group_fails_the_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
