@@ -23,6 +23,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from console_case import run_tests  # noqa: E402
+
 HVSIM = pathlib.Path(sys.argv[1]).resolve()
 DEADLINE_S = 120  # host time; reached only by a failure
 
@@ -477,7 +480,11 @@ class Compare(unittest.TestCase):
             ["more", "more", "less", ""])
 
     def test_a_terminal_gets_one_line_of_progress(self):
-        ours, theirs = pty.openpty()
+        try:
+            ours, theirs = pty.openpty()
+        except OSError as error:  # a bare folder without /dev/pts
+            print(f"SKIPPED: {error}: the progress line is NOT tested")
+            self.skipTest("no terminal")
         env = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
         with subprocess.Popen(
                 [HVSIM, "compare", "tasks.yaml", *VARY], cwd=self.path,
@@ -502,4 +509,4 @@ class Compare(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    sys.exit(run_tests())
