@@ -470,6 +470,15 @@ static enum sim_status flush_output(struct sim_error *error)
                     strerror(errno));
 }
 
+/* Whose options they are: the command's, if it was one. */
+static void print_hint(const char *name)
+{
+    bool known = name && find_command(name);
+
+    fprintf(stderr, "Try 'hvsim %s%s--help'.\n", known ? name : "",
+            known ? " " : "");
+}
+
 int cli_main(int argc, char **argv)
 {
     struct sim_error error = {0};
@@ -480,6 +489,6 @@ int cli_main(int argc, char **argv)
     if (status != SIM_OK)
         cli_report(&error);
     if (status == SIM_BAD_USAGE)
-        fprintf(stderr, "Try 'hvsim --help'.\n");
+        print_hint(argc > 1 ? argv[1] : NULL);
     return sim_status_exit_code(status);
 }
