@@ -39,6 +39,7 @@
  */
 #include <stdlib.h>
 
+#include "hypervisor/admission.h"
 #include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/run_list.h"
@@ -110,12 +111,9 @@ static void edf_fini(struct hv_sched *sched)
 
 /* Budgets. */
 
-/* TLFS: with more VPs than LPs a reserve is not guaranteed. */
 static uint64_t quota_of(const struct hv_sched *sched, const struct hv_vp *vp)
 {
-    if (vp->partition->vp_count > sched->hv->lp_count)
-        return 0;
-    return sched->params.period.v * vp->partition->sched.reserve /
+    return sched->params.period.v * admission_reserve(vp->partition) /
            PARTITION_CPU_SHARE_MAX;
 }
 

@@ -238,6 +238,35 @@ static void reserves_that_do_not_fit_an_affinity_harm_no_others(void **state)
     sched_host_destroy(&host);
 }
 
+/* Three VPs on two of four LPs: nothing is promised to them (admission.h), and
+ * the fourth there has its share. */
+static void a_reserve_of_more_vps_than_they_have_lps_is_none(void **state)
+{
+    struct lp_set two = lp_set_first_of(2);
+    struct hv_context context;
+    struct hv_partition *wide;
+    struct sched_host host;
+    struct sched_task *plain;
+
+    (void)state;
+    create(&host, 4);
+    context = sched_host_context(&host);
+    wide = sched_host_partition(&host, 100);
+    for (unsigned i = 0; i < 3; i++)
+        sched_host_vp(&host, wide, always_busy);
+    plain = sched_host_vm(&host, 100, always_busy);
+    assert_int_equal(partition_set_affinity(&context, wide, &two),
+                     HV_STATUS_SUCCESS);
+    assert_int_equal(
+        partition_set_affinity(&context, plain->vp->partition, &two),
+        HV_STATUS_SUCCESS);
+    assert_int_equal(partition_set_reserve(&context, wide, 0xa000),
+                     HV_STATUS_SUCCESS);
+    sched_host_run_until(&host, sched_ms(1000));
+    assert_in_range(sched_host_share(plain, sched_ms(1000)), 4800, 5200);
+    sched_host_destroy(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_vp_that_wakes_comes_before_those_that_have_had_more),
         cmocka_unit_test(the_lightest_is_not_starved),
         cmocka_unit_test(reserves_that_do_not_fit_an_affinity_harm_no_others),
+        cmocka_unit_test(a_reserve_of_more_vps_than_they_have_lps_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
