@@ -65,10 +65,23 @@ static struct lp_set lps(uint64_t mask)
     return (struct lp_set){.words = {mask}};
 }
 
+/* No LPs: all of them. */
+static void add_group(const char *name, uint32_t cap, uint64_t lp_mask)
+{
+    config.groups[config.group_count++] =
+        (struct scenario_group){.name = name, .cap = cap, .lps = lps(lp_mask)};
+}
+
 static const struct hv_partition *partition_of(uint32_t vm)
 {
     return hypervisor_find_partition(host.machine->hv,
                                      vmms_partition(host.machine->vmms, vm));
+}
+
+/* How often the only VM has been started: each time it is a new partition. */
+static uint64_t starts(void)
+{
+    return partition_of(0)->id.v - host.machine->hv->root->id.v;
 }
 
 static double run_share(const char *instance)
@@ -98,9 +111,7 @@ static void a_vm_is_in_its_group_from_its_start_on(void **state)
 {
     (void)state;
     make(2, 1);
-    config.group_count = 1;
-    config.groups[0] = (struct scenario_group){
-        .name = "gold", .cap = SCENARIO_FRACTION_ONE / 4, .lps = lps(0xc)};
+    add_group("gold", SCENARIO_FRACTION_ONE / 4, 0xc);
     config.vms[0].group = config.vms[1].group = "gold";
     run(SIM_OK);
     assert_non_null(partition_of(0)->sched.group);
@@ -156,11 +167,8 @@ static void a_vm_moves_to_a_group_of_other_lps_in_one_step(void **state)
 
     (void)state;
     make(1, 2);
-    config.group_count = 2;
-    config.groups[0] = (struct scenario_group){
-        .name = "gold", .cap = SCENARIO_FRACTION_ONE, .lps = lps(0x3)};
-    config.groups[1] = (struct scenario_group){
-        .name = "silver", .cap = SCENARIO_FRACTION_ONE, .lps = lps(0xc)};
+    add_group("gold", SCENARIO_FRACTION_ONE, 0x3);
+    add_group("silver", SCENARIO_FRACTION_ONE, 0xc);
     config.vms[0].group = "gold";
     config.vms[0].affinity = lps(0x2);
     event = script_at(&config, 30 * MS);
@@ -176,13 +184,12 @@ static void a_vm_moves_to_a_group_of_other_lps_in_one_step(void **state)
 
 static void a_groups_cap_and_lps_change_while_its_vms_run(void **state)
 {
+    const struct cpu_group *gold;
     struct scenario_event *event;
 
     (void)state;
     make(1, 2);
-    config.group_count = 1;
-    config.groups[0] =
-        (struct scenario_group){.name = "gold", .cap = SCENARIO_FRACTION_ONE};
+    add_group("gold", SCENARIO_FRACTION_ONE, 0);
     config.vms[0].group = "gold";
     event = script_at(&config, 30 * MS);
     event->set.group = "gold";
@@ -193,8 +200,13 @@ static void a_groups_cap_and_lps_change_while_its_vms_run(void **state)
     event->set.group = SCENARIO_NO_GROUP;
     run(SIM_OK);
     assert_null(partition_of(0)->sched.group);
-    assert_int_equal(cpu_group_find(host.machine->hv, 1)->cap,
-                     SCENARIO_FRACTION_ONE / 8);
+    gold = cpu_group_find(host.machine->hv, 1);
+    assert_int_equal(gold->cap, SCENARIO_FRACTION_ONE / 8);
+    assert_int_equal(gold->lps.words[0], 0x2);
+    /* Two LPs for 40 ms of 60, less what the start takes, and an eighth of one
+     * for 20 ms. */
+    assert_true(run_share("vm0:Hv VP 0") + run_share("vm0:Hv VP 1") > 125);
+    assert_true(run_share("vm0:Hv VP 0") + run_share("vm0:Hv VP 1") < 138);
 }
 
 static void
@@ -220,6 +232,7 @@ static void a_run_waits_for_a_start_that_is_to_come(void **state)
     run(SIM_OK);
     assert_int_equal(vmms_state(host.machine->vmms, 0), VM_RUNNING);
     assert_int_equal(machine_now_ns(host.machine), 60 * MS);
+    assert_int_equal(starts(), 2);
 }
 
 static void a_vm_is_started_as_soon_as_it_is_off(void **state)
@@ -230,6 +243,7 @@ static void a_vm_is_started_as_soon_as_it_is_off(void **state)
     script_at(&config, 20 * MS + 1000)->start = "vm0";
     run(SIM_OK);
     assert_int_equal(vmms_state(host.machine->vmms, 0), VM_RUNNING);
+    assert_int_equal(starts(), 2);
 }
 
 static void what_is_set_of_a_vm_that_is_off_holds_at_its_start(void **state)
@@ -286,6 +300,7 @@ static void vps_stay_added_when_their_vm_starts_again(void **state)
     run(SIM_OK);
     assert_int_equal(partition_of(0)->vp_count, 2);
     assert_int_equal(vmms_state(host.machine->vmms, 0), VM_RUNNING);
+    assert_int_equal(starts(), 2);
 }
 
 /* Of what the hypervisor's memory is lent for a VP, none is lost. */
@@ -337,9 +352,7 @@ static void a_group_left_without_an_lp_fails_the_run(void **state)
 {
     (void)state;
     make(1, 1);
-    config.group_count = 1;
-    config.groups[0] =
-        (struct scenario_group){.name = "gold", .cap = SCENARIO_FRACTION_ONE};
+    add_group("gold", SCENARIO_FRACTION_ONE, 0);
     config.vms[0].group = "gold";
     config.vms[0].affinity = lps(0x2);
     script_at(&config, 10 * MS)->set.group = "gold";
@@ -368,9 +381,7 @@ what_the_root_does_not_come_to_for_a_group_fails_the_run(void **state)
 {
     (void)state;
     make(1, 1);
-    config.group_count = 1;
-    config.groups[0] =
-        (struct scenario_group){.name = "gold", .cap = SCENARIO_FRACTION_ONE};
+    add_group("gold", SCENARIO_FRACTION_ONE, 0);
     config.vms[0].group = "gold";
     script_at(&config, config.duration_ns - 100)->set.group = "gold";
     config.at[0].set.cap = SCENARIO_FRACTION_ONE / 4;
