@@ -112,6 +112,17 @@ static void assert_broken(struct fixture *f, const char *law)
         fail_msg("\"%s\" does not say \"%s\"", error.message, law);
 }
 
+static uint64_t time_of_holder(const struct vp_waits *vp, uint32_t holder)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < WAIT_BOOK_HOLDERS; i++) {
+        if (vp->holders[i].holder == holder)
+            sum += vp->holders[i].time.v;
+    }
+    return sum;
+}
+
 static void a_wait_is_booked_by_rule_and_by_holder(void **state)
 {
     struct fixture *f = *state;
@@ -119,12 +130,16 @@ static void a_wait_is_booked_by_rule_and_by_holder(void **state)
 
     post(f, 100, 30, SCHED_RULE_SLICE, 7);
     post(f, 200, 50, SCHED_RULE_SLICE, 7);
+    post(f, 260, 3, SCHED_RULE_AFFINITY, 8);
     post(f, 300, 5, SCHED_RULE_CAP, 0);
     assert_int_equal(vp->rules[SCHED_RULE_SLICE].dispatches, 2);
     assert_int_equal(vp->rules[SCHED_RULE_SLICE].time.v, 80);
     assert_int_equal(vp->rules[SCHED_RULE_SLICE].longest.v, 50);
     assert_int_equal(vp->rules[SCHED_RULE_CAP].time.v, 5);
-    count(f, 3, 0, 80, 5);
+    assert_int_equal(time_of_holder(vp, 7), 80);
+    assert_int_equal(time_of_holder(vp, 8), 3);
+    assert_int_equal(vp->rest.time.v, 0);
+    count(f, 4, 0, 83, 5);
     assert_lawful(f);
 }
 
