@@ -8,23 +8,7 @@
 
 #define NODE_BYTES (UINT64_C(32) << 20)
 
-/* What the hypervisor asks of its host. */
-
-static enum engine_verdict on_exit_nothing(void *context, struct hv_vp *vp,
-                                           const struct vm_exit *exit)
-{
-    (void)context;
-    (void)vp;
-    (void)exit;
-    return ENGINE_STOP;
-}
-
-static uint32_t price_nothing(void *context, const struct cost_bill *bill)
-{
-    (void)context;
-    (void)bill;
-    return 0;
-}
+/* What the hypervisor asks of its host: no VP has an engine. */
 
 static void wake_lp(struct sched_host *host, struct hv_lp *lp, cycles_t at)
 {
@@ -254,8 +238,6 @@ static void create_hypervisor(struct sched_host *host)
     };
     struct hv_host callbacks = {
         .context = host,
-        .on_exit = on_exit_nothing,
-        .price_block = price_nothing,
         .lp_ready = lp_is_ready,
         .vp_waited = note_wait,
         .vp_added = forget_nothing,
