@@ -148,9 +148,12 @@ const struct hv_lp *lp_queues_of(const struct hv_sched *sched,
 void lp_queues_move(struct lp_queues *queues, struct hv_vp *vp, uint32_t level)
 {
     const struct hv_lp *lp = &queues->sched->hv->lps[place_of(vp)->lp];
+    bool claims = queues->of_lp[lp->id.v].claim == vp;
 
     lp_queues_remove(queues, vp);
     lp_queues_append(queues, vp, lp, level);
+    if (claims)
+        lp_queues_claim(queues, lp, vp);
 }
 
 struct hv_vp *lp_queues_own(const struct lp_queues *queues,

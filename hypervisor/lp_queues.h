@@ -58,7 +58,8 @@ void lp_queues_remove(struct lp_queues *queues, struct hv_vp *vp);
 const struct hv_lp *lp_queues_of(const struct hv_sched *sched,
                                  const struct hv_vp *vp);
 
-/** Takes `vp`, listed, to the end of another level of the same list. */
+/** Takes `vp`, listed, to the end of another level of the same list. The LP
+ *  that has been called for it remains so. */
 void lp_queues_move(struct lp_queues *queues, struct hv_vp *vp, uint32_t level);
 
 /** The first of the lowest level on `lp`'s own list, if that is below `below`;
