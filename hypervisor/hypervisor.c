@@ -15,8 +15,15 @@ static enum sim_status create_lps(struct hypervisor *hv,
 {
     uint32_t count = 0;
 
-    for (uint32_t node = 0; node < config->node_count; node++)
+    for (uint32_t node = 0; node < config->node_count; node++) {
         count += config->nodes[node].lp_count;
+        if (config->nodes[node].lp_count % hv->threads_per_core != 0)
+            return sim_fail(error, SIM_BAD_SCENARIO,
+                            "node %u: %u logical processors are no whole cores "
+                            "of %u",
+                            node, config->nodes[node].lp_count,
+                            hv->threads_per_core);
+    }
     if (count == 0)
         return sim_fail(error, SIM_BAD_SCENARIO,
                         "a host needs a logical processor");

@@ -69,7 +69,8 @@ struct hv_config {
     struct sim_clock clock;
     const struct hv_node_config *nodes; /* borrowed during creation */
     uint32_t node_count;
-    uint32_t threads_per_core; /* LPs of a core, by number; 0: as 1 */
+    uint32_t threads_per_core; /* LPs of a core, by number; 0: as 1. A node's
+                                  LPs are whole cores */
     const struct hv_sched_ops *sched_ops;
     struct hv_sched_params sched_params;
 };

@@ -63,7 +63,7 @@ static bool core_init(struct hv_sched *sched)
 {
     const struct hypervisor *hv = sched->hv;
     uint32_t width = hv->threads_per_core;
-    uint32_t count = (hv->lp_count + width - 1) / width;
+    uint32_t count = hv->lp_count / width;
     struct core_policy *policy;
 
     if (width == 1) {
@@ -83,8 +83,7 @@ static bool core_init(struct hv_sched *sched)
         policy->cores[i] = (struct host_core){
             .number = i,
             .lps = &hv->lps[i * width],
-            .width = hv->lp_count - i * width < width ? hv->lp_count - i * width
-                                                      : width,
+            .width = width,
         };
         policy->share.seats[i].node = hv->lps[i * width].node;
     }

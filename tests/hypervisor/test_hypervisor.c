@@ -12,21 +12,30 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static enum sim_status create(const struct hv_node_config *nodes,
-                              uint32_t node_count, struct hypervisor **out,
-                              struct sim_error *error)
+static enum sim_status create_smt(const struct hv_node_config *nodes,
+                                  uint32_t node_count, uint32_t threads,
+                                  struct hypervisor **out,
+                                  struct sim_error *error)
 {
     static const struct hv_host nobody = {0};
     struct hv_config config = {
         .clock = {.hz = 1000000000},
         .nodes = nodes,
         .node_count = node_count,
+        .threads_per_core = threads,
         .sched_ops = sched_find("round-robin"),
         .sched_params = {.slice = cycles(1000), .period = cycles(1000)},
     };
 
     *out = NULL;
     return hypervisor_create(out, &config, &nobody, NULL, NULL, error);
+}
+
+static enum sim_status create(const struct hv_node_config *nodes,
+                              uint32_t node_count, struct hypervisor **out,
+                              struct sim_error *error)
+{
+    return create_smt(nodes, node_count, 1, out, error);
 }
 
 static void lps_are_numbered_across_the_nodes(void **state)
@@ -66,6 +75,25 @@ static void a_host_without_processors_or_memory_is_refused(void **state)
     assert_int_equal(create(&no_memory, 1, &hv, &error), SIM_BAD_SCENARIO);
     assert_int_equal(create(NULL, 0, &hv, &error), SIM_BAD_SCENARIO);
     assert_null(hv);
+}
+
+static void a_core_lies_in_one_node_and_is_whole(void **state)
+{
+    static const struct hv_node_config nodes[] = {
+        {.lp_count = 2, .memory_bytes = 16 * MIB},
+        {.lp_count = 3, .memory_bytes = 16 * MIB},
+    };
+    struct hypervisor *hv;
+    struct sim_error error = {0};
+
+    (void)state;
+    assert_int_equal(create_smt(nodes, 2, 2, &hv, &error), SIM_BAD_SCENARIO);
+    assert_null(hv);
+    assert_string_equal(error.message, "node 1: 3 logical processors are no "
+                                       "whole cores of 2");
+    assert_int_equal(create_smt(nodes, 1, 2, &hv, &error), SIM_OK);
+    assert_int_equal(hv->lps[1].core, 0);
+    hypervisor_free(hv);
 }
 
 static void keep_record(void *context, const struct trace_record *record)
@@ -120,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lps_are_numbered_across_the_nodes),
         cmocka_unit_test(a_host_without_processors_or_memory_is_refused),
+        cmocka_unit_test(a_core_lies_in_one_node_and_is_whole),
         cmocka_unit_test(a_trace_record_says_where_and_who),
     };
 
