@@ -131,6 +131,14 @@ bool sched_allows(const struct hv_vp *vp, const struct hv_lp *lp)
     return lp_set_has(&vp->sched.allowed, lp->id.v);
 }
 
+bool sched_has_just_run(const struct hv_vp *vp, cycles_t now)
+{
+    const struct hv_lp *lp = vp->sched.lp;
+
+    return lp && !lp->vp && lp->last_vp == vp->number + 1 &&
+           lp->free_since.v == now.v;
+}
+
 struct hv_lp *sched_idle_lp(const struct hv_sched *sched,
                             const struct hv_vp *vp)
 {

@@ -250,6 +250,10 @@ void sched_expire_at(struct hv_sched *sched, cycles_t at);
 /** True if `vp` may run on `lp`. */
 bool sched_allows(const struct hv_vp *vp, const struct hv_lp *lp);
 
+/** True if `vp`, which is enqueued at `now`, comes from the LP on which it has
+ *  just run: it is not one that wakes. */
+bool sched_has_just_run(const struct hv_vp *vp, cycles_t now);
+
 /** The idle LP that suits `vp` best: where it ran last, else its ideal one,
  *  else one of its node, else any, the lowest of equals; NULL if there is none
  *  that it may run on. */

@@ -145,16 +145,6 @@ static struct hv_lp *home_of(const struct hv_sched *sched,
     return &hv->lps[lp];
 }
 
-/* True if the VP comes from the LP on which it has just run: it is not one
- * that wakes. */
-static bool has_just_run(const struct hv_vp *vp, cycles_t now)
-{
-    const struct hv_lp *lp = vp->sched.lp;
-
-    return lp && !lp->vp && lp->last_vp == vp->number + 1 &&
-           lp->free_since.v == now.v;
-}
-
 /* The virtual time of what runs on `lp`; UINT64_MAX if nothing does. */
 static uint64_t running_time(const struct hv_lp *lp)
 {
@@ -314,7 +304,7 @@ static void classic_enqueue(struct hv_sched *sched, struct hv_vp *vp,
     entity->weight = vp->partition->sched.weight;
     fair_share_set_seats(&classic->share, entity, &vp->sched.allowed, vp->node);
     vp->sched.queued = true;
-    if (!has_just_run(vp, now)) {
+    if (!sched_has_just_run(vp, now)) {
         const struct hv_lp *home = home_of(sched, vp);
 
         fair_share_wake(&classic->share, entity, home->id.v,

@@ -26,10 +26,11 @@
  * does so since 4.0); so a slice ends with the credits, though not before
  * preempt_after, if others wait. What is handed out is what LPs were used and
  * idle for, less what those who never slept have left, so that there are as
- * many credits as there is time. (Xen throws away what somebody has too much.) Who slept gets
- * no more than a quarter above what he used, and what a share has no room for
- * goes to the others, by weight. The slice is a tick and not three. With more
- * VPs than there are spans of preempt_after in a period, that is longer.
+ * many credits as there is time. (Xen throws away what somebody has too much.)
+ * Who slept gets no more than a quarter above what he used, and what a share
+ * has no room for goes to the others, by weight. The slice is a tick and not
+ * three. With more VPs than there are spans of preempt_after in a period, that
+ * is longer.
  *
  * Bound. A weight is the VM's, as in Xen, and not each VP's, as in classic.
  * Among VMs whose VPs are all always ready and may run anywhere, each gets its
@@ -53,8 +54,9 @@
 #include "sim/core/check.h"
 
 #define TICKS_PER_PERIOD 3
-#define LONG_PERIOD_MOST (UINT64_C(1) << 31) /* cycles; so that products fit   \
-                                              */
+#define LONG_PERIOD_MOST                                                       \
+    (UINT64_C(1) << 31)   /* cycles; so that products fit                      \
+                           */
 #define WEIGHT_SCALE 4096 /* a VM's weight is divided among its VPs */
 
 enum credit_level { BOOST, UNDER, OVER };
@@ -72,9 +74,8 @@ struct credit_vp {
     int64_t credits;    /* cycles; at most a period's */
     uint32_t level;     /* enum credit_level; valid while it runs */
     cycles_t slice_end; /* likewise; that its LP is called does not move it */
-    cycles_t charged_at;
-    uint64_t burnt; /* of what it has not been charged for yet */
-    bool active;    /* it wants time: on the list of those, */
+    uint64_t burnt;     /* of what it has not been charged for yet */
+    bool active;        /* it wants time: on the list of those, */
     struct credit_vp *next, *previous; /* linked so */
     bool slept;    /* in this period, for a while; or waited for its limit */
     uint64_t used; /* in this period */
@@ -221,21 +222,13 @@ static uint32_t earned_level(const struct credit_vp *c)
     return c->credits > 0 ? UNDER : OVER;
 }
 
-/* It comes from an LP at this time, and wants to go on. */
-static bool was_switched_out(const struct credit_vp *c, cycles_t now)
-{
-    const struct hv_lp *lp = c->vp->sched.lp;
-
-    return lp && lp->free_since.v == now.v && c->charged_at.v == now.v;
-}
-
 /* A VP that its limit lets go on is like one that wakes: what it does not use
  * of its limit in time is lost. */
 static uint32_t level_now(const struct credit_vp *c, cycles_t now)
 {
     if (c->vp->sched.yields)
         return OVER;
-    if (earned_level(c) == UNDER && !was_switched_out(c, now))
+    if (earned_level(c) == UNDER && !sched_has_just_run(c->vp, now))
         return BOOST;
     return earned_level(c);
 }
@@ -274,7 +267,7 @@ static void credit_enqueue(struct hv_sched *sched, struct hv_vp *vp,
 {
     struct credit_vp *c = credit_of(vp);
 
-    c->slept |= c->active && !was_switched_out(c, now);
+    c->slept |= c->active && !sched_has_just_run(vp, now);
     activate(sched, c, now);
     queue_up(sched, vp, level_now(c, now), now);
 }
@@ -371,7 +364,6 @@ static void credit_charge(struct hv_sched *sched, struct hv_vp *vp,
 
     burn(sched->policy, c, ran.v - c->burnt);
     c->burnt = 0;
-    c->charged_at = now;
     activate(sched, c, now);
 }
 

@@ -60,8 +60,7 @@ struct edf_vp {
     uint64_t quota;         /* cycles of each period; 0: no reserve */
     int64_t budget;         /* of them left */
     cycles_t deadline;
-    uint64_t turn; /* cycles that it has had, by its weight */
-    cycles_t charged_at;
+    uint64_t turn;        /* cycles that it has had, by its weight */
     struct hv_lp *called; /* waits for it, idle; NULL: for any */
 };
 
@@ -390,14 +389,6 @@ static void renewal_comes(void *context, cycles_t now)
     call_for(sched, e, cycles_max(now, e->vp->sched.ready_since));
 }
 
-/* It comes from an LP at this time, and wants to go on. */
-static bool was_switched_out(const struct edf_vp *e, cycles_t now)
-{
-    const struct hv_lp *lp = e->vp->sched.lp;
-
-    return lp && lp->free_since.v == now.v && e->charged_at.v == now.v;
-}
-
 /* Who spins lets the next one go first, whatever its deadline. */
 static uint64_t key_after(const struct edf *edf, const struct edf_vp *e)
 {
@@ -414,7 +405,7 @@ static void edf_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
     uint64_t most = edf->turn + weighted(vp, sched->params.slice.v);
 
     stops_running(e);
-    if (was_switched_out(e, now)) {
+    if (sched_has_just_run(vp, now)) {
         renew(sched, e, now);
     } else {
         wake(sched, e, now);
@@ -497,10 +488,10 @@ static void edf_charge(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
     struct edf_vp *e = edf_of(vp);
 
     (void)sched;
+    (void)now;
     if (has_budget(e))
         e->budget -= (int64_t)ran.v;
     e->turn += weighted(vp, ran.v);
-    e->charged_at = now;
 }
 
 const struct hv_sched_ops sched_edf = {

@@ -67,7 +67,6 @@ struct root_thread {
     struct hv_vp *vp;             /* borrowed: its owner */
     uint32_t priority;
     uint64_t quantum; /* cycles left of it; 0: it has ended */
-    cycles_t charged_at;
     struct root_thread *next, *previous; /* ready, in order */
 };
 
@@ -274,18 +273,11 @@ static void unqueue(struct root_sched *root, struct root_thread *t)
     remove_ready(root, t);
 }
 
-/* It comes from an LP at this time, and wants to go on. */
-static bool was_switched_out(const struct root_thread *t, cycles_t now)
-{
-    const struct hv_lp *lp = t->vp->sched.lp;
-
-    return lp && lp->free_since.v == now.v && t->charged_at.v == now.v;
-}
-
 static void root_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
     struct root_thread *t = thread_of(vp);
-    bool wakes = now.v == vp->sched.ready_since.v && !was_switched_out(t, now);
+    bool wakes =
+        now.v == vp->sched.ready_since.v && !sched_has_just_run(vp, now);
 
     if (wakes) {
         t->quantum = 0;
@@ -365,8 +357,8 @@ static void root_charge(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
     struct root_thread *t = thread_of(vp);
 
     (void)sched;
+    (void)now;
     t->quantum = ran.v < t->quantum ? t->quantum - ran.v : 0;
-    t->charged_at = now;
 }
 
 /* The balance set manager. */
