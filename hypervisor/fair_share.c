@@ -203,13 +203,13 @@ static struct run_list *local_list(struct fair_share *share,
 
 bool fair_share_waits(const struct fair_entity *entity)
 {
-    return entity->local.list != NULL;
+    return run_list_is_listed(&entity->local);
 }
 
 bool fair_share_is_owed(const struct fair_share *share,
                         const struct fair_entity *entity)
 {
-    return entity->local.list == &share->seats[entity->seat].owed;
+    return run_list_has(&share->seats[entity->seat].owed, &entity->local);
 }
 
 static void list(struct run_list *list, struct run_entry *entry,
@@ -223,7 +223,7 @@ static void list(struct run_list *list, struct run_entry *entry,
 
 static void unlist(struct run_entry *entry)
 {
-    if (entry->list)
+    if (run_list_is_listed(entry))
         run_list_remove(entry);
 }
 
@@ -239,7 +239,7 @@ static void publish(struct fair_share *share, struct fair_entity *entity)
 
 static void be_patient(struct fair_share *share, struct fair_entity *entity)
 {
-    if (!entity->patient.list)
+    if (!run_list_is_listed(&entity->patient))
         list(&share->patient, &entity->patient, entity,
              entity->patient_until.v);
 }

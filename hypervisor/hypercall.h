@@ -41,7 +41,7 @@ enum hypercall_direct_code {
 struct hypercall_direct {
     enum hypercall_direct_code code;
     uint64_t id;
-    uint64_t cap; /* 1/65536 of the host's LPs */
+    uint64_t cap; /* of the time of the group's LPs, in 1/65536 */
     struct lp_set lps;
 };
 

@@ -15,6 +15,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct run_list;
@@ -63,6 +64,12 @@ static inline bool run_list_has(const struct run_list *list,
                                 const struct run_entry *entry)
 {
     return entry->list == list;
+}
+
+/** True if the entry is on some list. */
+static inline bool run_list_is_listed(const struct run_entry *entry)
+{
+    return entry->list != NULL;
 }
 
 /** True if `a` stands, or would stand, before `b`. */

@@ -197,7 +197,7 @@ static bool edf_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 
 static void stops_running(struct edf_vp *e)
 {
-    if (e->late.list)
+    if (run_list_is_listed(&e->late))
         run_list_remove(&e->late);
 }
 
@@ -206,7 +206,7 @@ static void edf_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
     struct edf_vp *e = edf_of(vp);
 
     (void)sched;
-    CHECK(!e->entry.list && !event_is_scheduled(&e->renewal));
+    CHECK(!run_list_is_listed(&e->entry) && !event_is_scheduled(&e->renewal));
     stops_running(e);
     free(e);
     vp->sched.policy = NULL;

@@ -55,9 +55,8 @@
 #define PRIORITY_BASE 8     /* NORMAL_PRIORITY_CLASS */
 #define PRIORITY_WAKE 9     /* an event's boost: 1 */
 #define PRIORITY_STARVED 15 /* the highest that is not real time */
-#define PRIORITY_INTERRUPT                                                     \
-    PRIORITY_MOST      /* stands for what is above threads                     \
-                        */
+/* Stands for what is above threads. */
+#define PRIORITY_INTERRUPT PRIORITY_MOST
 #define SHARE_QUEUES 4 /* processors */
 #define STARVED_AFTER_S 4
 #define STARVED_AT_ONCE 10

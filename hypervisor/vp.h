@@ -67,7 +67,8 @@ struct vp_runner {
     void *context; /* borrowed: the engine, or the root's model */
 };
 
-/** The scheduler's fields of a VP; written by lp.c and the policies. */
+/** The scheduler's fields of a VP; written by lp.c, vp.c, sched*.c and the
+ *  policies. */
 struct vp_sched {
     struct hv_lp *lp;   /* runs there, or ran there last; NULL: never */
     bool queued;        /* on a run list of the policy */

@@ -151,25 +151,21 @@ static uint32_t vp_translation_bytes(const struct gpa_space *gpa)
     return (uint32_t)bytes;
 }
 
-/* Everything of a new VP but what it executes. */
 /* PAUSEs of one loop are closer together than this, in cycles: one takes up to
  * 140, and what is between them looks at a few words of memory. */
 #define PAUSE_GAP 1024
 
-/* VPs' ideal processors go round their node's LPs. */
+/* VPs' ideal processors go round their node's LPs; 0 if it has none. */
 static uint32_t ideal_lp(const struct hypervisor *hv, uint32_t node,
                          vp_index_t index)
 {
     const struct lp_set *lps = &hv->node_lps[node];
     uint32_t count = lp_set_count(lps);
-    uint32_t skip = count ? (hv->next_vp_number + index.v) % count : 0;
-    int lp = lp_set_next(lps, 0);
 
-    while (skip-- > 0)
-        lp = lp_set_next(lps, (uint32_t)lp + 1);
-    return lp < 0 ? 0 : (uint32_t)lp;
+    return count ? lp_set_nth(lps, (hv->next_vp_number + index.v) % count) : 0;
 }
 
+/* Everything of a new VP but what it executes. */
 static struct hv_vp *vp_allocate(struct hv_partition *partition,
                                  vp_index_t index, uint32_t node)
 {

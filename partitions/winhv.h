@@ -55,7 +55,8 @@ enum hv_status winhv_create_cpu_group(struct winhv *winhv,
 enum hv_status winhv_delete_cpu_group(struct winhv *winhv,
                                       struct hv_context *context,
                                       uint64_t group);
-/** Of the time of all LPs of the host, in 1/65536: 65536 is no cap. */
+/** Of the time of the LPs that the group may use, in 1/65536: 65536 is no
+ *  cap. */
 enum hv_status winhv_set_cpu_group_cap(struct winhv *winhv,
                                        struct hv_context *context,
                                        uint64_t group, uint64_t cap);
