@@ -54,10 +54,10 @@
 #include "sim/core/check.h"
 
 #define TICKS_PER_PERIOD 3
-#define LONG_PERIOD_MOST                                                       \
-    (UINT64_C(1) << 31)   /* cycles; so that products fit                      \
-                           */
-#define WEIGHT_SCALE 4096 /* a VM's weight is divided among its VPs */
+/* Cycles; so that products fit. */
+#define LONG_PERIOD_MOST (UINT64_C(1) << 31)
+/* A VM's weight is divided among its VPs. */
+#define WEIGHT_SCALE 4096
 
 enum credit_level { BOOST, UNDER, OVER };
 

@@ -111,10 +111,7 @@ static void round_robin_enqueue(struct hv_sched *sched, struct hv_vp *vp,
         vp->sched.policy = lp;
         sched_poke(sched, lp, now);
     } else {
-        sched_wait(vp,
-                   lp_set_is_empty(&sched->idle) ? SCHED_RULE_SLICE
-                                                 : SCHED_RULE_AFFINITY,
-                   NULL, now);
+        sched_wait(vp, SCHED_RULE_SLICE, NULL, now);
     }
 }
 

@@ -23,7 +23,6 @@
 struct stride_vp {
     struct run_entry entry; /* key: its pass when it began to wait */
     uint64_t pass;          /* cycles that it has run, by its weight */
-    cycles_t left_at;       /* when it was charged last */
     struct hv_lp *called;   /* the idle LP that comes for it; NULL: none */
 };
 
@@ -74,9 +73,8 @@ static void stride_enqueue(struct hv_sched *sched, struct hv_vp *vp,
 {
     struct stride *stride = sched->policy;
     struct stride_vp *s = vp->sched.policy;
-    bool wakes = s->left_at.v != now.v; /* or it has just left its LP */
 
-    if (wakes && s->pass < stride->pass)
+    if (s->pass < stride->pass && !sched_has_just_run(vp, now))
         s->pass = stride->pass;
     s->called = sched_idle_lp(sched, vp);
     if (s->called) {
@@ -158,8 +156,8 @@ static void stride_charge(struct hv_sched *sched, struct hv_vp *vp,
     struct stride_vp *s = vp->sched.policy;
 
     (void)sched;
+    (void)now;
     s->pass += ran.v * PARTITION_CPU_WEIGHT_MAX / vp->partition->sched.weight;
-    s->left_at = now;
 }
 
 const struct hv_sched_ops sched_stride = {
