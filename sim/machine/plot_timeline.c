@@ -91,17 +91,22 @@ static void end_box(struct plot_timeline *timeline, struct plot_box *open,
 static void take_event(struct plot_timeline *timeline, sqlite3_stmt *row)
 {
     uint64_t time_ns = (uint64_t)sqlite3_column_int64(row, 0);
-    uint32_t lp = (uint32_t)sqlite3_column_int64(row, 1);
-    struct plot_box *open = &timeline->open[lp];
+    int64_t lp = sqlite3_column_int64(row, 1);
+    struct plot_box *open;
     struct plot_runner *who;
 
+    /* In a damaged file texts may stand there, of which '9' is the greatest. */
+    if (lp < 0 || lp >= timeline->lp_count)
+        return;
+    open = &timeline->open[lp];
     end_box(timeline, open, time_ns);
     if (sqlite3_column_int(row, 4) == 0)
         return;
     who = find_runner(timeline, (uint64_t)sqlite3_column_int64(row, 2),
                       (uint64_t)sqlite3_column_int64(row, 3));
     if (who != NULL)
-        *open = (struct plot_box){.from_ns = time_ns, .lp = lp, .who = who};
+        *open = (struct plot_box){
+            .from_ns = time_ns, .lp = (uint32_t)lp, .who = who};
 }
 
 /** How many LPs there are: the busy ones are in events, all are in counters. */
@@ -154,12 +159,11 @@ static enum sim_status read_events(struct plot_timeline *timeline,
     row = plot_query(timeline->db,
                      "SELECT time_ns, lp, partition, vp, kind = 'dispatch'"
                      " FROM event WHERE kind IN ('dispatch', 'undispatch')"
-                     " AND lp BETWEEN 0 AND ?1 AND time_ns BETWEEN 0 AND ?2",
+                     " AND lp IS NOT NULL AND time_ns BETWEEN 0 AND ?1",
                      error);
     if (row == NULL)
         return error->status;
-    sqlite3_bind_int64(row, 1, (int64_t)timeline->lp_count - 1);
-    sqlite3_bind_int64(row, 2, (int64_t)timeline->span.to_ns);
+    sqlite3_bind_int64(row, 1, (int64_t)timeline->span.to_ns);
     while (sqlite3_step(row) == SQLITE_ROW)
         take_event(timeline, row);
     for (uint32_t i = 0; i < timeline->lp_count; i++)

@@ -138,6 +138,18 @@ class Plot(unittest.TestCase):
         self.assertIn("set ytics scale 0 ('LP 0' 0, 'LP 1' 1)", script)
         self.assertIn("set yrange [1.5:-0.5]", script)
 
+    def test_an_lp_that_is_a_text_is_no_place_beyond_the_last(self):
+        # As texts '10' and '1000000000' come before '9'.
+        self.rows("run.db", "CREATE TABLE texts AS SELECT time_ns, '' || (lp *"
+                  " 1000000000 + 9) AS lp, partition, vp, kind, detail"
+                  " FROM event")
+        self.rows("run.db", "INSERT INTO texts SELECT time_ns, '9', partition,"
+                  " vp, kind, detail FROM texts WHERE lp != '9'")
+        self.rows("run.db", "DROP VIEW event")
+        self.rows("run.db", "CREATE VIEW event AS SELECT * FROM texts")
+        script = self.script("run.db", "timeline")
+        self.assertIn("set yrange [9.5:-0.5]", script)
+
     def test_a_part_of_a_timeline_is_cut_out(self):
         whole = self.blocks(self.script("run.db", "timeline"))
         part = self.blocks(self.script("run.db", "timeline", "--from", "10ms",
