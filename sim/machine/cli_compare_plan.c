@@ -21,7 +21,7 @@ struct changes {
 };
 
 /** In the order in which they apply: what is changed for all, then what is
- *  varied, then the seed, unless NULL. */
+ *  varied, then the seed, unless NULL. There is room for one more. */
 static struct changes list_changes(const struct cli_compare_plan *plan,
                                    size_t variant, const char *seed)
 {
@@ -35,7 +35,7 @@ static struct changes list_changes(const struct cli_compare_plan *plan,
         bytes += strlen(about->parameters[i].path) +
                  strlen(about->parameters[i].value) + 2;
     changes.texts = at = malloc(bytes);
-    changes.settings = calloc(from->setting_count + about->parameter_count + 1,
+    changes.settings = calloc(from->setting_count + about->parameter_count + 2,
                               sizeof(*changes.settings));
     CHECK(at != NULL && changes.settings != NULL);
     for (size_t i = 0; i < from->setting_count; i++)
@@ -261,7 +261,7 @@ char **cli_compare_plan_arguments(const struct cli_compare_plan *plan,
     snprintf(seed, sizeof(seed), "%" PRIu64, trial->seed);
     changes = list_changes(plan, trial->variant, seed);
     for (size_t i = 0; i < changes.count; i++)
-        bytes += strlen(changes.settings[i].value) + sizeof("--seed");
+        bytes += sizeof("--seed") + strlen(changes.settings[i].value) + 1;
     most = 2 * changes.count + 8;
     arguments.list = calloc(1, most * sizeof(char *) + bytes);
     CHECK(arguments.list != NULL);
