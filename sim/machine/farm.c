@@ -58,6 +58,9 @@ static void become(const struct crew *crew, char *const *arguments, int said,
     redirect(nothing, STDIN_FILENO);
     redirect(nothing, STDOUT_FILENO);
     redirect(said, STDERR_FILENO);
+    /* Our handlers would keep a signal that comes before exec to themselves. */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     sigprocmask(SIG_SETMASK, &crew->waiting, NULL);
     execv(PROGRAM, arguments);
     dprintf(STDERR_FILENO, "cannot be started: %s\n", strerror(errno));

@@ -341,7 +341,7 @@ class Compare(unittest.TestCase):
                 self.rows("out.db", "SELECT count(*) FROM measurement "
                           "WHERE variant = 2"), [(0,)])
 
-    def test_a_killed_run_is_told_and_run_again(self):
+    def test_a_killed_run_is_told_and_leaves_nothing(self):
         wrapper = self.path / "long.yaml"
         wrapper.write_text(LONG.format(duration="100s"))
         process = self.start("long.yaml", "--jobs", "1")
@@ -373,6 +373,20 @@ class Compare(unittest.TestCase):
                 return
             time.sleep(0.01)
         self.fail(f"{folder} does not fill")
+
+    def test_ctrl_c_reaches_a_run_that_only_begins(self):
+        (self.path / "long.yaml").write_text(LONG.format(duration="1h"))
+        for _ in range(20):  # no one moment: between fork and exec, or later
+            process = self.start("long.yaml", "--quiet")
+            path = f"/proc/{process.pid}/task/{process.pid}/children"
+            with open(path, encoding="ascii") as children:
+                while not children.read().strip():
+                    self.assertIsNone(process.poll())
+                    children.seek(0)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=DEADLINE_S)
+            self.assertEqual(process.returncode, 130)
+            self.assertIn("interrupted: 0 of 1 runs are complete", err)
 
     def test_an_interrupted_comparison_goes_on(self):
         (self.path / "long.yaml").write_text(LONG.format(duration="2s"))
