@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sim/machine/encode.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "sim/machine/text.h"
 
 void encode_csv(FILE *out, const char *text)
 {
@@ -21,14 +24,22 @@ void encode_csv(FILE *out, const char *text)
 
 void encode_json(FILE *out, const char *text)
 {
+    const char *end = text + strlen(text);
+
     putc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
+    while (text < end) {
+        uint32_t character;
+        size_t bytes = text_decode(text, (size_t)(end - text), &character);
+
+        if (bytes == 0)
+            fputs("\\ufffd", out);
+        else if (character == '"' || character == '\\')
             fprintf(out, "\\%c", *text);
-        else if ((unsigned char)*text < ' ')
-            fprintf(out, "\\u%04x", (unsigned char)*text);
+        else if (character < ' ')
+            fprintf(out, "\\u%04x", (unsigned)character);
         else
-            putc(*text, out);
+            fwrite(text, 1, bytes, out);
+        text += bytes > 0 ? bytes : 1;
     }
     putc('"', out);
 }
@@ -37,6 +48,10 @@ void encode_real(FILE *out, double value)
 {
     char text[40];
 
+    if (isinf(value)) {
+        fputs(value > 0 ? "9e999" : "-9e999", out);
+        return;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
         if (strtod(text, NULL) == value)
