@@ -132,6 +132,16 @@ static const char *text_of(sqlite3_stmt *row, int column)
     return text != NULL ? text : "";
 }
 
+/** NaN for what is none, which SQLite takes for a 0. */
+static double number_of(sqlite3_stmt *row, int column)
+{
+    int type = sqlite3_column_type(row, column);
+
+    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
+        return NAN;
+    return sqlite3_column_double(row, column);
+}
+
 /** Whether a pattern asks for this result, or for its mean if `vm` is NULL; and
  *  what is said of it. */
 static bool choose_result(const struct reading *reading, const char *vm,
@@ -173,8 +183,8 @@ static enum sim_status put_result(const struct reading *reading,
     char *title;
 
     CHECK(asprintf(&title, "%s %s", vm, name) >= 0);
-    status = put(reading, vm, full, title, unit, better,
-                 sqlite3_column_double(row, 2), error);
+    status =
+        put(reading, vm, full, title, unit, better, number_of(row, 2), error);
     free(title);
     free(full);
     return status;
@@ -203,8 +213,7 @@ static enum sim_status put_counter(const struct reading *reading,
     CHECK(asprintf(&name, "%s(%s)\\%s", object, instance,
                    pattern->counter->name) >= 0);
     status = put(reading, "", name, compare_metric_short_object(name),
-                 pattern->counter->unit, better, sqlite3_column_double(row, 1),
-                 error);
+                 pattern->counter->unit, better, number_of(row, 1), error);
     free(name);
     return status;
 }
@@ -273,7 +282,7 @@ static enum sim_status take_common(const struct reading *reading,
 {
     const char *name = text_of(row, 0);
     const char *unit = text_of(row, 1);
-    double value = sqlite3_column_double(row, 2);
+    double value = number_of(row, 2);
     enum sim_status status = SIM_OK;
 
     if (strcmp(common->name, name) != 0 || strcmp(common->unit, unit) != 0) {

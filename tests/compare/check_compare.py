@@ -314,6 +314,44 @@ class Compare(unittest.TestCase):
                 self.assertIn(says, err)
                 self.assertEqual((got, out), (code, ""))
 
+    def spoil(self, *statements):
+        """A copy of run.db, changed, that is compared as spoilt.db."""
+        (self.path / "spoilt.db").write_bytes(
+            (self.path / "run.db").read_bytes())
+        db = sqlite3.connect(self.path / "spoilt.db")
+        for statement in statements:
+            db.execute(statement)
+        db.commit()
+        db.close()
+
+    def test_what_is_no_number_is_not_taken_for_nought(self):
+        self.hvsim("tasks.yaml", "-o", "run.db", "--quiet", command="run")
+        for value in ("NULL", "'many'", "x'00'", "9e999"):
+            for view, columns in (("result", "vm, name, {} AS value, unit"),
+                                  ("perf_total", "object, instance, counter, "
+                                   "{} AS value")):
+                with self.subTest((value, view)):
+                    self.spoil(f"CREATE TABLE was AS SELECT * FROM {view}",
+                               f"DROP VIEW {view}",
+                               f"CREATE VIEW {view} AS SELECT "
+                               + columns.format(value) + " FROM was")
+                    code, out, err = self.hvsim("run.db", "spoilt.db")
+                    self.assertIn("is not a number", err)
+                    self.assertEqual((code, out), (66, ""))
+
+    def test_texts_may_be_empty_or_of_any_bytes(self):
+        self.hvsim("tasks.yaml", "-o", "run.db", "--quiet", command="run")
+        self.spoil("UPDATE guest_result SET unit = ''",
+                   "UPDATE guest_image SET hash = ''",
+                   "UPDATE guest_image SET name = CAST(x'e9' AS TEXT)")
+        out = self.compare("run.db", "spoilt.db", "-o", "out.db",
+                           "--format", "json")
+        self.assertIn({"guest program \ufffd": ""},
+                      [{k: p[k] for k in p if "\ufffd" in k} for p in
+                       (v["parameters"] for v in json.loads(out)["variants"])])
+        self.assertIn(("result:a:elapsed", ""),
+                      self.rows("out.db", "SELECT metric, unit FROM summary"))
+
     def test_an_output_that_exists_is_kept(self):
         (self.path / "out.db").write_text("precious")
         code, _, err = self.hvsim("tasks.yaml", "-o", "out.db")
