@@ -126,18 +126,31 @@ const struct results_view *compare_views(size_t *count)
     return descriptions;
 }
 
-/** A file on its way; the first failure stays in `code`. */
+/** A file on its way; the first failure stays in `code` and `error`. */
 struct store {
     sqlite3 *db;
     sqlite3_stmt *row; /* being filled */
     int code;
+    const char *path; /* for messages */
+    struct sim_error *error;
 };
+
+/** SQLite remembers no failure but its last one. */
+static void note_failure(struct store *store, int code)
+{
+    if (code == SQLITE_OK || store->code != SQLITE_OK)
+        return;
+    store->code = code;
+    sim_fail(store->error, SIM_IO_ERROR, "%s: cannot be written: %s",
+             store->path, sqlite3_errmsg(store->db));
+}
 
 static void prepare(struct store *store, const char *sql)
 {
     store->row = NULL;
     if (store->code == SQLITE_OK)
-        store->code = sqlite3_prepare_v2(store->db, sql, -1, &store->row, NULL);
+        note_failure(store,
+                     sqlite3_prepare_v2(store->db, sql, -1, &store->row, NULL));
 }
 
 /** Adds the row that has been bound. Nothing of this is reached with a NULL
@@ -147,7 +160,7 @@ static void insert(struct store *store)
     if (store->code != SQLITE_OK)
         return;
     sqlite3_step(store->row);
-    store->code = sqlite3_reset(store->row);
+    note_failure(store, sqlite3_reset(store->row));
 }
 
 static void finish_rows(struct store *store)
@@ -159,10 +172,13 @@ static void finish_rows(struct store *store)
 /* SQLite takes a NULL statement, and answers that it is misused. */
 static void bind_text(struct store *store, int column, const char *text)
 {
-    if (text != NULL && *text != '\0')
-        sqlite3_bind_text(store->row, column, text, -1, SQLITE_STATIC);
-    else
-        sqlite3_bind_null(store->row, column);
+    sqlite3_bind_text(store->row, column, text, -1, SQLITE_STATIC);
+}
+
+/** What is not known has no name. */
+static void bind_name(struct store *store, int column, const char *name)
+{
+    bind_text(store, column, *name != '\0' ? name : NULL);
 }
 
 static void bind_number(struct store *store, int column, size_t number)
@@ -252,7 +268,7 @@ static void put_metrics(struct store *store,
         bind_text(store, 2, metric->name);
         bind_text(store, 3, metric->title);
         bind_text(store, 4, metric->unit);
-        bind_text(store, 5, compare_better_name(metric->better));
+        bind_name(store, 5, compare_better_name(metric->better));
         insert(store);
     }
     finish_rows(store);
@@ -308,7 +324,7 @@ static void put_cell(struct store *store, size_t metric, size_t variant,
         bind_number(store, 8, stats_differs_from_zero(difference));
     else
         sqlite3_bind_null(store->row, 8);
-    bind_text(store, 9, compare_mark_name(cell->mark));
+    bind_name(store, 9, compare_mark_name(cell->mark));
     insert(store);
 }
 
@@ -325,7 +341,7 @@ static void put_cells(struct store *store, const struct comparison *comparison)
 static void execute(struct store *store, const char *sql)
 {
     if (store->code == SQLITE_OK)
-        store->code = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+        note_failure(store, sqlite3_exec(store->db, sql, NULL, NULL, NULL));
 }
 
 static void put_all(struct store *store, const struct comparison *comparison)
@@ -347,17 +363,14 @@ enum sim_status compare_store(const struct comparison *comparison,
                               const char *path, bool replace,
                               struct sim_error *error)
 {
-    struct store store = {0};
+    struct store store = {.path = path, .error = error};
     struct results_file file;
 
     if (results_file_claim(&file, path, replace, error) != SIM_OK)
         return error->status;
-    store.code =
-        sqlite3_open_v2(file.work_path, &store.db, SQLITE_OPEN_READWRITE, NULL);
+    note_failure(&store, sqlite3_open_v2(file.work_path, &store.db,
+                                         SQLITE_OPEN_READWRITE, NULL));
     put_all(&store, comparison);
-    if (store.code != SQLITE_OK)
-        sim_fail(error, SIM_IO_ERROR, "%s: cannot be written: %s", path,
-                 sqlite3_errmsg(store.db));
     sqlite3_close(store.db);
     if (store.code == SQLITE_OK)
         return results_file_finish(&file, error);
