@@ -6,9 +6,11 @@
  * Figures out of result files, by SQL that comes from a scenario: a SELECT over
  * the views of one or several runs, each under the run's name (`one.perf`), or
  * without a name (`perf`), which means the first run; and over the view
- * `outcome (run, exit_code, message)`. It can read the views and nothing else,
- * only by functions that depend on their arguments, and not for ever: the same
- * files give the same figure, or the same error.
+ * `outcome (run, exit_code, message)`. It can read what the views tell and
+ * nothing else, only by functions that depend on their arguments, in a bounded
+ * number of steps, with values of at most 64 KiB and 512 MiB of memory, which
+ * all that the process does by SQLite counts for from then on: the same files
+ * give the same figure, or the same error.
  */
 
 #include <stddef.h>

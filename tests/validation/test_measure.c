@@ -70,6 +70,9 @@ static void sql_that_does_more_than_read_the_views_is_refused(void **state)
     static const char *const cases[] = {
         "SELECT sim_ns FROM one.run_info",
         "SELECT count(*) FROM sqlite_master",
+        "WITH perf AS (SELECT sql FROM sqlite_master) SELECT max(sql) FROM "
+        "perf",
+        "SELECT count(*) FROM pragma_database_list",
         "DELETE FROM one.run_info",
         "CREATE TABLE a (b)",
         "PRAGMA user_version",
@@ -133,6 +136,12 @@ static void a_measure_that_gives_no_single_number_is_none(void **state)
         {"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
          " SELECT max(i) FROM n",
          SIM_BAD_SCENARIO, "takes too long"},
+        {"SELECT length(printf('%.*c', 100000, 'x'))", SIM_RUN_FAILED,
+         "gives no number"},
+        {"WITH RECURSIVE n(i, t) AS (SELECT 1, '' UNION"
+         " SELECT i + 1, printf('%.*c', 65000, i % 10) FROM n)"
+         " SELECT max(i) FROM n",
+         SIM_BAD_SCENARIO, "takes too much memory"},
     };
     struct measure *measure = open_two();
     struct sim_error error;
