@@ -30,6 +30,13 @@ static void start(struct machine_vm *vm, const struct scenario_event *from,
     }
 }
 
+/* Also a start that waits for the VM to be off. */
+static void stop(struct machine_vm *vm, cycles_t now)
+{
+    vm->start_when_off = false;
+    vmms_turn_off(vm->machine->vmms, vm->number, now);
+}
+
 static uint64_t control(uint64_t value)
 {
     return value == SCENARIO_NOT_SET ? VM_KEEP : value;
@@ -81,7 +88,7 @@ static void fire(void *context, cycles_t now)
         if (*from->start)
             start(vm, from, now);
         else if (*from->stop)
-            vmms_turn_off(m->vmms, vm->number, now);
+            stop(vm, now);
         else
             change(vm, from, now);
     }

@@ -246,6 +246,20 @@ static void a_vm_is_started_as_soon_as_it_is_off(void **state)
     assert_int_equal(starts(), 2);
 }
 
+static void
+a_stop_takes_back_a_start_that_waits_for_the_vm_to_be_off(void **state)
+{
+    (void)state;
+    make(1, 1);
+    script_at(&config, 20 * MS)->stop = "vm0";
+    script_at(&config, 20 * MS + 1000)->start = "vm0";
+    script_at(&config, 20 * MS + 2000)->stop = "vm0";
+    run(SIM_OK);
+    assert_int_equal(vmms_state(host.machine->vmms, 0), VM_OFF);
+    /* There is nothing left to run for. */
+    assert_true(machine_now_ns(host.machine) < 25 * MS);
+}
+
 static void what_is_set_of_a_vm_that_is_off_holds_at_its_start(void **state)
 {
     (void)state;
@@ -405,6 +419,7 @@ int main(void)
         TEST(a_vm_is_off_until_it_is_started_and_after_it_is_stopped),
         TEST(a_run_waits_for_a_start_that_is_to_come),
         TEST(a_vm_is_started_as_soon_as_it_is_off),
+        TEST(a_stop_takes_back_a_start_that_waits_for_the_vm_to_be_off),
         TEST(what_is_set_of_a_vm_that_is_off_holds_at_its_start),
         TEST(a_vp_that_is_added_runs_when_its_guest_starts_it),
         TEST(vps_stay_added_when_their_vm_starts_again),
