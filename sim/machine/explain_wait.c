@@ -188,8 +188,7 @@ struct sentence {
     struct wait_report *report;
     FILE *to;
     const char *vm;
-    int64_t vp;
-    double waited_ns;
+    int64_t vp, waited_ns;
 };
 
 static sqlite3_stmt *query_vp(const struct sentence *s, const char *sql)
@@ -236,7 +235,8 @@ static void say_rules(const struct sentence *s)
 
     while (said < 3 && summary_next_row(&s->report->summary, row)) {
         const char *rule = summary_text(row, 0);
-        double share = 100 * sqlite3_column_double(row, 1) / s->waited_ns;
+        double share =
+            100 * sqlite3_column_double(row, 1) / (double)s->waited_ns;
 
         if (said > 0 && share < 1)
             break;
@@ -287,11 +287,11 @@ static void write_sentence(struct sentence *s, sqlite3_stmt *vp)
                          : 0,
                      each);
     fprintf(s->to, "%s ", name);
-    if (s->waited_ns * HARDLY < run_ns)
+    if ((double)s->waited_ns * HARDLY < run_ns)
         fprintf(s->to, "hardly waited: %s in all", all);
     else
         fprintf(s->to, "waited %.1f%% of the run, %s in all",
-                100 * s->waited_ns / run_ns, all);
+                100 * (double)s->waited_ns / run_ns, all);
     if (dispatches > 0)
         fprintf(s->to, ", %s per dispatch", each);
     if (s->waited_ns > 0)
@@ -310,7 +310,7 @@ static void print_sentence(struct wait_report *report, sqlite3_stmt *vp)
         .to = open_memstream(&text, &bytes),
         .vm = summary_text(vp, 0),
         .vp = sqlite3_column_int64(vp, 1),
-        .waited_ns = sqlite3_column_double(vp, 2),
+        .waited_ns = sqlite3_column_int64(vp, 2),
     };
 
     CHECK(sentence.to);
@@ -352,6 +352,22 @@ static void print_run(struct wait_report *report)
     sqlite3_finalize(row);
 }
 
+static void print_report(void *all)
+{
+    struct wait_report *report = all;
+
+    print_run(report);
+    if (print_sentences(report) > 0) {
+        explain_wait_rules(report);
+        explain_wait_holders(report);
+        explain_wait_histogram(report);
+        explain_wait_worst(report);
+    } else if (!report->summary.failed) {
+        fprintf(report->summary.out,
+                "None of the VPs asked for was ever ready to run.\n");
+    }
+}
+
 enum sim_status explain_wait_print(FILE *out, sqlite3 *db,
                                    const struct explain_wait_scope *scope,
                                    unsigned width, struct sim_error *error)
@@ -361,18 +377,5 @@ enum sim_status explain_wait_print(FILE *out, sqlite3 *db,
         .scope = scope,
     };
 
-    print_run(&report);
-    if (print_sentences(&report) == 0) {
-        if (!report.summary.failed)
-            fprintf(out, "None of the VPs asked for was ever ready to run.\n");
-    } else {
-        explain_wait_rules(&report);
-        explain_wait_holders(&report);
-        explain_wait_histogram(&report);
-        explain_wait_worst(&report);
-    }
-    if (report.summary.failed)
-        return sim_fail(error, SIM_IO_ERROR, "the results cannot be read: %s",
-                        sqlite3_errmsg(db));
-    return SIM_OK;
+    return summary_print_all(&report.summary, print_report, &report, error);
 }

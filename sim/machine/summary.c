@@ -8,6 +8,7 @@
 #include "sim/core/check.h"
 #include "sim/machine/summary_private.h"
 #include "sim/machine/summary_table.h"
+#include "sim/machine/text.h"
 
 #define WIDTH_DEFAULT 80
 #define ROWS_MAX 24     /* of processors or VMs in one table */
@@ -15,12 +16,21 @@
 
 /* Queries */
 
+/** Later queries may do well: the first to fail says why. */
+static void note_failure(struct summary *summary)
+{
+    if (!summary->failed)
+        snprintf(summary->why, sizeof(summary->why), "%s",
+                 sqlite3_errmsg(summary->db));
+    summary->failed = true;
+}
+
 sqlite3_stmt *summary_query(struct summary *summary, const char *sql)
 {
     sqlite3_stmt *row = NULL;
 
     if (sqlite3_prepare_v2(summary->db, sql, -1, &row, NULL) != SQLITE_OK)
-        summary->failed = true;
+        note_failure(summary);
     return row;
 }
 
@@ -29,7 +39,7 @@ bool summary_next_row(struct summary *summary, sqlite3_stmt *row)
     int code = row != NULL ? sqlite3_step(row) : SQLITE_ERROR;
 
     if (code != SQLITE_ROW && code != SQLITE_DONE)
-        summary->failed = true;
+        note_failure(summary);
     return code == SQLITE_ROW;
 }
 
@@ -372,29 +382,53 @@ static const char lp_count_query[] =
     "   AND counter = '% Total Run Time')"
     " WHERE instance <> '_Total'";
 
+enum sim_status summary_print_all(struct summary *summary,
+                                  summary_print_fn *print, void *all,
+                                  struct sim_error *error)
+{
+    FILE *out = summary->out;
+    char *text = NULL;
+    size_t bytes;
+
+    summary->out = open_memstream(&text, &bytes);
+    CHECK(summary->out != NULL);
+    print(all);
+    CHECK(fclose(summary->out) == 0);
+    summary->out = out;
+    text_print_lines(out, text);
+    free(text);
+    if (summary->failed)
+        return sim_fail(error, SIM_IO_ERROR, "the results cannot be read: %s",
+                        summary->why);
+    return SIM_OK;
+}
+
+static void print_summary(void *all)
+{
+    struct summary *summary = all;
+
+    summary->lp_count = summary_count(summary, lp_count_query);
+    print_run(summary);
+    print_failures(summary);
+    if (!summary->failed &&
+        summary_count(summary, "SELECT count(*) FROM perf_total") > 0) {
+        print_lps(summary);
+        print_vps(summary);
+        print_vms(summary);
+        summary_print_waits(summary);
+    }
+    if (!summary->failed)
+        summary_print_guests(summary);
+    if (!summary->failed)
+        summary_print_timeline(summary);
+}
+
 enum sim_status summary_print(FILE *out, sqlite3 *db, unsigned width,
                               struct sim_error *error)
 {
     struct summary summary = {.out = out, .db = db, .width = width};
 
-    summary.lp_count = summary_count(&summary, lp_count_query);
-    print_run(&summary);
-    print_failures(&summary);
-    if (!summary.failed &&
-        summary_count(&summary, "SELECT count(*) FROM perf_total") > 0) {
-        print_lps(&summary);
-        print_vps(&summary);
-        print_vms(&summary);
-        summary_print_waits(&summary);
-    }
-    if (!summary.failed)
-        summary_print_guests(&summary);
-    if (!summary.failed)
-        summary_print_timeline(&summary);
-    if (summary.failed)
-        return sim_fail(error, SIM_IO_ERROR, "the results cannot be read: %s",
-                        sqlite3_errmsg(db));
-    return SIM_OK;
+    return summary_print_all(&summary, print_summary, &summary, error);
 }
 
 unsigned summary_width(FILE *out)

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
+#include "sim/core/error.h"
 #include "sim/core/types.h"
 #include "sim/machine/summary_table.h"
 
@@ -23,11 +24,22 @@
 struct summary {
     FILE *out;
     sqlite3 *db;
-    unsigned width;  /* 0: no limit */
-    bool failed;     /* a query has */
+    unsigned width; /* 0: no limit */
+    bool failed;    /* a query has: */
+    char why[SIM_ERROR_BYTES_MAX / 2];
     uint64_t sim_ns; /* of the run */
     int lp_count;
 };
+
+/**
+ * Has `print` print all there is, its context being `all`, and passes it on to
+ * `out` as text from outside, since a file may say anything: text.h.
+ * SIM_IO_ERROR if a query has failed.
+ */
+typedef void summary_print_fn(void *all);
+MUST_USE enum sim_status summary_print_all(struct summary *summary,
+                                           summary_print_fn *print, void *all,
+                                           struct sim_error *error);
 
 /** Prepares `sql`, or notes the failure and returns NULL. */
 sqlite3_stmt *summary_query(struct summary *summary, const char *sql);

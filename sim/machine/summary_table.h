@@ -18,7 +18,7 @@ struct summary_table *summary_table_create(unsigned columns);
 void summary_table_free(struct summary_table *table);
 
 /** Appends a cell; cells fill rows from left to right, the first row being the
- *  heading. Text that came from outside is printed as it is. */
+ *  heading. Text from outside is as it is: see summary_print_all(). */
 void summary_table_add(struct summary_table *table, const char *format, ...)
     PRINTF_LIKE(2, 3);
 

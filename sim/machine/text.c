@@ -70,6 +70,20 @@ void text_print(FILE *out, const char *text)
     }
 }
 
+void text_print_lines(FILE *out, const char *text)
+{
+    char piece[TEXT_PIECE_BYTES];
+
+    while (*text != '\0') {
+        if (*text == '\n') {
+            putc(*text++, out);
+            continue;
+        }
+        text_next(&text, piece);
+        fputs(piece, out);
+    }
+}
+
 static void print_escaped(FILE *out, uint32_t c)
 {
     static const char named[] = {

@@ -31,6 +31,9 @@ size_t text_next(const char **text, char piece[static TEXT_PIECE_BYTES]);
 /** Prints `text`, piece by piece, on `out`. */
 void text_print(FILE *out, const char *text);
 
+/** So that of a text of lines, which stay lines. */
+void text_print_lines(FILE *out, const char *text);
+
 /** Prints `text`, which is UTF-8, in double quotes as YAML reads it back: what
  *  is not printable ASCII is escaped. */
 void text_print_quoted(FILE *out, const char *text);

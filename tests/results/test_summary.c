@@ -277,6 +277,30 @@ static void every_vm_that_failed_is_named_with_its_reason(void **state)
     free(text);
 }
 
+static void what_a_file_says_cannot_steer_a_terminal(void **state)
+{
+    struct sim_error error = {0};
+    sqlite3 *db;
+    char *text;
+
+    (void)state;
+    outputs_must(feed_whole_run("out.db", false, 3, 2, 1, &error), &error);
+    db = query_open("out.db");
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "UPDATE run_info SET name = char(27) || '[2J';"
+                     "UPDATE instance SET name = char(155) || name",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    text = summary(80);
+    assert_memory_equal(text, "\\x1b[2J: ", strlen("\\x1b[2J: "));
+    assert_non_null(strstr(text, "\\xc2\\x9b"));
+    assert_null(strchr(text, 0x1b));
+    assert_null(strstr(text, "\xc2\x9b"));
+    free(text);
+}
+
 static void a_run_without_intervals_is_no_reason_to_fail(void **state)
 {
     struct sim_error error = {0};
@@ -305,7 +329,8 @@ static void a_file_that_cannot_be_read_is_reported(void **state)
     assert_int_equal(summary_print(out, db, 80, &error), SIM_IO_ERROR);
     fclose(out);
     sqlite3_close(db);
-    assert_non_null(strstr(error.message, "the results cannot be read"));
+    assert_string_equal(error.message,
+                        "the results cannot be read: no such table: perf");
 }
 
 int main(void)
@@ -319,6 +344,7 @@ int main(void)
         OUTPUTS_TEST(what_guests_report_stands_beside_what_the_host_counted),
         OUTPUTS_TEST(many_reports_are_put_together),
         OUTPUTS_TEST(every_vm_that_failed_is_named_with_its_reason),
+        OUTPUTS_TEST(what_a_file_says_cannot_steer_a_terminal),
         OUTPUTS_TEST(a_run_without_intervals_is_no_reason_to_fail),
         OUTPUTS_TEST(a_file_that_cannot_be_read_is_reported),
     };
