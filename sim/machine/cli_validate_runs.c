@@ -241,10 +241,24 @@ static void plan_trials(struct trials *trials,
     }
 }
 
+/** Also the journal that SQLite has no time to remove where a run is killed. */
+static void remove_trial(const struct trial *trial)
+{
+    char *journal;
+
+    CHECK(asprintf(&journal, "%s-journal", trial->path) >= 0);
+    unlink(trial->path);
+    unlink(journal);
+    free(journal);
+}
+
+/** A run that fails leaves what there is: results of an earlier validation must
+ *  not be taken for its own. */
 static char *const *start_trial(void *context, size_t index)
 {
     struct trials *trials = context;
 
+    remove_trial(&trials->trials[index]);
     return trials->trials[index].arguments;
 }
 
@@ -410,8 +424,11 @@ static char *make_folder(struct sim_error *error)
     const char *where = getenv("TMPDIR");
     char *folder;
 
-    CHECK(asprintf(&folder, "%s/hvsim-validate-XXXXXX",
-                   where && *where ? where : "/tmp") >= 0);
+    if (asprintf(&folder, "%s/hvsim-validate-XXXXXX",
+                 where && *where ? where : "/tmp") < 0) {
+        sim_fail(error, SIM_NO_MEMORY, "no memory for the name of a folder");
+        return NULL;
+    }
     if (mkdtemp(folder))
         return folder;
     sim_fail(error, SIM_NO_OUTPUT, "%s: cannot be created: %s", folder,
@@ -423,7 +440,7 @@ static char *make_folder(struct sim_error *error)
 static void remove_results(const struct trials *trials)
 {
     for (size_t i = 0; i < trials->count; i++)
-        unlink(trials->trials[i].path);
+        remove_trial(&trials->trials[i]);
     rmdir(trials->folder);
 }
 

@@ -156,6 +156,13 @@ class Validate(unittest.TestCase):
         self.assertIn("not measured: run run: ", done.stdout)
         self.assertIn("no-such-guest", done.stdout)
 
+    def test_results_of_an_earlier_validation_are_not_measured(self):
+        run = "runs: [{name: none, may_fail: true, set: {vms.one.memory: %s}}]"
+        measure = "SELECT count(*) FROM none.run"
+        for memory, verdict in ("16MiB", "pass"), ("8GiB", "FAIL"):
+            self.write(more=run % memory, measure=measure, bounds="from: 1")
+            self.assertEqual(self.verdicts("--runs", "kept")[0], {1: verdict})
+
     def test_a_run_may_be_there_to_be_refused(self):
         self.write(more="runs: [{name: none, may_fail: true, "
                         "set: {vms.one.memory: 1TiB}}]",
