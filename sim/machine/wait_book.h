@@ -4,9 +4,9 @@
 
 /**
  * Why VPs waited: what hypervisor/sched_wait.c tells of each wait, put together
- * by VP. Its memory is bounded by the number of VPs that there ever were in a
- * VM at once; a VP that goes and comes back, as its VM is started again, is the
- * same one.
+ * by VP. A VP that goes and comes back, as its VM is started again, is the same
+ * one: so memory is bounded by the most VPs that each VM had, but for a pointer
+ * each time that one is made, as a holder may be gone when the wait ends.
  *
  *   totals     by rule; exact
  *   holders    by who had the LP meanwhile. The busiest of them are told one by
