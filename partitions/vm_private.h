@@ -124,8 +124,14 @@ void vmms_free_groups(struct vmms *vmms);
 enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
                                const char *format, ...) PRINTF_LIKE(3, 4);
 
-/** The same, of a VM that has a partition: so much for each of its VPs is more
- *  than can be promised. Says how much is left. */
+/** vmms_reserve.c: fails, before anything is taken for the VM, if its reserve
+ *  cannot be promised. */
+enum vm_phase_result vmms_check_reserve(struct vm *vm,
+                                        struct hv_context *context);
+/** What to ask for each of its VPs: one with more VPs than LPs gets nothing. */
+uint64_t vmms_reserve_to_ask(const struct vm *vm);
+/** vmms_fail() of a VM that has a partition: so much for each of its VPs is
+ *  more than can be promised. Says how much is left. */
 enum vm_phase_result vmms_refuse_reserve(struct vm *vm,
                                          struct hv_context *context,
                                          uint64_t reserve);

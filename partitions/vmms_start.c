@@ -7,8 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "hypervisor/admission.h"
-#include "hypervisor/cpu_group.h"
 #include "hypervisor/intercept.h"
 #include "hypervisor/memory.h"
 #include "hypervisor/partition.h"
@@ -61,90 +59,13 @@ static bool plan_again(struct vm *vm)
     return vmms_plan(vm, &error) == SIM_OK;
 }
 
-/* In thousandths of an LP, up or down. */
-#define MILLI_LP(share, round)                                                 \
-    (((share)*1000 + (round)) / PARTITION_CPU_SHARE_MAX)
-
-static enum vm_phase_result
-refuse_reserve(struct vm *vm, struct hv_context *context, uint64_t reserve,
-               const struct lp_set *lps, uint64_t left)
-{
-    uint32_t vps = vm->config.vp_count;
-    uint64_t asked = MILLI_LP(vps * reserve, PARTITION_CPU_SHARE_MAX - 1);
-
-    left = MILLI_LP(left, 0);
-    return vmms_fail(
-        vm, context,
-        "its reserve cannot be promised: %" PRIu32 " x %" PRIu64 ".%02" PRIu64
-        " %% ask for %" PRIu64 ".%03" PRIu64 " LPs, and %" PRIu64 ".%03" PRIu64
-        " of %" PRIu32 " are left",
-        vps, reserve * 100 / PARTITION_CPU_SHARE_MAX,
-        reserve * 10000 / PARTITION_CPU_SHARE_MAX % 100, asked / 1000,
-        asked % 1000, left / 1000, left % 1000, lp_set_count(lps));
-}
-
-enum vm_phase_result
-vmms_refuse_reserve(struct vm *vm, struct hv_context *context, uint64_t reserve)
-{
-    const struct hv_partition *partition =
-        hypervisor_find_partition(context->hv, vm->partition);
-    struct lp_set lps = admission_lps(partition);
-
-    return refuse_reserve(vm, context, reserve, &lps,
-                          admission_left(context->hv, &lps, partition));
-}
-
-/* What the VMs under way will be promised when their VPs are created. */
-static uint64_t reserves_under_way(const struct vmms *vmms)
-{
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < vmms->vm_count; i++) {
-        const struct vm *vm = vmms->vms[i];
-
-        if (vm->state == VM_STARTING && vm->phase > 0 &&
-            vm->config.vp_count <= vmms->root->hv->lp_count)
-            sum += (vm->config.vp_count - vm->vps_created) * vm->config.reserve;
-    }
-    return sum;
-}
-
-/* Where its VPs will be allowed to run. */
-static struct lp_set future_lps(const struct vm *vm, struct hypervisor *hv)
-{
-    const struct cpu_group *group = cpu_group_find(hv, vm->config.group);
-    struct lp_set lps = lp_set_first_of(hv->lp_count);
-
-    if (group)
-        lps = lp_set_and(&lps, &group->lps);
-    if (!lp_set_is_empty(&vm->config.affinity))
-        lps = lp_set_and(&lps, &vm->config.affinity);
-    return lps;
-}
-
-/* Before anything is taken. The hypervisor decides when the VPs are created. */
-static enum vm_phase_result check_reserve(struct vm *vm,
-                                          struct hv_context *context)
-{
-    const struct vm_config *config = &vm->config;
-    struct lp_set lps = future_lps(vm, context->hv);
-    uint64_t left = admission_left(context->hv, &lps, NULL);
-    uint64_t promised = reserves_under_way(vm->vmms);
-
-    left = left > promised ? left - promised : 0;
-    return config->vp_count <= lp_set_count(&lps) &&
-                   config->vp_count * config->reserve > left
-               ? refuse_reserve(vm, context, config->reserve, &lps, left)
-               : PHASE_NEXT;
-}
-
 static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
 {
     if (vm->config.group != 0 && !vmms_has_groups(vm->vmms))
         return PHASE_WAIT;
     if (!plan_again(vm))
         return vmms_fail(vm, context, "its firmware cannot be laid out anew");
-    if (check_reserve(vm, context) == PHASE_FAILED)
+    if (vmms_check_reserve(vm, context) == PHASE_FAILED)
         return PHASE_FAILED;
     vm->vps_resumed = 0;
     vm->node = vmms_choose_node(vm->vmms);
@@ -187,20 +108,11 @@ static enum vm_phase_result place(struct vm *vm, struct hv_context *context)
     return PHASE_NEXT;
 }
 
-/* A VM with more VPs than it has LPs is promised nothing. If it were to ask,
- * its first VPs, while there are no more of them than LPs, might be refused. */
-static uint64_t reserve_to_ask(const struct vm *vm, struct hypervisor *hv)
-{
-    struct lp_set lps = future_lps(vm, hv);
-
-    return vm->config.vp_count > lp_set_count(&lps) ? 0 : vm->config.reserve;
-}
-
 static enum vm_phase_result set_properties(struct vm *vm,
                                            struct hv_context *context)
 {
     const struct vm_config *config = &vm->config;
-    uint64_t reserve = reserve_to_ask(vm, context->hv);
+    uint64_t reserve = vmms_reserve_to_ask(vm);
     /* A new partition has the usual values: a call is made for others. */
     const struct {
         const char *what;
