@@ -29,15 +29,6 @@ uint64_t admission_reserve(const struct hv_partition *partition)
                                                     : partition->sched.reserve;
 }
 
-static bool contains(const struct lp_set *set, const struct lp_set *part)
-{
-    for (unsigned i = 0; i < LP_SET_WORDS; i++) {
-        if ((part->words[i] & ~set->words[i]) != 0)
-            return false;
-    }
-    return true;
-}
-
 /* Of the LPs of `set`, what is not promised to those confined to it. */
 static uint64_t left_of(const struct hypervisor *hv, const struct lp_set *set,
                         const struct hv_partition *besides)
@@ -49,7 +40,7 @@ static uint64_t left_of(const struct hypervisor *hv, const struct lp_set *set,
         const struct hv_partition *partition = hv->partitions[i];
         struct lp_set lps = admission_lps(partition);
 
-        if (partition != besides && contains(set, &lps))
+        if (partition != besides && lp_set_includes(set, &lps))
             promised += admission_sum(partition, partition->vp_count, &lps);
     }
     return all > promised ? all - promised : 0;
@@ -67,7 +58,8 @@ uint64_t admission_left(const struct hypervisor *hv, const struct lp_set *lps,
         struct lp_set set = admission_lps(hv->partitions[i]);
 
         if (hv->partitions[i] == besides ||
-            hv->partitions[i]->sched.reserve == 0 || !contains(&set, lps))
+            hv->partitions[i]->sched.reserve == 0 ||
+            !lp_set_includes(&set, lps))
             continue;
         left = left_of(hv, &set, besides);
         least = left < least ? left : least;

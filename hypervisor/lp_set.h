@@ -90,6 +90,17 @@ static inline bool lp_set_is_empty(const struct lp_set *set)
     return lp_set_next(set, 0) < 0;
 }
 
+/** True if all of `part` are in `set`. */
+static inline bool lp_set_includes(const struct lp_set *set,
+                                   const struct lp_set *part)
+{
+    for (unsigned i = 0; i < LP_SET_WORDS; i++) {
+        if ((part->words[i] & ~set->words[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
 static inline uint32_t lp_set_count(const struct lp_set *set)
 {
     uint32_t count = 0;

@@ -66,31 +66,46 @@ uint64_t vmms_reserve_to_ask(const struct vm *vm)
     return vm->config.vp_count > lp_set_count(&lps) ? 0 : vm->config.reserve;
 }
 
-/* What the VMs under way will be promised when their VPs are created. */
-static uint64_t reserves_under_way(const struct vmms *vmms)
+/* What the VMs under way that are confined to `set` will be promised when their
+ * VPs are created. */
+static uint64_t reserves_under_way(const struct vmms *vmms,
+                                   const struct lp_set *set)
 {
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < vmms->vm_count; i++) {
         const struct vm *vm = vmms->vms[i];
+        struct lp_set lps = future_lps(vm);
 
         if (vm->state == VM_STARTING && vm->phase > 0 &&
-            vm->config.vp_count <= vmms->root->hv->lp_count)
-            sum += (vm->config.vp_count - vm->vps_created) * vm->config.reserve;
+            lp_set_includes(set, &lps))
+            sum += (vm->config.vp_count - vm->vps_created) *
+                   vmms_reserve_to_ask(vm);
     }
     return sum;
 }
 
-/* The hypervisor decides when the VPs are created. */
+static uint64_t left_on(const struct vmms *vmms, const struct lp_set *lps)
+{
+    uint64_t left = admission_left(vmms->root->hv, lps, NULL);
+    uint64_t promised = reserves_under_way(vmms, lps);
+
+    return left > promised ? left - promised : 0;
+}
+
+/* The hypervisor decides when the VPs are created: what is refused here it
+ * would refuse then. So VMs under way count where they compete: on the LPs of
+ * this one, and on all. */
 enum vm_phase_result vmms_check_reserve(struct vm *vm,
                                         struct hv_context *context)
 {
     const struct vm_config *config = &vm->config;
+    struct lp_set all = lp_set_first_of(context->hv->lp_count);
     struct lp_set lps = future_lps(vm);
-    uint64_t left = admission_left(context->hv, &lps, NULL);
-    uint64_t promised = reserves_under_way(vm->vmms);
+    uint64_t left = left_on(vm->vmms, &lps);
+    uint64_t left_of_all = left_on(vm->vmms, &all);
 
-    left = left > promised ? left - promised : 0;
+    left = left < left_of_all ? left : left_of_all;
     return config->vp_count * vmms_reserve_to_ask(vm) > left
                ? refuse_reserve(vm, context, config->reserve, &lps, left)
                : PHASE_NEXT;

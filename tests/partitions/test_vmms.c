@@ -119,16 +119,22 @@ static void a_vm_can_be_started_again(void **state)
                      host.root.machine->hv->root->id.v + 2);
 }
 
+/* With a policy that heeds reserves. */
+static void build_classic(uint32_t lps, uint32_t root_vps)
+{
+    script_config_init(&config);
+    config.lps = lps;
+    config.root_vps = root_vps;
+    config.duration_ns = 60 * MS;
+    config.scheduler = "classic";
+    vm_host_create(&host, &config);
+}
+
 /* Two LPs: 1.5 are promised, then 0.5 more. */
 static void a_vm_whose_reserve_cannot_be_promised_does_not_start(void **state)
 {
     (void)state;
-    script_config_init(&config);
-    config.lps = 2;
-    config.root_vps = 1;
-    config.duration_ns = 60 * MS;
-    config.scheduler = "classic";
-    vm_host_create(&host, &config);
+    build_classic(2, 1);
     add_sleeper(0, 0xc000);
     host.scripts[1].reserve = 0x8001;
     add_printer(1, "no");
@@ -150,12 +156,7 @@ static void a_vm_whose_reserve_cannot_be_promised_does_not_start(void **state)
 static void a_vm_with_more_vps_than_lps_is_promised_nothing(void **state)
 {
     (void)state;
-    script_config_init(&config);
-    config.lps = 2;
-    config.root_vps = 1;
-    config.duration_ns = 60 * MS;
-    config.scheduler = "classic";
-    vm_host_create(&host, &config);
+    build_classic(2, 1);
     add_sleepers(0, 1, 0x10000);
     add_sleepers(1, 3, 0x10000);
     vm_host_order(&host, 1, 0, true);
@@ -168,12 +169,7 @@ static void a_vm_with_more_vps_than_lps_is_promised_nothing(void **state)
 static void of_two_vms_that_start_at_once_one_gets_its_reserve(void **state)
 {
     (void)state;
-    script_config_init(&config);
-    config.lps = 2;
-    config.root_vps = 2;
-    config.duration_ns = 60 * MS;
-    config.scheduler = "classic";
-    vm_host_create(&host, &config);
+    build_classic(2, 2);
     for (uint32_t i = 0; i < 2; i++) {
         add_sleeper(i, 0xc000);
         vm_host_order(&host, 1, i, true);
@@ -189,6 +185,22 @@ static void of_two_vms_that_start_at_once_one_gets_its_reserve(void **state)
         assert_string_equal(host.failure[i],
                             "its reserve cannot be promised: 2 x 75.00 % ask "
                             "for 1.500 LPs, and 0.500 of 2 are left");
+    }
+}
+
+static void two_vms_on_lps_of_their_own_both_get_their_reserve(void **state)
+{
+    (void)state;
+    build_classic(4, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        host.scripts[i].affinity.words[0] = UINT64_C(3) << 2 * i;
+        add_sleeper(i, 0x10000);
+        vm_host_order(&host, 1, i, true);
+    }
+    vm_host_run(&host);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_string_equal(host.failure[i], "");
+        assert_string_equal(host.states[i], "starting running ");
     }
 }
 
@@ -636,6 +648,8 @@ int main(void)
             a_vm_with_more_vps_than_lps_is_promised_nothing, destroy),
         cmocka_unit_test_teardown(
             of_two_vms_that_start_at_once_one_gets_its_reserve, destroy),
+        cmocka_unit_test_teardown(
+            two_vms_on_lps_of_their_own_both_get_their_reserve, destroy),
         cmocka_unit_test_teardown(a_vm_that_powers_off_is_off, destroy),
         cmocka_unit_test_teardown(a_vm_that_resets_starts_again, destroy),
         cmocka_unit_test_teardown(who_hears_of_a_state_may_ask_for_the_next_one,

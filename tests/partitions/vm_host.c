@@ -119,6 +119,7 @@ void vm_host_add(struct vm_host *host, uint32_t vp_count, uint64_t memory_bytes)
         .weight = 100,
         .cap = PARTITION_CPU_SHARE_MAX,
         .reserve = script->reserve,
+        .affinity = script->affinity,
         .privileges = PRIVILEGES_DEFAULT,
         .features = FEATURES_KNOWN,
         .vmbus = host->vmbus,
