@@ -229,14 +229,17 @@ struct vdev *vdev_pm_create(vdev_pm_request_fn *on_request, void *context)
     return &pm->vdev;
 }
 
-void vdev_pm_tell_processors(struct vdev *vdev, uint32_t count)
+void vdev_pm_tell_processors(struct vdev *vdev)
 {
-    struct vdev_pm *pm = from_vdev(vdev);
-
-    CHECK(vdev->range_count == 2 && count >= 1 && count <= 64);
+    CHECK(vdev->range_count == 2);
     vdev->ranges[vdev->range_count++] = (struct vdev_range){
         VDEV_PORTS, PLATFORM_GPE0_PORT, PM_END - PM_GPE_STATUS};
-    pm->processors = UINT64_MAX >> (64 - count);
+}
+
+void vdev_pm_set_processors(struct vdev *vdev, uint32_t count)
+{
+    CHECK(count >= 1 && count <= 64);
+    from_vdev(vdev)->processors = UINT64_MAX >> (64 - count);
 }
 
 void vdev_pm_add_processor(struct vdev *vdev, uint64_t now_ns, uint32_t index)

@@ -20,9 +20,11 @@ typedef void vdev_pm_request_fn(void *context, enum vdev_pm_request request);
 /** NULL if out of memory. `context` is borrowed. */
 struct vdev *vdev_pm_create(vdev_pm_request_fn *on_request, void *context);
 
-/** Gives the device, before it is on its bus, what tells of processors: now
- *  there are `count` of them, at most 64. */
-void vdev_pm_tell_processors(struct vdev *pm, uint32_t count);
+/** Gives the device, before it is on its bus, what tells of processors. */
+void vdev_pm_tell_processors(struct vdev *pm);
+
+/** At a start there are `count` of them, 1 to 64: the guest is not told. */
+void vdev_pm_set_processors(struct vdev *pm, uint32_t count);
 
 /** Processor `index` is there from now on: the guest is told of it. */
 void vdev_pm_add_processor(struct vdev *pm, uint64_t now_ns, uint32_t index);

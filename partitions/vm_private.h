@@ -63,6 +63,7 @@ struct vm {
     partition_id_t partition; /* 0: none */
     bool initialized;         /* the partition */
     uint32_t vps_created, vps_resumed;
+    uint32_t vps_told;      /* that the guest knows of */
     struct vmwp *vmwp;      /* owns */
     struct vmbusr_bus *bus; /* owns; NULL: the VM has no VMBus */
     struct ic *shutdown;    /* borrowed from the bus; NULL: not offered */
@@ -111,8 +112,8 @@ enum vm_phase_result vmms_resume_vps(struct vm *vm, struct hv_context *context);
 /** The first order is done, or cannot be. */
 void vmms_end_order(struct vm *vm);
 void vmms_give_up(struct vm *vm, const char *why);
-/** The VM does not run: what was still to be changed is so at its next start.
- */
+/** The VM does not run: what was still to be changed is so at its next start,
+ *  but for VPs that were to be added: that is told as a failure. */
 void vmms_fold_orders(struct vm *vm);
 
 /** True when all groups have been made. */

@@ -121,19 +121,6 @@ static void vm_on_fail(void *context, const char *why)
     vm_fail(context, why, "");
 }
 
-/* The worker met something after which the VM cannot go on, or the guest has
- * asked for its end. */
-static void vm_on_stopped(void *context, struct hv_context *hv_context,
-                          enum vmwp_end end, const char *why)
-{
-    struct vm *vm = context;
-
-    vmms_turn_off(vm->vmms, vm->number, hv_context->now);
-    vm->restart = end == VMWP_RESET && vm->state == VM_STOPPING;
-    if (end == VMWP_FAILED)
-        vm_fail(vm, why, vm->vmwp->crash.text);
-}
-
 static void vm_set_state(struct vm *vm, struct hv_context *context,
                          enum vm_state state)
 {
@@ -142,8 +129,6 @@ static void vm_set_state(struct vm *vm, struct hv_context *context,
     vm->state = state;
     vm->phase = 0;
     vm->progress = 0;
-    if (state == VM_STOPPING || state == VM_FAILED)
-        vmms_fold_orders(vm);
     listener->on_state(listener->context, vm->number, state, context->now);
 }
 
@@ -212,6 +197,36 @@ static enum root_step vm_step(void *context, struct hv_context *hv_context)
     vm->phase++;
     vm->progress = 0;
     return phases[vm->phase] ? ROOT_AGAIN : vm_complete(vm, hv_context);
+}
+
+/* Gives the VM's thread something to do. */
+static void vm_begin(struct vm *vm, cycles_t now, enum vm_state state)
+{
+    struct hv_context context = root_event_context(vm->vmms->root, now);
+
+    vm_set_state(vm, &context, state);
+    root_wake_thread(vm->vmms->root, &context, &vm->thread);
+}
+
+static void vm_stop(struct vm *vm, cycles_t now)
+{
+    vm->restart = false;
+    if (vm->state == VM_RUNNING || vm->state == VM_STARTING)
+        vm_begin(vm, now, VM_STOPPING);
+}
+
+/* The worker met something after which the VM cannot go on, or the guest has
+ * asked for its end. Why is told before what else cannot be for that. */
+static void vm_on_stopped(void *context, struct hv_context *hv_context,
+                          enum vmwp_end end, const char *why)
+{
+    struct vm *vm = context;
+
+    vm_stop(vm, hv_context->now);
+    vm->restart = end == VMWP_RESET && vm->state == VM_STOPPING;
+    if (end == VMWP_FAILED)
+        vm_fail(vm, why, vm->vmwp->crash.text);
+    vmms_fold_orders(vm);
 }
 
 static bool vm_prepare(struct vm *vm)
@@ -297,15 +312,6 @@ static struct vm *vmms_vm(const struct vmms *vmms, uint32_t vm_number)
     return vmms->vms[vm_number];
 }
 
-/* Gives the VM's thread something to do. */
-static void vm_begin(struct vm *vm, cycles_t now, enum vm_state state)
-{
-    struct hv_context context = root_event_context(vm->vmms->root, now);
-
-    vm_set_state(vm, &context, state);
-    root_wake_thread(vm->vmms->root, &context, &vm->thread);
-}
-
 void vmms_start(struct vmms *vmms, uint32_t vm_number, cycles_t now)
 {
     struct vm *vm = vmms_vm(vmms, vm_number);
@@ -318,9 +324,8 @@ void vmms_turn_off(struct vmms *vmms, uint32_t vm_number, cycles_t now)
 {
     struct vm *vm = vmms_vm(vmms, vm_number);
 
-    vm->restart = false;
-    if (vm->state == VM_RUNNING || vm->state == VM_STARTING)
-        vm_begin(vm, now, VM_STOPPING);
+    vm_stop(vm, now);
+    vmms_fold_orders(vm);
 }
 
 void vmms_report(struct vm *vm, const char *why)
@@ -380,6 +385,7 @@ enum vm_phase_result vmms_fail(struct vm *vm, struct hv_context *context,
     vm_set_state(vm, context,
                  vm->state == VM_STARTING ? VM_STOPPING : VM_FAILED);
     vm_fail(vm, text, "");
+    vmms_fold_orders(vm);
     return PHASE_FAILED;
 }
 

@@ -145,7 +145,8 @@ MUST_USE bool vmms_change_group(struct vmms *vmms, uint64_t id, uint64_t cap,
 /**
  * Has a VM's controls changed, and VPs added to it, by a root thread from `now`
  * on, or as soon as the VM's start is over. The controls of a VM that is off
- * are those of its next start; VPs cannot be added to it. What cannot be is
+ * are those of its next start; VPs cannot be added to it, but those that were
+ * being added when it stopped are there at its next start. What cannot be is
  * told as a failure. False if out of memory.
  */
 MUST_USE bool vmms_change(struct vmms *vmms, uint32_t vm_number,

@@ -127,7 +127,8 @@ static enum vm_phase_result set_controls(struct vm *vm,
     return PHASE_REPEAT;
 }
 
-/* From now on the VM is one of more VPs, to be made by the phases below. */
+/* From now on the VM is one of more VPs, to be made by the phases below, or by
+ * its next start if it stops before. */
 static enum vm_phase_result count_vps(struct vm *vm, struct hv_context *context)
 {
     uint32_t more = vm->orders->change.add_vps;
@@ -138,6 +139,7 @@ static enum vm_phase_result count_vps(struct vm *vm, struct hv_context *context)
                          ": it was made for at most %" PRIu32,
                          more, vm->config.vp_count, vm->config.vp_count_max);
     vm->config.vp_count += more;
+    vm->orders->change.add_vps = 0;
     return PHASE_NEXT;
 }
 
@@ -145,20 +147,16 @@ static enum vm_phase_result count_vps(struct vm *vm, struct hv_context *context)
 static enum vm_phase_result tell_guest(struct vm *vm,
                                        struct hv_context *context)
 {
-    uint32_t more = vm->orders->change.add_vps;
-
-    if (vm->progress == more)
+    if (vm->vps_told == vm->config.vp_count)
         return PHASE_NEXT;
-    vmwp_add_vp(vm->vmwp, context,
-                vm->config.vp_count - more + (uint32_t)vm->progress);
-    vm->progress++;
+    vmwp_add_vp(vm->vmwp, context, vm->vps_told++);
     return PHASE_REPEAT;
 }
 
 static enum vm_phase_result provide(struct vm *vm, struct hv_context *context)
 {
-    return vm->orders->change.add_vps > 0 ? vmms_provide(vm, context)
-                                          : PHASE_NEXT;
+    return vm->vps_told < vm->config.vp_count ? vmms_provide(vm, context)
+                                              : PHASE_NEXT;
 }
 
 vm_phase_fn *const vmms_change_phases[] = {
@@ -188,10 +186,23 @@ void vmms_give_up(struct vm *vm, const char *why)
     vmms_report(vm, text);
 }
 
+/* Its controls are those of its next start; VPs cannot be added. */
+static void change_stopped(struct vm *vm, const struct vm_change *change)
+{
+    char text[512];
+
+    keep_controls(vm, change);
+    if (change->add_vps == 0)
+        return;
+    snprintf(text, sizeof(text), "%s: cannot add VPs: it does not run",
+             change->order);
+    vmms_report(vm, text);
+}
+
 void vmms_fold_orders(struct vm *vm)
 {
     while (vm->orders) {
-        keep_controls(vm, &vm->orders->change);
+        change_stopped(vm, &vm->orders->change);
         vmms_end_order(vm);
     }
 }
@@ -215,7 +226,6 @@ bool vmms_change(struct vmms *vmms, uint32_t vm_number,
 {
     struct hv_context context = root_event_context(vmms->root, now);
     struct vm *vm;
-    char text[512];
 
     CHECK(vm_number < vmms->vm_count);
     vm = vmms->vms[vm_number];
@@ -225,12 +235,7 @@ bool vmms_change(struct vmms *vmms, uint32_t vm_number,
         root_wake_thread(vmms->root, &context, &vm->thread);
         return true;
     }
-    keep_controls(vm, change);
-    if (change->add_vps > 0) {
-        snprintf(text, sizeof(text), "%s: cannot add VPs: it does not run",
-                 change->order);
-        vmms_report(vm, text);
-    }
+    change_stopped(vm, change);
     return true;
 }
 

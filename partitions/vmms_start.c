@@ -68,6 +68,7 @@ static enum vm_phase_result begin(struct vm *vm, struct hv_context *context)
     if (vmms_check_reserve(vm, context) == PHASE_FAILED)
         return PHASE_FAILED;
     vm->vps_resumed = 0;
+    vm->vps_told = vm->config.vp_count;
     vm->node = vmms_choose_node(vm->vmms);
     pc_vid_set(&vm->memory, PC_VID_PREFERRED_NODE, vm->node);
     cost_note(context->bill, COST_VMMS_OPERATION, 1);

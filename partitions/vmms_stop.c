@@ -132,7 +132,7 @@ static enum vm_phase_result reset_worker(struct vm *vm,
                                          struct hv_context *context)
 {
     (void)context;
-    vmwp_reset(vm->vmwp);
+    vmwp_reset(vm->vmwp, vm->config.vp_count);
     return PHASE_NEXT;
 }
 

@@ -335,7 +335,7 @@ struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
     return vmwp;
 }
 
-void vmwp_reset(struct vmwp *vmwp)
+void vmwp_reset(struct vmwp *vmwp, uint32_t vp_count)
 {
     vmwp->partition = (partition_id_t){0};
     for (uint32_t i = 0; i < vmwp->vp_count; i++) {
@@ -345,7 +345,7 @@ void vmwp_reset(struct vmwp *vmwp)
         vmwp->vps[i].phase = PHASE_WAKE;
     }
     vmwp->crash = (struct vmwp_crash){0};
-    vmwp_devices_reset(vmwp);
+    vmwp_devices_reset(vmwp, vp_count);
     console_reset(&vmwp->console);
 }
 

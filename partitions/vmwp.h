@@ -130,8 +130,8 @@ struct vmwp *vmwp_create(struct root *root, struct winhv *winhv,
 void vmwp_free(struct vmwp *vmwp);
 
 /** The VM is off: forgets its partition and the intercepts under way, and
- *  resets the devices. */
-void vmwp_reset(struct vmwp *vmwp);
+ *  resets the devices. It has `vp_count` VPs when it starts again. */
+void vmwp_reset(struct vmwp *vmwp, uint32_t vp_count);
 
 /** VID hands over an intercept message of this VM, in the root's interrupt
  *  routine. Messages that make no sense are dropped. */

@@ -201,8 +201,11 @@ static bool add_pm(struct vmwp *vmwp, uint32_t vp_count)
 {
     vmwp->pm = vdev_pm_create(on_pm_request, vmwp);
     if (vmwp->pm && vmwp->vp_count > vp_count)
-        vdev_pm_tell_processors(vmwp->pm, vp_count);
-    return add(vmwp, vmwp->pm);
+        vdev_pm_tell_processors(vmwp->pm);
+    if (!add(vmwp, vmwp->pm))
+        return false;
+    vdev_pm_set_processors(vmwp->pm, vp_count);
+    return true;
 }
 
 bool vmwp_devices_init(struct vmwp *vmwp, uint32_t vp_count)
@@ -242,7 +245,7 @@ void vmwp_devices_fini(struct vmwp *vmwp)
     vdev_bus_free(&vmwp->bus);
 }
 
-void vmwp_devices_reset(struct vmwp *vmwp)
+void vmwp_devices_reset(struct vmwp *vmwp, uint32_t vp_count)
 {
     event_cancel(vmwp->root->hv->events, &vmwp->timer);
     vmwp->devices_phase = PHASE_WAKE;
@@ -250,4 +253,5 @@ void vmwp_devices_reset(struct vmwp *vmwp)
     memset(vmwp->eois, 0, sizeof(vmwp->eois));
     vmwp_input_reset(vmwp);
     vdev_bus_reset(&vmwp->bus);
+    vdev_pm_set_processors(vmwp->pm, vp_count);
 }

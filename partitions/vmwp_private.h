@@ -91,7 +91,8 @@ static inline uint64_t vmwp_now_ns(const struct vmwp *vmwp,
  *  them. False if out of memory. */
 bool vmwp_devices_init(struct vmwp *vmwp, uint32_t vp_count);
 void vmwp_devices_fini(struct vmwp *vmwp);
-void vmwp_devices_reset(struct vmwp *vmwp);
+/** As they are when a VM of `vp_count` VPs starts. */
+void vmwp_devices_reset(struct vmwp *vmwp, uint32_t vp_count);
 
 /** Sends one interrupt that the devices have raised, by a hypercall. False if
  *  there is none. */

@@ -36,6 +36,23 @@ at: [{at}]
 counters: {{interval: 50ms}}
 """
 
+# A VM that is stopped soon after it is to get VPs, and started again.
+ADDED = """\
+hvsim: 1
+name: added
+duration: 200ms
+host: {{nodes: [{{lps: 4, memory: 2GiB}}]}}
+root: {{vps: 1, memory: 512MiB}}
+vms:
+  - {{name: web, vps: 1, vps_max: 4, guest: {{workload: hot-add,
+     args: {{busy: 60ms}}}}}}
+at:
+  - {{time: 50ms, add_vps: {{vm: web, count: 3}}}}
+  - {{time: {stop_us}us, stop: web}}
+  - {{time: 100ms, start: web}}
+counters: {{interval: 50ms}}
+"""
+
 
 class Timeline(unittest.TestCase):
     def setUp(self):
@@ -100,6 +117,24 @@ class Timeline(unittest.TestCase):
         self.assertAlmostEqual(self.share("web", 200 * ms), 100, delta=3)
         self.assertAlmostEqual(self.share("web", 400 * ms), 200, delta=3)
         self.assertAlmostEqual(self.share("web", 700 * ms), 400, delta=3)
+
+    def test_a_guest_stopped_while_it_gets_processors_finds_them_later(self):
+        """They are made when the VM is stopped, but the guest is not told."""
+        seen = set()
+        for stop_us in range(50250, 52000, 150):
+            (self.path / "a.yaml").write_text(ADDED.format(stop_us=stop_us))
+            code, errors = self.run_file("a.yaml")
+            vps = len(self.rows(
+                "SELECT DISTINCT instance FROM perf WHERE object = ? AND"
+                " instance LIKE 'web:%' AND time_ns > 100000000", VP))
+            (most,), = self.rows(
+                "SELECT max(value) FROM result WHERE name = 'processors'")
+            self.assertEqual(vps, most, stop_us)
+            if code:
+                self.assertIn("cannot add VPs: it does not run", errors)
+            self.assertEqual(most, 1 if code else 4, stop_us)
+            seen.add(most)
+        self.assertEqual(seen, {1, 4})
 
     def test_a_run_with_a_timeline_repeats_exactly(self):
         results = []

@@ -317,6 +317,37 @@ static void vps_stay_added_when_their_vm_starts_again(void **state)
     assert_int_equal(starts(), 2);
 }
 
+/* At any moment: the VP is there at the next start, or who wanted it is told
+ * that it is not. */
+static void
+a_vm_stopped_while_it_gets_vps_has_them_at_its_next_start_or_says_no(
+    void **state)
+{
+    unsigned there = 0;
+    unsigned refused = 0;
+
+    (void)state;
+    for (uint64_t later = 0; later < 3 * MS; later += 180013) {
+        make_growing();
+        script_at(&config, 10 * MS + later)->stop = "vm0";
+        script_at(&config, 14 * MS)->start = "vm0";
+        script_host_create(&host, &config);
+        if (script_host_run(&host) == SIM_OK) {
+            assert_int_equal(partition_of(0)->vp_count, 2);
+            assert_true(partition_of(0)->vps[1]->run_time.v > 0);
+            there++;
+        } else {
+            assert_non_null(strstr(host.error.message, "cannot add VPs"));
+            assert_int_equal(partition_of(0)->vp_count, 1);
+            refused++;
+        }
+        script_host_destroy(&host);
+    }
+    assert_true(there > 0 && refused > 0);
+    make_growing();
+    run(SIM_OK);
+}
+
 /* Of what the hypervisor's memory is lent for a VP, none is lost. */
 static void vps_that_were_added_leave_nothing_when_their_vm_is_off(void **state)
 {
@@ -423,6 +454,8 @@ int main(void)
         TEST(what_is_set_of_a_vm_that_is_off_holds_at_its_start),
         TEST(a_vp_that_is_added_runs_when_its_guest_starts_it),
         TEST(vps_stay_added_when_their_vm_starts_again),
+        TEST(
+            a_vm_stopped_while_it_gets_vps_has_them_at_its_next_start_or_says_no),
         TEST(vps_that_were_added_leave_nothing_when_their_vm_is_off),
         TEST(vps_cannot_be_added_to_a_vm_that_is_off),
         TEST(what_is_refused_fails_the_run_with_its_place),

@@ -116,7 +116,8 @@ enum { GPE_STATUS = 13, GPE_ENABLE = 15, PRESENT = 17, ADDED = 25 };
 static void a_new_processor_raises_the_sci_once_it_is_enabled(void **state)
 {
     (void)state;
-    vdev_pm_tell_processors(pm, 2);
+    vdev_pm_tell_processors(pm);
+    vdev_pm_set_processors(pm, 2);
     assert_int_equal(pm->range_count, 3);
     assert_int_equal(pm->ranges[2].first, PLATFORM_GPE0_PORT);
     assert_int_equal(pm->ranges[2].count, 20);

@@ -143,7 +143,7 @@ static void what_is_typed_outlives_a_reset(void **state)
 {
     (void)state;
     type("still");
-    vmwp_reset(host.vmwp);
+    vmwp_reset(host.vmwp, 1);
     assert_int_equal(vmwp_untyped(host.vmwp), 5);
     host.message_count = 0;
     vmwp_host_run(&host);
