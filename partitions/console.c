@@ -5,7 +5,7 @@
 
 #define PREFIX "hvsim: "
 /* What is longer is console text: it could not be kept as a result
- * (sim/machine/results.h), and a guest's typing error must not fail a run. */
+ * (sim/results/results.h), and a guest's typing error must not fail a run. */
 #define NAME_BYTES_MAX 64
 #define UNIT_BYTES_MAX 16
 #define INTEGER_DIGITS_MAX 18

@@ -4,7 +4,7 @@
 
 /**
  * counters.def as data: what each performance object shows and how each
- * counter is computed from cells. Read-only tables; for sim/machine and tests.
+ * counter is computed from cells. Read-only tables; for sim/ and tests.
  */
 
 #include <stddef.h>

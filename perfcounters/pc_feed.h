@@ -5,7 +5,7 @@
 /**
  * How all parts of the simulator count: they own the cells of their processor
  * and add to them. Nothing here reads a cell, so no feature can decide
- * anything by a counter; pc_report.h, for sim/machine and tests, reads.
+ * anything by a counter; pc_report.h, for sim/ and tests, reads.
  *
  * Zero-initialise a set. Times are fed in cycles.
  */

@@ -5,7 +5,7 @@
 /**
  * Reads the cells that pc_feed.h feeds: knows every instance of every object,
  * takes samples at interval ends and makes Performance Monitor's values of
- * them. For sim/machine and tests only; nobody else may read a counter.
+ * them. For sim/ and tests only; nobody else may read a counter.
  *
  * Values are exact: each is one quotient of integers, rounded once to the
  * nearest double, so they depend on no order of summation and no compiler.

@@ -28,7 +28,7 @@ NAMESPACES = ("sim_", "hv_", "vmbus_")
 # Whole-program names, and sim_fail() and its kin, which every level uses.
 EXCEPTIONS = {
     "sim/core/error.c": ("sim_",),
-    "sim/machine/main.c": ("main",),
+    "sim/cli/main.c": ("main",),
 }
 
 # A definition as our format writes it: at the left margin, its body's brace

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "sim/machine/scenario_keys.h"
+#include "sim/scenario/scenario_keys.h"
 
 _Static_assert(SCENARIO_EXPECT_BYTES_MAX <= CONSOLE_MATCH_BYTES_MAX,
                "every text can be looked for");

@@ -13,7 +13,7 @@
  */
 
 #include "sim/machine/console_match.h"
-#include "sim/machine/scenario.h"
+#include "sim/scenario/scenario.h"
 
 #define CONSOLE_SCRIPT_NEVER UINT64_MAX
 

@@ -13,8 +13,8 @@
 #include <time.h>
 
 #include "sim/core/error.h"
-#include "sim/machine/results.h"
-#include "sim/machine/scenario.h"
+#include "sim/results/results.h"
+#include "sim/scenario/scenario.h"
 
 struct machine;
 

@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/machine/document.h"
 #include "sim/machine/machine_private.h"
-#include "sim/machine/units.h"
+#include "sim/scenario/document.h"
+#include "sim/scenario/units.h"
 
 #define REASON_BYTES (2 * DOCUMENT_QUOTE_BYTES + 160)
 

@@ -12,7 +12,7 @@
 #include <xxhash.h>
 
 #include "sim/machine/machine_private.h"
-#include "sim/machine/suggest.h"
+#include "sim/scenario/suggest.h"
 
 #define IMAGE_MIB_MAX 256
 #define IMAGE_BYTES_MAX ((size_t)IMAGE_MIB_MAX << 20)

@@ -20,7 +20,7 @@ static void offer(struct vm_config *config,
     } list[] = {
 #define ENLIGHTENMENT(key, privileges, features, help)                         \
     {enlightenments->key, (privileges), (features)},
-#include "sim/machine/enlightenments.def"
+#include "sim/scenario/enlightenments.def"
 #undef ENLIGHTENMENT
     };
     bool anything = false;

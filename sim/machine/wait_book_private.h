@@ -5,8 +5,8 @@
 /** Shared by wait_book.c, which keeps the book, and wait_book_report.c, which
  *  checks it and writes it down. */
 
-#include "sim/machine/results_wait.h"
 #include "sim/machine/wait_book.h"
+#include "sim/results/results_wait.h"
 
 /* A holder has its place in one of so many sets, by its number. */
 #define HOLDER_WAYS 4

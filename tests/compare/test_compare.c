@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/compare_metric.h"
+#include "sim/compare/compare_metric.h"
 
 /** Adds a variant whose runs have the seeds 1, 2, ... and these values. */
 static void add_variant(struct comparison *comparison, const char *label,

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/compare.h"
+#include "sim/compare/compare.h"
 
 static void add_variant(struct comparison *comparison, const char *label,
                         size_t metric, const double *values, size_t count)

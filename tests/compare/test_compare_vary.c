@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/compare_vary.h"
+#include "sim/compare/compare_vary.h"
 
 static struct compare_vary *vary_of(size_t count, const char *const *texts)
 {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/stats.h"
+#include "sim/compare/stats.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -52,7 +52,7 @@ struct sched_task {
 
     cycles_t ran; /* since the start, or since sched_host_forget() */
     uint64_t dispatches, migrations;
-    struct sched_waited waited; /* the last; its `vp` and `lp` are borrowed */
+    struct sched_waited waited;   /* the last; its `vp` and `lp` are borrowed */
     struct sched_waited given_up; /* likewise; without a dispatch */
     cycles_t longest_wait;
     cycles_t waited_by_rule[SCHED_RULE_COUNT]; /* all of them */

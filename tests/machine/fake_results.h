@@ -4,12 +4,12 @@
 
 /**
  * Results that are kept in memory for a test to look at. Linked in place of
- * sim/machine/results.c and results_wait.c, whose results_put_*() and
+ * sim/results/results.c and results_wait.c, whose results_put_*() and
  * results_commit() it has.
  */
 
-#include "sim/machine/results.h"
-#include "sim/machine/results_wait.h"
+#include "sim/results/results.h"
+#include "sim/results/results_wait.h"
 
 struct fake_row {
     enum pc_object_id object;

@@ -126,7 +126,7 @@ static void write_image(const struct script_vm *vm, const char *name)
 static const struct scenario_enlightenments enlightened = {
     .hypervisor = true,
 #define ENLIGHTENMENT(key, privileges, features, help) .key = true,
-#include "sim/machine/enlightenments.def"
+#include "sim/scenario/enlightenments.def"
 #undef ENLIGHTENMENT
 };
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/terminal.h"
+#include "sim/cli/terminal.h"
 
 /* Both ends; a bare folder without /dev/pts has no terminals. */
 static void open_pair(int *ours, int *theirs)

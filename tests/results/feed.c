@@ -2,7 +2,7 @@
 #include "tests/results/feed.h"
 
 #include "sim/core/check.h"
-#include "sim/machine/results_wait.h"
+#include "sim/results/results_wait.h"
 
 #define MS UINT64_C(1000000)
 #define US UINT64_C(1000)

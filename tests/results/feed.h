@@ -10,7 +10,7 @@
  */
 
 #include "perfcounters/pc_report.h"
-#include "sim/machine/results.h"
+#include "sim/results/results.h"
 
 #define FEED_INTERVAL_NS UINT64_C(100000000)
 #define FEED_LPS_MAX 128

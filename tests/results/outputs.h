@@ -7,7 +7,7 @@
  * for tests: what fails here fails the test.
  */
 
-#include "sim/machine/results.h"
+#include "sim/results/results.h"
 #include "tests/results/feed.h"
 
 /** A test with these files removed before and after. */

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/encode.h"
+#include "sim/text/encode.h"
 
 static void assert_text(void (*encode)(FILE *, const char *), const char *text,
                         const char *expected)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/results_schema.h"
+#include "sim/results/results_schema.h"
 #include "tests/results/outputs.h"
 #include "tests/results/query.h"
 

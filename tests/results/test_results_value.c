@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/results_value.h"
+#include "sim/results/results_value.h"
 
 static void assert_integral(const char *text, int64_t expected)
 {

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/results.h"
-#include "sim/machine/summary.h"
+#include "sim/results/results.h"
+#include "sim/results/summary.h"
 #include "tests/results/outputs.h"
 #include "tests/results/query.h"
 

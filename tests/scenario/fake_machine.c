@@ -16,8 +16,8 @@
 #include "cpu/engine.h"
 #include "sim/core/check.h"
 #include "sim/machine/machine.h"
-#include "sim/machine/results.h"
-#include "sim/machine/scenario.h"
+#include "sim/results/results.h"
+#include "sim/scenario/scenario.h"
 
 struct machine {
     const struct scenario *scenario;

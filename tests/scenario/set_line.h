@@ -7,7 +7,7 @@
  * comment "#set PATH=VALUE".
  */
 
-#include "sim/machine/scenario.h"
+#include "sim/scenario/scenario.h"
 
 struct set_line {
     struct scenario_override override;

@@ -9,7 +9,7 @@
 
 #include "hypervisor/sched.h"
 #include "sim/machine/cost_model.h"
-#include "sim/machine/scenario_keys.h"
+#include "sim/scenario/scenario_keys.h"
 
 static scenario_word_fn *words_of(enum scenario_section section,
                                   const char *name)

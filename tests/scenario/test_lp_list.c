@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/lp_list.h"
+#include "sim/scenario/lp_list.h"
 
 static void assert_reads_as(const char *text, const char *printed)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/pace.h"
+#include "sim/cli/pace.h"
 
 #define MS UINT64_C(1000000)
 

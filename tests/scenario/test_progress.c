@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/progress.h"
+#include "sim/cli/progress.h"
 
 #define MS UINT64_C(1000000)
 #define S (1000 * MS)

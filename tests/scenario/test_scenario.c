@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/scenario_keys.h"
+#include "sim/scenario/scenario_keys.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -223,7 +223,7 @@ static void resolved_yaml_shows_all_and_reads_back(void **state)
                                    "    enlightenments:\n"
                                    "      hypervisor: true\n"
 #define ENLIGHTENMENT(key, privileges, features, help) "      " #key ": true\n"
-#include "sim/machine/enlightenments.def"
+#include "sim/scenario/enlightenments.def"
 #undef ENLIGHTENMENT
                                    "    vmbus: true\n"
                                    "    integration:\n"

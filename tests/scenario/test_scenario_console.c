@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/scenario_keys.h"
+#include "sim/scenario/scenario_keys.h"
 
 #define HEAD                                                                   \
     "hvsim: 1\n"                                                               \

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/suggest.h"
+#include "sim/scenario/suggest.h"
 
 static const char *nearest(const char *written)
 {

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/text.h"
+#include "sim/text/text.h"
 
 static void assert_prints(const char *text, const char *expected)
 {

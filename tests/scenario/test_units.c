@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/units.h"
+#include "sim/scenario/units.h"
 
 #define UNTOUCHED UINT64_C(0x5555555555555555)
 

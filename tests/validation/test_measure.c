@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "sim/machine/measure.h"
+#include "sim/results/measure.h"
 #include "tests/results/outputs.h"
 
 static struct measure *open_runs(const struct measure_run *runs, size_t count)
