@@ -261,14 +261,20 @@ static bool find_extremes(const struct compare_cell *cells, size_t count,
     return found && cells[*least].mean.mean < cells[*most].mean.mean;
 }
 
-/** Whether the two may be the same but for chance; not if nobody knows. */
+/** Whether the two may be the same but for chance. Where each has one run, of
+ *  the same seed, nobody expects to know; where there are more, and too few
+ *  pairs among them, it is as good as chance: means of unlike seeds. */
 static bool is_chance(const struct comparison *comparison, size_t metric,
-                      size_t a, size_t b, double *values)
+                      const struct compare_cell *cells, size_t a, size_t b,
+                      double *values)
 {
     struct stats_estimate difference = estimate_difference(
         &comparison->variants[a], &comparison->variants[b], metric, values);
 
-    return difference.count >= 2 && !stats_differs_from_zero(&difference);
+    if (cells[a].mean.count == 1 && cells[b].mean.count == 1 &&
+        difference.count == 1)
+        return false;
+    return !stats_differs_from_zero(&difference);
 }
 
 static void mark_extremes(const struct comparison *comparison, size_t metric,
@@ -290,7 +296,7 @@ static void mark_extremes(const struct comparison *comparison, size_t metric,
     size_t most = 0;
 
     if (!find_extremes(cells, count, &least, &most) ||
-        is_chance(comparison, metric, most, least, values))
+        is_chance(comparison, metric, cells, most, least, values))
         return;
     for (size_t i = 0; i < count; i++) {
         if (cells[i].mean.count == 0)

@@ -62,7 +62,8 @@ struct compare_variant {
 };
 
 /** Of the variants with the least and the greatest mean, and those that equal
- *  them; of none if the two may differ by chance alone. */
+ *  them; of none if the two may differ by chance alone, which one run each of
+ *  the same seed leaves open. */
 enum compare_mark {
     COMPARE_NO_MARK,
     COMPARE_BEST,

@@ -74,6 +74,10 @@ static void a_seed_that_one_side_lacks_is_no_pair(void **state)
     assert_int_equal(cell->mean.count, 2);
     assert_int_equal(cell->difference.count, 1);
     assert_true(cell->difference.mean == 5);
+    /* The means are of unlike seeds, and one pair tells nothing. */
+    assert_int_equal(cell->mark, COMPARE_NO_MARK);
+    assert_int_equal(compare_cell(comparison, metric, 0)->mark,
+                     COMPARE_NO_MARK);
     assert_int_equal(compare_failures(&comparison->variants[1]), 1);
     /* In the order of seeds, whatever the order in which they came. */
     assert_int_equal(comparison->variants[1].runs[0].seed, 1);
@@ -120,6 +124,25 @@ static void what_may_be_chance_is_not_marked(void **state)
                      COMPARE_NO_MARK);
     assert_int_equal(compare_cell(comparison, metric, 1)->mark,
                      COMPARE_NO_MARK);
+    compare_free(comparison);
+}
+
+static void runs_of_different_seeds_are_not_marked(void **state)
+{
+    size_t metric;
+    struct comparison *comparison = make(COMPARE_LESS, &metric);
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        struct compare_variant *variant = compare_add_variant(comparison, "v");
+
+        compare_set_value(compare_add_run(variant, seed, "v.db"), metric,
+                          (double)seed);
+    }
+    compare_summarise(comparison);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(compare_cell(comparison, metric, i)->mark,
+                         COMPARE_NO_MARK);
     compare_free(comparison);
 }
 
@@ -211,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_seed_that_one_side_lacks_is_no_pair),
         cmocka_unit_test(equals_share_a_mark_and_all_equal_have_none),
         cmocka_unit_test(what_may_be_chance_is_not_marked),
+        cmocka_unit_test(runs_of_different_seeds_are_not_marked),
         cmocka_unit_test(metrics_stand_by_vm_and_counters_last),
         cmocka_unit_test(metrics_that_do_not_exist_are_refused),
         cmocka_unit_test(metrics_are_taken_in_every_form),
