@@ -311,6 +311,22 @@ static bool has_intervals(const struct comparison *comparison, bool *exact)
     return found;
 }
 
+/** Whether some mean is of fewer runs than there are. */
+static bool has_gaps(const struct comparison *comparison)
+{
+    for (size_t metric = 0; metric < comparison->metric_count; metric++) {
+        for (size_t i = 0; i < comparison->variant_count; i++) {
+            const struct compare_variant *variant = &comparison->variants[i];
+            size_t count = compare_cell(comparison, metric, i)->mean.count;
+
+            if (count > 0 &&
+                count < variant->run_count - compare_failures(variant))
+                return true;
+        }
+    }
+    return false;
+}
+
 static void print_legend(const struct comparison *comparison, FILE *out)
 {
     size_t base = comparison->baseline + 1;
@@ -319,15 +335,20 @@ static void print_legend(const struct comparison *comparison, FILE *out)
 
     putc('\n', out);
     if (!has_intervals(comparison, &exact)) {
-        fprintf(out, "One seed each: there are no intervals, and nobody can "
-                     "say whether a difference\nis more than chance; --seeds N "
-                     "runs more.\n");
+        fprintf(out,
+                "One seed each: there are no intervals, and nobody can say "
+                "whether a difference\nis more than chance; %s.\n",
+                comparison->of_files ? "results of more seeds would tell"
+                                     : "--seeds N runs more");
         if (several)
             fprintf(out, "difference, %%: from variant %zu.\n", base);
         return;
     }
     fprintf(out, "+/-: half of the interval that holds the mean with 95 %% "
                  "confidence (Student's t).\n");
+    if (has_gaps(comparison))
+        fprintf(out, "Not all runs have every metric: a mean is of those that "
+                     "do (seeds, in csv).\n");
     if (exact)
         fprintf(out, "exact: every seed gave the same; there is no chance in "
                      "it.\n");

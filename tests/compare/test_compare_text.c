@@ -196,6 +196,31 @@ static void a_lone_variant_has_no_empty_columns(void **state)
                 "confidence (Student's t).\n");
 }
 
+static void runs_without_the_metric_are_told(void **state)
+{
+    static const double values[] = {1, 2, 3};
+    struct comparison *comparison = compare_create("made-up");
+    size_t metric = compare_add_metric(comparison, "web", "result:web:items",
+                                       "web items", "count", COMPARE_MORE);
+
+    (void)state;
+    add_variant(comparison, "as it is", metric, values, 3);
+    comparison->variants[0].runs[2].value_count = 0;
+    compare_summarise(comparison);
+    expect_text(comparison, 0, false,
+                "made-up: 1 variant, 3 seeds\n"
+                "varied: vms.web.weight\n"
+                "\n"
+                "              mean  +/-\n"
+                "web items, count: more is better\n"
+                "  1 as it is   1.5  6.4\n"
+                "\n"
+                "+/-: half of the interval that holds the mean with 95 % "
+                "confidence (Student's t).\n"
+                "Not all runs have every metric: a mean is of those that do "
+                "(seeds, in csv).\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +228,7 @@ int main(void)
         cmocka_unit_test(labels_have_what_the_figures_leave),
         cmocka_unit_test(colours_are_on_what_is_judged_alone),
         cmocka_unit_test(a_lone_variant_has_no_empty_columns),
+        cmocka_unit_test(runs_without_the_metric_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
