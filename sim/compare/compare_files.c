@@ -21,7 +21,8 @@ struct setting {
 /** The resolved scenario of a variant. */
 struct origin {
     char *yaml;               /* owned; without the seed */
-    struct setting *settings; /* owned; in the order of the scenario */
+    struct setting *settings; /* owned; in the order of the scenario, and what
+                                 else the run is a function of */
     size_t count;
 };
 
@@ -274,9 +275,23 @@ static bool has_seed(const struct compare_variant *variant, uint64_t seed)
     return false;
 }
 
-/** The variant of that scenario in which the seed is free: a second run of the
- *  same seed, perhaps by another hvsim, is of another variant. Takes `origin`.
- */
+/** Whether the two differ in the seed alone, and not in a program either: but a
+ *  VM that was never started has left no guest program. */
+static bool is_same_origin(const struct origin *a, const struct origin *b)
+{
+    if (strcmp(a->yaml, b->yaml) != 0)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const char *other = find_setting(b, a->settings[i].path, i);
+
+        if (other != NULL && strcmp(other, a->settings[i].value) != 0)
+            return false;
+    }
+    return true;
+}
+
+/** The variant of that origin in which the seed is free: a second run of the
+ *  same seed is of another variant. Takes `origin`. */
 static struct compare_variant *choose_variant(struct gathering *gathering,
                                               struct origin *origin,
                                               const char *path, uint64_t seed)
@@ -287,7 +302,7 @@ static struct compare_variant *choose_variant(struct gathering *gathering,
 
     for (size_t i = 0; i < comparison->variant_count; i++) {
         CHECK(gathering->origins != NULL);
-        if (strcmp(gathering->origins[i].yaml, origin->yaml) == 0 &&
+        if (is_same_origin(&gathering->origins[i], origin) &&
             !has_seed(&comparison->variants[i], seed)) {
             free_origin(origin);
             return &comparison->variants[i];

@@ -3,9 +3,9 @@
 #define HVSIM_SIM_COMPARE_COMPARE_FILES_H
 
 /**
- * A comparison of result files that are there already. Files whose scenarios
- * differ in their seed alone are runs of one variant; what else differs is
- * said, parameter by parameter.
+ * A comparison of result files that are there already. Files that differ in
+ * their seed alone, and not in hvsim or a guest program either, are runs of one
+ * variant; what else differs is said, parameter by parameter.
  */
 
 #include "sim/compare/compare_metric.h"
