@@ -4,7 +4,7 @@
  * results go to a file beside their place, and are moved there when the run has
  * come to its end: a file in its place is complete. Its name says what it is
  * of, and what is in it says so again, with the versions and the guest
- * programs; what fits is not run again.
+ * programs; what fits, and is newer than hvsim, is not run again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -104,6 +104,19 @@ static bool is_of_trial(sqlite3 *db, const struct cli_compare_trial *trial)
     return is_it;
 }
 
+/** Whether results made at that time are by the program that is there now: two
+ *  builds of one version may differ. Its contents cannot be newer than the
+ *  status of its file, however it got there. */
+static bool is_of_program(struct timespec made_at)
+{
+    struct stat program;
+
+    return stat("/proc/self/exe", &program) == 0 &&
+           (program.st_ctim.tv_sec < made_at.tv_sec ||
+            (program.st_ctim.tv_sec == made_at.tv_sec &&
+             program.st_ctim.tv_nsec < made_at.tv_nsec));
+}
+
 static bool is_there(const struct runs *runs,
                      const struct cli_compare_trial *trial)
 {
@@ -111,8 +124,8 @@ static bool is_there(const struct runs *runs,
     struct sim_error ignored;
     struct stat about;
     sqlite3 *db = NULL;
-    bool there =
-        stat(path, &about) == 0 && results_open(&db, path, &ignored) == SIM_OK;
+    bool there = stat(path, &about) == 0 && is_of_program(about.st_mtim) &&
+                 results_open(&db, path, &ignored) == SIM_OK;
 
     there = there && is_of_trial(db, trial) &&
             machine_images_match(runs->plan.scenarios[trial->variant], db,
