@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command compare. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "sim/cli/progress.h"
 #include "sim/compare/compare_files.h"
 #include "sim/core/check.h"
+#include "sim/results/results_file.h"
 #include "sim/results/summary.h"
 #include "sim/scenario/document.h"
 #include "sim/scenario/suggest.h"
@@ -78,6 +78,11 @@ static enum sim_status read_metrics(const struct cli_invocation *invocation,
         if (invocation->settings[i].id == CLI_METRIC)
             status = compare_metric_add(selection,
                                         invocation->settings[i].value, error);
+    if (status == SIM_OK && cli_given(invocation, CLI_ONLY, NULL) &&
+        !cli_given(invocation, CLI_METRIC, NULL))
+        return sim_fail(error, SIM_BAD_USAGE,
+                        "compare: --only leaves nothing to be compared; "
+                        "expected --metric too");
     return status;
 }
 
@@ -92,6 +97,47 @@ static enum sim_status read_vary(const struct cli_invocation *invocation,
             status =
                 compare_vary_add(vary, invocation->settings[i].value, error);
     return status;
+}
+
+static bool is_label(const struct compare_variant *variant, const char *text)
+{
+    if (strcmp(variant->label, text) == 0)
+        return true;
+    for (size_t i = 0; i < variant->run_count; i++)
+        if (strcmp(variant->runs[i].file, text) == 0)
+            return true;
+    return false;
+}
+
+enum sim_status cli_compare_baseline(const struct cli_invocation *invocation,
+                                     struct comparison *comparison,
+                                     struct sim_error *error)
+{
+    struct suggestion near = {0};
+    char quoted[DOCUMENT_QUOTE_BYTES];
+    const char *text;
+    uint64_t number;
+
+    if (!cli_given(invocation, CLI_BASELINE, &text))
+        return SIM_OK;
+    for (size_t i = 0; i < comparison->variant_count; i++) {
+        if (is_label(&comparison->variants[i], text)) {
+            comparison->baseline = i;
+            return SIM_OK;
+        }
+        suggest_offer(&near, text, comparison->variants[i].label);
+    }
+    if (units_parse(UNITS_PLAIN, text, &number) == UNITS_OK && number >= 1 &&
+        number <= comparison->variant_count) {
+        comparison->baseline = (size_t)number - 1;
+        return SIM_OK;
+    }
+    return sim_fail(error, SIM_BAD_USAGE,
+                    "compare: --baseline %s: expected a number from 1 to %zu, "
+                    "or a label%s%s%s",
+                    document_quote(text, quoted), comparison->variant_count,
+                    near.word ? "; did you mean '" : "",
+                    near.word ? near.word : "", near.word ? "'?" : "");
 }
 
 /* Getting a comparison */
@@ -129,7 +175,10 @@ static enum sim_status compare_variants(const struct cli_invocation *invocation,
         status =
             read_number(invocation, CLI_JOBS, "jobs", JOBS_MAX, &jobs, error);
     request.jobs = jobs;
-    cli_given(invocation, CLI_RUNS, &request.folder);
+    if (status == SIM_OK && cli_given(invocation, CLI_RUNS, &request.folder) &&
+        *request.folder == '\0')
+        status = sim_fail(error, SIM_BAD_USAGE,
+                          "compare: --runs: expected the name of a folder");
     if (status == SIM_OK)
         status = cli_compare_runs(out, &request, selection, error);
     compare_vary_free(vary);
@@ -171,8 +220,11 @@ static enum sim_status get_comparison(const struct cli_invocation *invocation,
     if (compare_files_is_database(invocation->operands[0])) {
         if (refuse_scenario_options(invocation, error) != SIM_OK)
             return error->status;
-        return compare_files_read(out, invocation->operands,
-                                  invocation->operand_count, selection, error);
+        if (compare_files_read(out, invocation->operands,
+                               invocation->operand_count, selection,
+                               error) != SIM_OK)
+            return error->status;
+        return cli_compare_baseline(invocation, *out, error);
     }
     if (invocation->operand_count > 1)
         return sim_fail(error, SIM_BAD_USAGE,
@@ -187,47 +239,6 @@ static enum sim_status get_comparison(const struct cli_invocation *invocation,
 }
 
 /* Writing it */
-
-static bool is_label(const struct compare_variant *variant, const char *text)
-{
-    if (strcmp(variant->label, text) == 0)
-        return true;
-    for (size_t i = 0; i < variant->run_count; i++)
-        if (strcmp(variant->runs[i].file, text) == 0)
-            return true;
-    return false;
-}
-
-static enum sim_status choose_baseline(const struct cli_invocation *invocation,
-                                       struct comparison *comparison,
-                                       struct sim_error *error)
-{
-    struct suggestion near = {0};
-    char quoted[DOCUMENT_QUOTE_BYTES];
-    const char *text;
-    uint64_t number;
-
-    if (!cli_given(invocation, CLI_BASELINE, &text))
-        return SIM_OK;
-    for (size_t i = 0; i < comparison->variant_count; i++) {
-        if (is_label(&comparison->variants[i], text)) {
-            comparison->baseline = i;
-            return SIM_OK;
-        }
-        suggest_offer(&near, text, comparison->variants[i].label);
-    }
-    if (units_parse(UNITS_PLAIN, text, &number) == UNITS_OK && number >= 1 &&
-        number <= comparison->variant_count) {
-        comparison->baseline = (size_t)number - 1;
-        return SIM_OK;
-    }
-    return sim_fail(error, SIM_BAD_USAGE,
-                    "compare: --baseline %s: expected a number from 1 to %zu, "
-                    "or a label%s%s%s",
-                    document_quote(text, quoted), comparison->variant_count,
-                    near.word ? "; did you mean '" : "",
-                    near.word ? near.word : "", near.word ? "'?" : "");
-}
 
 static bool wants_colours(void)
 {
@@ -289,10 +300,8 @@ static enum sim_status put_out(const struct cli_invocation *invocation,
                                enum format format, struct sim_error *error)
 {
     const char *output = NULL;
-    enum sim_status status = choose_baseline(invocation, comparison, error);
+    enum sim_status status = SIM_OK;
 
-    if (status != SIM_OK)
-        return status;
     compare_summarise(comparison);
     /* First: whoever reads the table from a pipe may stop reading. */
     if (cli_given(invocation, CLI_OUTPUT, &output))
@@ -308,6 +317,7 @@ static enum sim_status put_out(const struct cli_invocation *invocation,
 static enum sim_status check_output(const struct cli_invocation *invocation,
                                     struct sim_error *error)
 {
+    struct results_file file;
     struct stat from;
     struct stat to;
     const char *output;
@@ -318,20 +328,19 @@ static enum sim_status check_output(const struct cli_invocation *invocation,
         return sim_fail(error, SIM_BAD_USAGE,
                         "compare: a database cannot go to standard output; "
                         "expected a file, or --format csv or json");
-    if (stat(output, &to) != 0)
-        return SIM_OK;
     for (size_t i = 0; i < invocation->operand_count; i++)
-        if (stat(invocation->operands[i], &from) == 0 &&
+        if (stat(output, &to) == 0 &&
+            stat(invocation->operands[i], &from) == 0 &&
             from.st_dev == to.st_dev && from.st_ino == to.st_ino)
             return sim_fail(error, SIM_BAD_USAGE,
                             "compare: %s is compared itself; expected another "
                             "file for the comparison",
                             output);
-    if (!cli_given(invocation, CLI_FORCE, NULL))
-        return sim_fail(error, SIM_NO_OUTPUT,
-                        "%s: exists already; give another name with -o, or "
-                        "--force to replace it",
-                        output);
+    if (results_file_claim(&file, output,
+                           cli_given(invocation, CLI_FORCE, NULL),
+                           error) != SIM_OK)
+        return error->status;
+    results_file_discard(&file);
     return SIM_OK;
 }
 

@@ -207,6 +207,7 @@ enum sim_status cli_compare_plan_make(struct cli_compare_plan *plan,
     CHECK(plan->scenarios != NULL && plan->trials != NULL);
     for (size_t i = 0; i < variants; i++)
         compare_vary_variant(request->vary, i, plan->comparison);
+    status = cli_compare_baseline(request->invocation, plan->comparison, error);
     for (size_t i = 0; i < variants && status == SIM_OK; i++)
         status = add_variant(plan, i, error);
     for (size_t i = 0; i < variants && status == SIM_OK; i++)

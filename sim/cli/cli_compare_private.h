@@ -26,6 +26,12 @@ struct cli_compare_request {
     bool quiet;
 };
 
+/** Heeds --baseline, once the comparison has its variants. SIM_BAD_USAGE if it
+ *  names none of them. */
+MUST_USE enum sim_status
+cli_compare_baseline(const struct cli_invocation *invocation,
+                     struct comparison *comparison, struct sim_error *error);
+
 /** One run to be had: a variant with a seed. */
 struct cli_compare_trial {
     size_t variant;

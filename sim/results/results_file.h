@@ -4,7 +4,7 @@
 
 /**
  * A file that is being made: it never overwrites another by accident, and
- * replaces one only when it is complete. For results.c and export.c.
+ * replaces one only when it is complete. For all who write.
  */
 
 #include "sim/core/error.h"

@@ -158,6 +158,23 @@ class Compare(unittest.TestCase):
                               "'hvsim: 1', trace_hash IS NOT NULL FROM run"),
                     [(1, 1, 1)])
 
+    def test_another_build_runs_all_again(self):
+        program = self.path / "hvsim"
+        program.write_bytes(HVSIM.read_bytes())
+        program.chmod(0o755)
+
+        def note():
+            done = subprocess.run([program, "compare", "tasks.yaml"],
+                                  cwd=self.path, text=True, check=True,
+                                  capture_output=True, timeout=DEADLINE_S)
+            return done.stderr
+
+        self.assertEqual(note(), "")
+        self.assertIn("1 of 1 runs were there already", note())
+        os.utime(program, (0, 0))  # installed anew, and said to be old
+        self.assertEqual(note(), "")
+        self.assertIn("1 of 1 runs were there already", note())
+
     def test_another_image_is_run_again(self):
         self.compare("tasks.yaml")
         workloads = self.path / "workloads"
@@ -284,7 +301,13 @@ class Compare(unittest.TestCase):
              "more than 100000 runs"),
             (("--metric", "Logical Processor\\Idle"), 2, "--metric"),
             (("--format", "xml"), 2, "text, csv or json"),
+            (("--only",), 2, "expected --metric too"),
+            (("--baseline", "2"), 2, "a number from 1 to 1, or a label"),
+            (("--runs", ""), 2, "--runs: expected the name of a folder"),
             (("-o", "-"), 2, "standard output"),
+            (("-o", ""), 73, "has no name"),
+            (("-o", "."), 73, "exists already"),
+            (("-o", "none/out.db"), 73, 'there is no directory "none"'),
             (("-o", "tasks.yaml"), 2, "compared itself"),
         ]
         for args, code, says in cases:
@@ -489,6 +512,22 @@ class Compare(unittest.TestCase):
         code, _, err = self.hvsim(*files, "--baseline", "10ms-3")
         self.assertEqual(code, 2)
         self.assertIn("expected a number from 1 to 2, or a label", err)
+
+    def test_runs_of_two_versions_do_not_mix(self):
+        for seed in ("1", "2"):
+            self.hvsim("tasks.yaml", "--quiet", "--seed", seed, "-o",
+                       f"10ms-{seed}.db", command="run")
+        out = self.compare("10ms-1.db", "10ms-2.db")
+        self.assertIn("tasks: 1 variant, 2 seeds\n", out)
+        db = sqlite3.connect(self.path / "10ms-2.db")
+        db.execute("UPDATE run_info SET version = '0'")
+        db.commit()
+        db.close()
+        out = self.compare("10ms-1.db", "10ms-2.db")
+        self.assertIn("tasks: 2 variants, 1 seed each\n", out)
+        self.assertIn("2 10ms-2: version of hvsim: 0\n", out)
+        self.assertIn("results of more seeds would tell", out)
+        self.assertNotIn("best", out)  # the seeds are not the same
 
     def test_metrics_are_chosen_and_judged(self):
         code, out, err = self.hvsim(
