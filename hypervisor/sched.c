@@ -111,6 +111,10 @@ void sched_poke(struct hv_sched *sched, struct hv_lp *lp, cycles_t now)
         hv->host.lp_ready(hv->host.context, lp, now);
         return;
     }
+    if (!cycles_before(now, lp->vp->sched.slice_end))
+        return;
+    lp->vp->sched.slice_end = now;
+    /* A limit ends before: should the VP go on then, it is not for longer. */
     if (!cycles_before(now, lp->slice_end))
         return;
     note_call(hv, lp);

@@ -16,27 +16,37 @@
 static const struct sched_plan always_busy = {0};
 
 /* A host of so many LPs under the policy of that index; false after the last.
- * Those without limits are passed over. */
-static bool next_host(struct sched_host *host, unsigned *index, uint32_t lps,
-                      cycles_t period)
+ * Those that do not have all of `flags` are passed over. */
+static bool next_host_with(struct sched_host *host, unsigned *index,
+                           uint32_t lps, unsigned flags,
+                           struct hv_sched_params params)
 {
     const struct hv_sched_ops *ops = sched_by_index(*index);
     struct sched_host_config config = {
         .lps_per_node = lps,
         .switch_cost = sched_us(1),
-        .params = sched_host_params(),
+        .params = params,
     };
 
-    while (ops && !(ops->flags & SCHED_LIMITS))
+    while (ops && (ops->flags & flags) != flags)
         ops = sched_by_index(++*index);
     if (!ops)
         return false;
     ++*index;
     config.policy = ops->name;
-    config.params.period = period;
-    config.params.slice = sched_ms(1);
     sched_host_create(host, &config);
     return true;
+}
+
+/* Likewise, of those with limits, and with short slices. */
+static bool next_host(struct sched_host *host, unsigned *index, uint32_t lps,
+                      cycles_t period)
+{
+    struct hv_sched_params params = sched_host_params();
+
+    params.period = period;
+    params.slice = sched_ms(1);
+    return next_host_with(host, index, lps, SCHED_LIMITS, params);
 }
 
 static void set_cap(struct sched_host *host, const struct sched_task *task,
@@ -263,6 +273,74 @@ static void a_vp_goes_while_it_waits_for_its_limit(void **state)
     }
 }
 
+/* A VP that runs by a limit is looked at when the period ends. Reserves begin
+ * anew then: it must not go on with its slice. */
+static void a_reserve_is_kept_beside_a_limit(void **state)
+{
+    const struct hv_sched_params params = sched_host_params();
+    struct sched_host host;
+
+    (void)state;
+    for (unsigned index = 0; next_host_with(
+             &host, &index, 1, SCHED_LIMITS | SCHED_RESERVES, params);) {
+        struct sched_task *owed = sched_host_vm(&host, 100, always_busy);
+        struct sched_task *limited = sched_host_vm(&host, 100, always_busy);
+        struct hv_context context = sched_host_context(&host);
+
+        assert_int_equal(partition_set_reserve(&context, owed->vp->partition,
+                                               0xc000), /* 7.5 ms */
+                         HV_STATUS_SUCCESS);
+        set_cap(&host, limited, 0xf000);
+        for (uint64_t ms = 10; ms <= 500; ms += 10) {
+            uint64_t before = owed->ran.v;
+
+            sched_host_run_until(&host, sched_ms(ms));
+            assert_in_range(owed->ran.v - before, sched_us(7450).v,
+                            sched_ms(10).v);
+        }
+        sched_host_destroy(&host);
+    }
+}
+
+/* How long a VP waits that wakes shortly before a period ends, while another
+ * one runs, with a limit or without; 0 after the last policy. */
+static uint64_t wait_beside(unsigned *index, bool limited)
+{
+    struct sched_plan late = {.start = sched_us(8000)};
+    struct sched_plan wakes = {.busy = sched_us(100),
+                               .sleep = sched_ms(1000),
+                               .start = sched_us(9500)};
+    struct hv_sched_params params = sched_host_params();
+    struct sched_host host;
+    struct sched_task *runs;
+    const struct sched_task *woken;
+    uint64_t wait;
+
+    params.preempt_after = sched_ms(3);
+    if (!next_host_with(&host, index, 1, SCHED_LIMITS, params))
+        return 0;
+    runs = sched_host_vm(&host, 100, late);
+    woken = sched_host_vm(&host, 100, wakes);
+    if (limited)
+        set_cap(&host, runs, 0x8000);
+    sched_host_run_until(&host, sched_ms(40));
+    assert_int_equal(woken->dispatches, 1);
+    wait = woken->longest_wait.v;
+    sched_host_destroy(&host);
+    return wait;
+}
+
+static void a_limit_does_not_keep_out_who_wakes(void **state)
+{
+    unsigned of_limited = 0;
+    unsigned of_free = 0;
+    uint64_t most;
+
+    (void)state;
+    while ((most = wait_beside(&of_free, false)) > 0)
+        assert_in_range(wait_beside(&of_limited, true), 1, most);
+}
+
 /* Accounts by themselves: a VP that the host never runs. */
 
 struct accounts {
@@ -396,6 +474,8 @@ int main(void)
         cmocka_unit_test(setting_a_limit_again_gives_nothing),
         cmocka_unit_test(a_limit_of_zero_stops_a_vp),
         cmocka_unit_test(a_vp_goes_while_it_waits_for_its_limit),
+        cmocka_unit_test(a_reserve_is_kept_beside_a_limit),
+        cmocka_unit_test(a_limit_does_not_keep_out_who_wakes),
         cmocka_unit_test(what_was_used_too_much_is_paid_back),
         cmocka_unit_test(a_debt_is_paid_in_far_away_periods_too),
         cmocka_unit_test(a_reserve_counts_what_ran_in_its_period),
