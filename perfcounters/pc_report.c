@@ -14,11 +14,12 @@
 struct instance {
     enum pc_object_id object;
     char *name;            /* owned */
-    const uint64_t *cells; /* borrowed; NULL for "_Total" and once retired */
+    const uint64_t *cells; /* borrowed; NULL for "_Total" and while retired */
     bool total;            /* is the object's "_Total" */
-    bool retired;
     bool gone;        /* retired, and the sample after that has been taken */
-    uint64_t *now;    /* cells as last read, or the sum over the instances */
+    uint64_t *kept;   /* what the cells of earlier lives held, added up */
+    uint64_t *now;    /* as last read, kept ones included; or the sum over the
+                       * instances */
     uint64_t *before; /* cells as of the sample before */
     uint64_t *change; /* what the interval added to each, or its sum */
     double *values;   /* one per counter */
@@ -70,6 +71,7 @@ void pc_report_free(struct pc_report *report)
         struct instance *instance = &report->instances[i];
 
         free(instance->name);
+        free(instance->kept);
         free(instance->now);
         free(instance->before);
         free(instance->change);
@@ -108,6 +110,7 @@ static struct instance *new_instance(struct pc_report *report,
     *instance = (struct instance){
         .object = id,
         .cells = cells,
+        .kept = allocate(object->cell_count, sizeof(uint64_t)),
         .now = allocate(object->cell_count, sizeof(uint64_t)),
         .before = allocate(object->cell_count, sizeof(uint64_t)),
         .change = allocate(object->cell_count, sizeof(uint64_t)),
@@ -118,9 +121,37 @@ static struct instance *new_instance(struct pc_report *report,
     return instance;
 }
 
+static bool is_retired(const struct instance *instance)
+{
+    return !instance->total && instance->cells == NULL;
+}
+
+/** The instance of that name that has been retired; NULL: there is none. */
+static struct instance *find_retired(struct pc_report *report,
+                                     enum pc_object_id id, const char *name)
+{
+    for (uint32_t i = 0; i < report->instance_count; i++) {
+        struct instance *instance = &report->instances[i];
+
+        if (is_retired(instance) && instance->object == id &&
+            strcmp(instance->name, name) == 0)
+            return instance;
+    }
+    return NULL;
+}
+
+/** Takes `name`. */
 static void add_instance(struct pc_report *report, enum pc_object_id id,
                          char *name, const uint64_t *cells)
 {
+    struct instance *again = find_retired(report, id, name);
+
+    if (again != NULL) {
+        again->cells = cells;
+        again->gone = false;
+        free(name);
+        return;
+    }
     if (report->total_of[id] < 0) {
         report->total_of[id] = report->instance_count;
         new_instance(report, id, strdup("_Total"), NULL)->total = true;
@@ -197,9 +228,10 @@ void pc_report_retire_vp(struct pc_report *report, const struct pc_vp *cells)
     struct instance *instance = find_instance(report, cells->cell);
 
     CHECK(instance != NULL);
-    memcpy(instance->now, cells->cell, sizeof(cells->cell));
+    /* None of a VP's cells is a gauge, which could not be added up. */
+    for (int i = 0; i < PC_VP_CELL_COUNT; i++)
+        instance->kept[i] += cells->cell[i];
     instance->cells = NULL;
-    instance->retired = true;
 }
 
 uint64_t pc_report_vp_cell(const struct pc_vp *cells, enum pc_vp_cell cell)
@@ -304,15 +336,22 @@ static void add_to_total(struct pc_report *report,
     total->members++;
 }
 
+/** What `cell` has come to, over all lives of `instance`. */
+static uint64_t read_cell(const struct instance *instance, unsigned cell)
+{
+    return instance->kept[cell] +
+           (instance->cells != NULL ? instance->cells[cell] : 0);
+}
+
 /** Reads the cells; the change is since `before`, which may be NULL for 0. */
 static void read_cells(struct instance *instance, const uint64_t *before)
 {
     uint16_t cell_count = pc_counters_object(instance->object)->cell_count;
 
-    if (instance->cells != NULL)
-        memcpy(instance->now, instance->cells, cell_count * sizeof(uint64_t));
-    for (uint16_t i = 0; i < cell_count; i++)
+    for (uint16_t i = 0; i < cell_count; i++) {
+        instance->now[i] = read_cell(instance, i);
         instance->change[i] = instance->now[i] - (before ? before[i] : 0);
+    }
 }
 
 static void add_row(struct pc_report *report, uint32_t index)
@@ -363,7 +402,7 @@ const struct pc_sample *pc_report_sample(struct pc_report *report, cycles_t now)
     }
     make_rows(report, cycles_sub(now, report->sampled), false);
     for (uint32_t i = 0; i < report->instance_count; i++)
-        report->instances[i].gone = report->instances[i].retired;
+        report->instances[i].gone = is_retired(&report->instances[i]);
 
     report->sample.start_ns = clock_to_ns(report->clock, report->sampled);
     report->sample.end_ns = clock_to_ns(report->clock, now);
@@ -390,18 +429,12 @@ const struct pc_sample *pc_report_total(struct pc_report *report, cycles_t now)
 
 /* Laws */
 
-/** The cells of `instance` as they are now. */
-static const uint64_t *current(const struct instance *instance)
-{
-    return instance->cells ? instance->cells : instance->now;
-}
-
 static enum sim_status check_lp(const struct instance *lp, cycles_t elapsed,
                                 struct sim_error *error)
 {
-    const uint64_t *cell = current(lp);
-    uint64_t accounted = cell[PC_LP_GUEST_TIME] + cell[PC_LP_HYPERVISOR_TIME] +
-                         cell[PC_LP_IDLE_TIME];
+    uint64_t accounted = read_cell(lp, PC_LP_GUEST_TIME) +
+                         read_cell(lp, PC_LP_HYPERVISOR_TIME) +
+                         read_cell(lp, PC_LP_IDLE_TIME);
 
     if (accounted == elapsed.v)
         return SIM_OK;
@@ -417,9 +450,9 @@ static enum sim_status check_lp(const struct instance *lp, cycles_t elapsed,
 static enum sim_status check_vp(const struct instance *vp, cycles_t elapsed,
                                 struct sim_error *error)
 {
-    const uint64_t *cell = current(vp);
-    uint64_t accounted = cell[PC_VP_GUEST_TIME] + cell[PC_VP_HYPERVISOR_TIME] +
-                         cell[PC_VP_IDLE_TIME];
+    uint64_t accounted = read_cell(vp, PC_VP_GUEST_TIME) +
+                         read_cell(vp, PC_VP_HYPERVISOR_TIME) +
+                         read_cell(vp, PC_VP_IDLE_TIME);
 
     if (accounted <= elapsed.v)
         return SIM_OK;
@@ -462,19 +495,18 @@ enum sim_status pc_report_check(const struct pc_report *report, cycles_t now,
 
     for (uint32_t i = 0; i < report->instance_count && status == SIM_OK; i++) {
         const struct instance *instance = &report->instances[i];
-        const uint64_t *cell = current(instance);
 
         if (instance->total)
             continue;
         if (instance->object == PC_OBJECT_LP) {
             status = check_lp(instance, now, error);
-            lps.guest += cell[PC_LP_GUEST_TIME];
-            lps.hypervisor += cell[PC_LP_HYPERVISOR_TIME];
+            lps.guest += read_cell(instance, PC_LP_GUEST_TIME);
+            lps.hypervisor += read_cell(instance, PC_LP_HYPERVISOR_TIME);
         } else if (instance->object == PC_OBJECT_VP ||
                    instance->object == PC_OBJECT_ROOT_VP) {
             status = check_vp(instance, now, error);
-            vps.guest += cell[PC_VP_GUEST_TIME];
-            vps.hypervisor += cell[PC_VP_HYPERVISOR_TIME];
+            vps.guest += read_cell(instance, PC_VP_GUEST_TIME);
+            vps.hypervisor += read_cell(instance, PC_VP_HYPERVISOR_TIME);
         }
     }
     return status == SIM_OK ? check_sums(lps, vps, error) : status;

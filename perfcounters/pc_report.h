@@ -10,6 +10,10 @@
  * Values are exact: each is one quotient of integers, rounded once to the
  * nearest double, so they depend on no order of summation and no compiler.
  *
+ * There is one instance of a name. A VP that goes and comes back, as its VM is
+ * started again, is the same one: it has no rows while it is away, and its
+ * total is over all of its lives.
+ *
  * "_Total", an instance of each object that has any other:
  *   PERCENT  the mean over the instances; the VP objects can be set to the sum
  *            instead, because the published descriptions of them disagree
@@ -62,9 +66,10 @@ struct pc_report *pc_report_create(struct sim_clock clock,
 void pc_report_free(struct pc_report *report);
 
 /**
- * Registers an instance. The cells are borrowed until pc_report_retire_vp() or
- * the report's end; `vm_name` is copied and may be anything but must not hold
- * a ':', which would make the instance's name ambiguous.
+ * Registers an instance, or goes on with a retired one of that name. The cells
+ * are borrowed until pc_report_retire_vp() or the report's end; `vm_name` is
+ * copied and may be anything but must not hold a ':', which would make the
+ * instance's name ambiguous.
  */
 void pc_report_add_lp(struct pc_report *report, lp_id_t lp,
                       const struct pc_lp *cells);
@@ -85,7 +90,8 @@ uint64_t pc_report_vp_cell(const struct pc_vp *cells, enum pc_vp_cell cell);
 
 /**
  * The processor that owns `cells` goes away: their last values are kept for
- * the sample of this interval and for the total, and the cells may be freed.
+ * the sample of this interval, for the total and for the next of that name, and
+ * the cells may be freed.
  */
 void pc_report_retire_vp(struct pc_report *report, const struct pc_vp *cells);
 

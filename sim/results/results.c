@@ -13,8 +13,10 @@
 
 static const char *const statement_text[STATEMENT_COUNT] = {
     [INSERT_INTERVAL] = "INSERT INTO interval VALUES (?, ?, ?)",
-    [INSERT_INSTANCE] = "INSERT INTO instance VALUES (?, ?, ?, ?, NULL)",
-    [END_INSTANCE] = "UPDATE instance SET last_interval = ?2 WHERE id = ?1",
+    [INSERT_INSTANCE] = "INSERT INTO instance VALUES (?, ?, ?)",
+    [BEGIN_PRESENCE] = "INSERT INTO presence VALUES (?, ?, NULL)",
+    [END_PRESENCE] = "UPDATE presence SET last_interval = ?3"
+                     " WHERE instance_id = ?1 AND first_interval = ?2",
     [INSERT_SAMPLE] = "INSERT INTO sample VALUES (?, ?, ?, ?)",
     [INSERT_TOTAL] = "INSERT INTO total VALUES (?, ?, ?)",
     [INSERT_IMAGE] = "INSERT INTO guest_image VALUES (NULL, ?, ?, ?)",
@@ -333,7 +335,6 @@ static bool insert_instance(struct results *results, const struct pc_row *from)
     sqlite3_bind_int64(row, 1, (int64_t)from->instance + 1);
     sqlite3_bind_int(row, 2, (int)from->object + 1);
     results_bind_text(row, 3, from->name);
-    sqlite3_bind_int64(row, 4, results->interval);
     return execute(row);
 }
 
@@ -356,32 +357,55 @@ static bool note_instances(struct results *results,
     for (size_t i = 0; i < sample->row_count; i++) {
         const struct pc_row *row = &sample->rows[i];
 
-        if (row->instance >= results->known_count) {
-            /* A report gives out instance numbers in order. */
-            CHECK(row->instance == results->known_count);
-            make_room_for_known(results);
-            results->known[results->known_count++] = (struct known_instance){0};
-            if (!insert_instance(results, row))
-                return false;
-        }
-        results->known[row->instance].last_seen = results->interval;
+        if (row->instance < results->known_count)
+            continue;
+        /* A report gives out instance numbers in order. */
+        CHECK(row->instance == results->known_count);
+        make_room_for_known(results);
+        results->known[results->known_count++] = (struct known_instance){0};
+        if (!insert_instance(results, row))
+            return false;
     }
     return true;
 }
 
-/** Notes the end of instances that were in earlier samples but not in this. */
-static bool end_instances(struct results *results)
+/** Notes from which interval on instances of `sample` are there (again). */
+static bool begin_presences(struct results *results,
+                            const struct pc_sample *sample)
 {
-    sqlite3_stmt *row = results->statement[END_INSTANCE];
+    sqlite3_stmt *row = results->statement[BEGIN_PRESENCE];
+
+    for (size_t i = 0; i < sample->row_count; i++) {
+        uint32_t instance = sample->rows[i].instance;
+        struct known_instance *known = &results->known[instance];
+
+        known->last_seen = results->interval;
+        if (known->present)
+            continue;
+        known->present = true;
+        known->first_seen = results->interval;
+        sqlite3_bind_int64(row, 1, (int64_t)instance + 1);
+        sqlite3_bind_int64(row, 2, known->first_seen);
+        if (!execute(row))
+            return false;
+    }
+    return true;
+}
+
+/** Notes which instances were in the sample before but are not in this. */
+static bool end_presences(struct results *results)
+{
+    sqlite3_stmt *row = results->statement[END_PRESENCE];
 
     for (uint32_t i = 0; i < results->known_count; i++) {
         struct known_instance *known = &results->known[i];
 
-        if (known->ended || known->last_seen == results->interval)
+        if (!known->present || known->last_seen == results->interval)
             continue;
-        known->ended = true;
+        known->present = false;
         sqlite3_bind_int64(row, 1, (int64_t)i + 1);
-        sqlite3_bind_int64(row, 2, known->last_seen);
+        sqlite3_bind_int64(row, 2, known->first_seen);
+        sqlite3_bind_int64(row, 3, known->last_seen);
         if (!execute(row))
             return false;
     }
@@ -411,7 +435,8 @@ static bool insert_sample(struct results *results,
                           const struct pc_sample *sample)
 {
     bool done = insert_interval(results, sample) &&
-                note_instances(results, sample) && end_instances(results);
+                note_instances(results, sample) &&
+                begin_presences(results, sample) && end_presences(results);
 
     for (size_t i = 0; i < sample->row_count && done; i++)
         done = insert_values(results, &sample->rows[i]);
@@ -456,9 +481,7 @@ enum sim_status results_put_total(struct results *results,
     if (has_failed(results))
         return repeat_failure(results, error);
     /* An instance younger than the last interval is in none of them. */
-    results->interval++;
     done = begin(results) && note_instances(results, sample);
-    results->interval--;
     for (size_t i = 0; i < sample->row_count && done; i++)
         done = insert_totals(results, &sample->rows[i]);
     return done ? SIM_OK : fail_by_sqlite(results, error);

@@ -11,7 +11,8 @@
 enum results_statement {
     INSERT_INTERVAL,
     INSERT_INSTANCE,
-    END_INSTANCE,
+    BEGIN_PRESENCE,
+    END_PRESENCE,
     INSERT_SAMPLE,
     INSERT_TOTAL,
     INSERT_IMAGE,
@@ -33,8 +34,8 @@ enum results_statement {
 
 /** An instance of a counter object that is in the file. */
 struct known_instance {
-    int64_t last_seen; /* interval */
-    bool ended;
+    bool present;
+    int64_t first_seen, last_seen; /* intervals, of its last presence */
 };
 
 struct results {

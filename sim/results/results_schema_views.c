@@ -22,7 +22,8 @@ static const struct results_view descriptions[] = {
      "time_ns: rates per second, shares in percent, costs in ns",
      "time_ns, object, instance COLLATE by_number, counter"},
     {"perf_total", "object, instance, counter, value",
-     "one counter of one instance over the whole run",
+     "one counter of one instance over the whole run, however often its VM was "
+     "started",
      "object, instance COLLATE by_number, counter"},
     {"result", "vm, name, value, unit",
      "what a guest program reported about itself", NULL},

@@ -53,6 +53,24 @@ at:
 counters: {{interval: 50ms}}
 """
 
+# A VM of each kind of instance, off from 100 ms until 200 ms.
+AGAIN = """\
+hvsim: 1
+name: again
+duration: 300ms
+host: {nodes: [{lps: 4, memory: 2GiB}]}
+root: {vps: 1, memory: 512MiB}
+vms:
+  - {name: web, vps: 2, memory: 64MiB, disks: [{size: 1MiB}, {size: 1MiB}],
+     nics: [{switch: lan}], guest: {workload: heavy-load, args: {busy: 1s}}}
+  - {name: rival, vps: 4, nics: [{switch: lan}],
+     guest: {workload: heavy-load, args: {busy: 1s}}}
+at:
+  - {time: 100ms, stop: web}
+  - {time: 200ms, start: web}
+counters: {interval: 50ms}
+"""
+
 
 class Timeline(unittest.TestCase):
     def setUp(self):
@@ -135,6 +153,50 @@ class Timeline(unittest.TestCase):
             self.assertEqual(most, 1 if code else 4, stop_us)
             seen.add(most)
         self.assertEqual(seen, {1, 4})
+
+    def test_a_vm_that_is_started_again_is_the_one_that_it_was(self):
+        (self.path / "a.yaml").write_text(AGAIN)
+        code, errors = self.run_file("a.yaml")
+        self.assertEqual((code, errors), (0, ""))
+        self.assertEqual(len(self.rows(
+            "SELECT * FROM partition WHERE vm = 'web'")), 2)
+        instances = {name for name, in self.rows(
+            "SELECT DISTINCT instance FROM perf_total")}
+        for name in ("web:Hv VP 0", "web:Hv VP 1", "web_Hard Drive_0",
+                     "web_Hard Drive_1", "web_Network Adapter_0", "web"):
+            self.assertIn(name, instances)
+        for view, key in (("perf_total", "object, instance, counter"),
+                          ("perf", "time_ns, object, instance, counter"),
+                          ("wait", "vm, vp, rule"),
+                          ("wait_holder", "vm, vp, holder_vm, holder_vp"),
+                          ("wait_histogram", "vm, vp, from_ns"),
+                          ("wait_worst", "vm, vp, rank")):
+            rows = self.rows(f"SELECT {key} FROM {view}")
+            self.assertEqual(len(rows), len(set(rows)), view)
+            self.assertTrue(any("web" in row[i] for row in rows
+                                for i in range(len(row))
+                                if isinstance(row[i], str)), view)
+        ms = 1000000
+        self.assertEqual(
+            self.rows("SELECT DISTINCT time_ns FROM perf WHERE object = ? AND"
+                      " instance = 'web:Hv VP 1' ORDER BY time_ns", VP),
+            [(at * ms,) for at in (50, 100, 150, 250, 300)])
+        for vp in range(2):
+            self.check_total_of_intervals(f"web:Hv VP {vp}", 50, 300)
+
+    def check_total_of_intervals(self, instance, interval_ms, run_ms):
+        """Over the run there is what there was in its intervals together."""
+        for counter in ("% Guest Run Time", "Total Intercepts/sec",
+                        "Logical Processor Dispatches/sec"):
+            (total,), = self.rows(
+                "SELECT value FROM perf_total WHERE object = ? AND instance ="
+                " ? AND counter = ?", VP, instance, counter)
+            (intervals,), = self.rows(
+                "SELECT sum(value) FROM perf WHERE object = ? AND instance ="
+                " ? AND counter = ?", VP, instance, counter)
+            self.assertGreater(total, 0)
+            self.assertAlmostEqual(total * run_ms, intervals * interval_ms,
+                                   delta=total * run_ms * 1e-9)
 
     def test_a_run_with_a_timeline_repeats_exactly(self):
         results = []

@@ -26,14 +26,19 @@ double fake_results_total(const struct results *results,
                           const char *counter)
 {
     int at = pc_counters_find(object, counter);
+    const struct fake_row *found = NULL;
 
     CHECK(at >= 0);
     for (size_t i = 0; i < results->total_count; i++) {
         const struct fake_row *row = &results->totals[i];
 
-        if (row->object == object && strcmp(row->name, instance) == 0)
-            return row->values[at];
+        if (row->object != object || strcmp(row->name, instance) != 0)
+            continue;
+        CHECK(!found);
+        found = row;
     }
+    if (found)
+        return found->values[at];
     fprintf(stderr, "no instance \"%s\"\n", instance);
     abort();
 }

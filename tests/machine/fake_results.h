@@ -42,7 +42,7 @@ struct results {
 
 void fake_results_clear(struct results *results);
 
-/** What the total showed; fails the test if there is no such instance. */
+/** What the total showed; fails the test unless there is one such instance. */
 double fake_results_total(const struct results *results,
                           enum pc_object_id object, const char *instance,
                           const char *counter);

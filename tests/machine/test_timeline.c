@@ -235,6 +235,28 @@ static void a_run_waits_for_a_start_that_is_to_come(void **state)
     assert_int_equal(starts(), 2);
 }
 
+/* Off for 10 ms of 60, and started twice. */
+static void a_vm_that_starts_again_has_the_counters_that_it_had(void **state)
+{
+    double once;
+
+    (void)state;
+    make(1, 2);
+    run(SIM_OK);
+    once = run_share("vm0:Hv VP 1");
+    script_host_destroy(&host);
+
+    make(1, 2);
+    script_at(&config, 20 * MS)->stop = "vm0";
+    script_at(&config, 30 * MS)->start = "vm0";
+    run(SIM_OK);
+    assert_int_equal(starts(), 2);
+    assert_true(run_share("vm0:Hv VP 1") < once - 100.0 / 6);
+    assert_true(run_share("vm0:Hv VP 1") > once - 2 * 100.0 / 6);
+    assert_true(run_share("_Total") ==
+                (run_share("vm0:Hv VP 0") + run_share("vm0:Hv VP 1")) / 2);
+}
+
 static void a_vm_is_started_as_soon_as_it_is_off(void **state)
 {
     (void)state;
@@ -334,7 +356,7 @@ a_vm_stopped_while_it_gets_vps_has_them_at_its_next_start_or_says_no(
         script_host_create(&host, &config);
         if (script_host_run(&host) == SIM_OK) {
             assert_int_equal(partition_of(0)->vp_count, 2);
-            assert_true(partition_of(0)->vps[1]->run_time.v > 0);
+            assert_true(run_share("vm0:Hv VP 1") > 0);
             there++;
         } else {
             assert_non_null(strstr(host.error.message, "cannot add VPs"));
@@ -449,6 +471,7 @@ int main(void)
         TEST(a_groups_cap_and_lps_change_while_its_vms_run),
         TEST(a_vm_is_off_until_it_is_started_and_after_it_is_stopped),
         TEST(a_run_waits_for_a_start_that_is_to_come),
+        TEST(a_vm_that_starts_again_has_the_counters_that_it_had),
         TEST(a_vm_is_started_as_soon_as_it_is_off),
         TEST(a_stop_takes_back_a_start_that_waits_for_the_vm_to_be_off),
         TEST(what_is_set_of_a_vm_that_is_off_holds_at_its_start),

@@ -127,6 +127,16 @@ static void cost_is_divided_by_something_and_nothing_else_is(void **state)
     }
 }
 
+/* A VP may come back, and then its cells are added to those that it had. */
+static void vps_have_no_gauges(void **state)
+{
+    const struct pc_object *vp = pc_counters_object(PC_OBJECT_VP);
+
+    (void)state;
+    for (int i = 0; i < vp->counter_count; i++)
+        assert_int_not_equal(vp->counters[i].formula, PC_FORMULA_VALUE);
+}
+
 /* The sums rely on the order of counters.def: here is what each must hold. */
 static void sums_cover_exactly_the_cells_they_name(void **state)
 {
@@ -200,6 +210,7 @@ int main(void)
         cmocka_unit_test(formulas_fit_their_names),
         cmocka_unit_test(every_cell_is_shown_by_some_counter),
         cmocka_unit_test(cost_is_divided_by_something_and_nothing_else_is),
+        cmocka_unit_test(vps_have_no_gauges),
         cmocka_unit_test(sums_cover_exactly_the_cells_they_name),
         cmocka_unit_test(unknown_names_are_not_found),
     };

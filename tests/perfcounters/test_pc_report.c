@@ -330,6 +330,67 @@ static void a_retired_vp_has_one_more_sample_and_its_total(void **state)
     pc_report_free(report);
 }
 
+static void a_vp_that_comes_back_is_the_instance_that_it_was(void **state)
+{
+    struct pc_report *report = pc_report_create(ghz, PC_TOTAL_MEAN);
+    struct pc_vp lives[2] = {0};
+    struct pc_vp other = {0};
+    const struct pc_sample *s;
+    uint32_t number;
+
+    (void)state;
+    pc_report_add_vp(report, "web", (vp_index_t){0}, &lives[0]);
+    pc_vp_add_time(&lives[0], PC_VP_GUEST_TIME, cycles(50 * MS));
+    s = pc_report_sample(report, cycles(100 * MS));
+    number = find_row(s, VP, "web:Hv VP 0")->instance;
+    pc_vp_add_time(&lives[0], PC_VP_GUEST_TIME, cycles(30 * MS));
+    pc_report_retire_vp(report, &lives[0]);
+    s = pc_report_sample(report, cycles(200 * MS));
+    assert_true(value(s, VP, "web:Hv VP 0", "% Guest Run Time") == 30.0);
+    s = pc_report_sample(report, cycles(300 * MS));
+    assert_null(find_row(s, VP, "web:Hv VP 0"));
+
+    /* Others of the VM's are not it. */
+    pc_report_add_vp(report, "web", (vp_index_t){1}, &other);
+    pc_report_add_vp(report, "web", (vp_index_t){0}, &lives[1]);
+    pc_vp_add_time(&lives[1], PC_VP_GUEST_TIME, cycles(20 * MS));
+    s = pc_report_sample(report, cycles(400 * MS));
+    assert_int_equal(s->row_count, 3); /* with "_Total" */
+    assert_int_equal(find_row(s, VP, "web:Hv VP 0")->instance, number);
+    assert_true(value(s, VP, "web:Hv VP 0", "% Guest Run Time") == 20.0);
+    assert_true(value(s, VP, "_Total", "% Guest Run Time") == 10.0);
+
+    s = pc_report_total(report, cycles(400 * MS));
+    assert_int_equal(s->row_count, 3);
+    assert_true(value(s, VP, "web:Hv VP 0", "% Guest Run Time") == 25.0);
+    assert_true(value(s, VP, "_Total", "% Guest Run Time") == 12.5);
+    pc_report_free(report);
+}
+
+static void a_vp_that_comes_back_at_once_misses_no_sample(void **state)
+{
+    struct pc_report *report = pc_report_create(ghz, PC_TOTAL_MEAN);
+    struct pc_vp vp = {0};
+    const struct pc_sample *s;
+
+    (void)state;
+    pc_report_add_vp(report, "web", (vp_index_t){0}, &vp);
+    for (uint64_t i = 1; i <= 3; i++) {
+        pc_vp_add(&vp, PC_VP_DISPATCHES, 6);
+        pc_report_retire_vp(report, &vp);
+        vp = (struct pc_vp){0}; /* a new one, as it happens in its place */
+        pc_report_add_vp(report, "web", (vp_index_t){0}, &vp);
+        pc_vp_add(&vp, PC_VP_DISPATCHES, 4);
+        s = pc_report_sample(report, cycles(i * 100 * MS));
+        assert_true(value(s, VP, "web:Hv VP 0",
+                          "Logical Processor Dispatches/sec") == 100.0);
+    }
+    s = pc_report_total(report, cycles(300 * MS));
+    assert_true(value(s, VP, "web:Hv VP 0",
+                      "Logical Processor Dispatches/sec") == 100.0);
+    pc_report_free(report);
+}
+
 static void an_instance_keeps_its_number(void **state)
 {
     struct pc_report *report = pc_report_create(ghz, PC_TOTAL_MEAN);
@@ -421,6 +482,23 @@ static void a_cycle_missing_on_an_lp_breaks_a_law(void **state)
     assert_broken(&laws, "Hv LP 0: guest + hypervisor + idle time is 99");
 }
 
+/* Both lives together: neither alone has more than the time elapsed. */
+static void a_vp_of_two_lives_has_no_more_than_the_time_elapsed(void **state)
+{
+    struct sim_error error = {0};
+    struct pc_vp second = {0};
+    struct laws laws;
+
+    (void)state;
+    balanced(&laws);
+    pc_report_retire_vp(laws.report, &laws.vp);
+    pc_report_add_vp(laws.report, "web", (vp_index_t){0}, &second);
+    pc_vp_add_time(&second, PC_VP_IDLE_TIME, cycles(2));
+    assert_int_equal(pc_report_check(laws.report, cycles(100), &error), SIM_OK);
+    pc_vp_add_time(&second, PC_VP_IDLE_TIME, cycles(1));
+    assert_broken(&laws, "web:Hv VP 0: guest + hypervisor + idle time is 101");
+}
+
 static void guest_time_that_no_lp_spent_breaks_a_law(void **state)
 {
     struct laws laws;
@@ -469,10 +547,13 @@ int main(void)
         cmocka_unit_test(a_gauge_shows_what_it_holds),
         cmocka_unit_test(a_gauge_may_be_below_zero),
         cmocka_unit_test(a_retired_vp_has_one_more_sample_and_its_total),
+        cmocka_unit_test(a_vp_that_comes_back_is_the_instance_that_it_was),
+        cmocka_unit_test(a_vp_that_comes_back_at_once_misses_no_sample),
         cmocka_unit_test(an_instance_keeps_its_number),
         cmocka_unit_test(a_run_without_time_shows_zeros),
         cmocka_unit_test(laws_hold_for_a_balanced_run),
         cmocka_unit_test(a_cycle_missing_on_an_lp_breaks_a_law),
+        cmocka_unit_test(a_vp_of_two_lives_has_no_more_than_the_time_elapsed),
         cmocka_unit_test(guest_time_that_no_lp_spent_breaks_a_law),
         cmocka_unit_test(hypervisor_time_that_no_lp_spent_breaks_a_law),
         cmocka_unit_test(a_vp_with_more_time_than_elapsed_breaks_a_law),

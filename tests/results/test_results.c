@@ -380,6 +380,47 @@ static void an_instance_has_rows_only_while_it_exists(void **state)
                  "late:Hv VP 0|2,3,4\nweb:Hv VP 0|1,2,3\n");
 }
 
+/* A VP that is there for a part of an interval and has a quarter of it. */
+static void have_a_short_life(struct feed *feed)
+{
+    struct pc_vp vp = {0};
+
+    pc_report_add_vp(feed->report, "short", (vp_index_t){0}, &vp);
+    pc_vp_add_time(&vp, PC_VP_GUEST_TIME, cycles(FEED_INTERVAL_NS / 4));
+    pc_report_retire_vp(feed->report, &vp);
+}
+
+static void an_instance_that_comes_back_has_no_rows_meanwhile(void **state)
+{
+    static const bool lives[] = {true, false, true, true, false};
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    struct sim_error error = {0};
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        if (lives[i])
+            have_a_short_life(&feed);
+        outputs_must(
+            results_put_sample(results, feed_interval(&feed, true), &error),
+            &error);
+    }
+    outputs_must(
+        results_put_total(
+            results, pc_report_total(feed.report, cycles(feed.now_ns)), &error),
+        &error);
+    outputs_end_run(results, &feed);
+    query_expect("out.db",
+                 "SELECT group_concat(time_ns / 100000000), min(value),"
+                 " max(value) FROM perf WHERE counter = '% Guest Run Time'"
+                 " AND instance = 'short:Hv VP 0'",
+                 "1,3,4|25.0|25.0\n");
+    query_expect("out.db",
+                 "SELECT value FROM perf_total WHERE counter ="
+                 " '% Guest Run Time' AND instance = 'short:Hv VP 0'",
+                 "15.0\n");
+}
+
 static void a_vp_younger_than_the_last_interval_is_in_the_total(void **state)
 {
     struct feed feed;
@@ -487,6 +528,7 @@ int main(void)
         OUTPUTS_TEST(events_are_shown_in_their_order_with_exact_details),
         OUTPUTS_TEST(a_seed_beyond_sqlites_integers_is_exact),
         OUTPUTS_TEST(an_instance_has_rows_only_while_it_exists),
+        OUTPUTS_TEST(an_instance_that_comes_back_has_no_rows_meanwhile),
         OUTPUTS_TEST(a_vp_younger_than_the_last_interval_is_in_the_total),
         OUTPUTS_TEST(equal_feeding_makes_equal_bytes),
         OUTPUTS_TEST(host_time_stays_on_one_page),
