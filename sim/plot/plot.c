@@ -117,6 +117,20 @@ struct plot_unit plot_choose_unit(double most_ns)
     return (struct plot_unit){"ns", 1};
 }
 
+void plot_put_time_axis(const struct plot *plot, struct plot_span span,
+                        const struct plot_unit *unit)
+{
+    /* Of six digits, gnuplot's own choice, the tics of a short span late in a
+     * run would all be the same. */
+    fprintf(plot->out,
+            "set xlabel 'simulated time, %s'\n"
+            "set format x '%%.12g'\n"
+            "set xrange [%.12g:%.12g]\n"
+            "set key outside right top Left reverse\n",
+            unit->name, (double)span.from_ns / unit->divisor,
+            (double)span.to_ns / unit->divisor);
+}
+
 /* Queries */
 
 static enum sim_status fail_by_sqlite(sqlite3 *db, struct sim_error *error)
@@ -184,7 +198,8 @@ static void become_gnuplot(int script, int picture, int said)
     _exit(errno == ENOENT ? 127 : 126);
 }
 
-/** The first line that tells something: gnuplot repeats its input first. */
+/** The last line that tells something: gnuplot repeats its input, and may have
+ *  warned, before it gives up. */
 static void copy_complaint(FILE *said, char line[static SAID_BYTES])
 {
     char next[SAID_BYTES];

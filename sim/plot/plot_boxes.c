@@ -122,16 +122,12 @@ static void put_axes(const struct plot *plot,
 
     while (timeline->lp_count / step > 32)
         step *= 2;
+    plot_put_time_axis(plot, timeline->span, unit);
     fprintf(plot->out,
-            "set xlabel 'simulated time, %s'\n"
-            "set xrange [%.12g:%.12g]\n"
             "set yrange [%u.5:-0.5]\n"
             "set grid xtics\n"
-            "set key outside right top Left reverse\n"
             "set style fill solid noborder\n"
             "set ytics scale 0 (",
-            unit->name, (double)timeline->span.from_ns / unit->divisor,
-            (double)timeline->span.to_ns / unit->divisor,
             timeline->lp_count - 1);
     for (uint32_t i = 0; i < timeline->lp_count; i += step)
         fprintf(plot->out, "%s'LP %u' %u", i > 0 ? ", " : "", i, i);

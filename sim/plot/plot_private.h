@@ -36,6 +36,10 @@ struct plot_unit {
 };
 struct plot_unit plot_choose_unit(double most_ns);
 
+/** The x axis of a picture of `span`, in `unit`, and the legend beside it. */
+void plot_put_time_axis(const struct plot *plot, struct plot_span span,
+                        const struct plot_unit *unit);
+
 /** A query; NULL and an error if it does not work. */
 sqlite3_stmt *plot_query(sqlite3 *db, const char *sql, struct sim_error *error);
 
