@@ -67,9 +67,9 @@ static enum sim_status read_intervals(struct lines *lines,
     return plot_end_query(lines->db, row, error);
 }
 
-/** Where the interval that ends at `end_ns` begins: intervals follow each
- *  other. */
-static uint64_t start_of(const struct lines *lines, uint64_t end_ns)
+/** The first interval that ends at `time_ns` or later; end_count if none does.
+ *  Intervals follow each other. */
+static size_t find_interval(const struct lines *lines, uint64_t time_ns)
 {
     size_t least = 0;
     size_t most = lines->end_count;
@@ -77,12 +77,28 @@ static uint64_t start_of(const struct lines *lines, uint64_t end_ns)
     while (least < most) {
         size_t middle = least + (most - least) / 2;
 
-        if (lines->ends_ns[middle] < end_ns)
+        if (lines->ends_ns[middle] < time_ns)
             least = middle + 1;
         else
             most = middle;
     }
-    return least > 0 ? lines->ends_ns[least - 1] : 0;
+    return least;
+}
+
+static uint64_t start_of(const struct lines *lines, uint64_t end_ns)
+{
+    size_t interval = find_interval(lines, end_ns);
+
+    return interval > 0 ? lines->ends_ns[interval - 1] : 0;
+}
+
+/** The end of the last interval of which some part is drawn. */
+static uint64_t last_end(const struct lines *lines)
+{
+    size_t interval = find_interval(lines, lines->span.to_ns);
+
+    return interval < lines->end_count ? lines->ends_ns[interval]
+                                       : lines->span.to_ns;
 }
 
 /** Without an instance that was asked for, the total is no line: of rates it is
@@ -127,7 +143,7 @@ static enum sim_status read_instances(struct lines *lines,
     if (row == NULL)
         return error->status;
     sqlite3_bind_int64(row, 3, (int64_t)lines->span.from_ns);
-    sqlite3_bind_int64(row, 4, (int64_t)lines->span.to_ns);
+    sqlite3_bind_int64(row, 4, (int64_t)last_end(lines));
     while (sqlite3_step(row) == SQLITE_ROW)
         if (is_wanted(lines, plot_text_of(row, 0)))
             take_instance(lines, plot_text_of(row, 0),
@@ -138,12 +154,32 @@ static enum sim_status read_instances(struct lines *lines,
     if (lines->count > 0)
         return SIM_OK;
     return sim_fail(error, SIM_BAD_USAGE,
-                    "plot: no instance of %s has a value between --from and "
-                    "--to",
+                    "plot: no instance%s%s of %s has a value in what is to be "
+                    "drawn",
+                    lines->counter.instance != NULL ? " " : "",
+                    lines->counter.instance != NULL ? lines->counter.instance
+                                                    : "",
                     lines->counter.object);
 }
 
 /* Writing */
+
+/** A value for as long as its interval, cut to what is drawn: gnuplot draws no
+ *  line both ends of which lie outside. */
+static void put_value(const struct plot *plot, const struct plot_span *span,
+                      const struct plot_unit *time, uint64_t start_ns,
+                      uint64_t end_ns, double value)
+{
+    if (end_ns <= span->from_ns || start_ns >= span->to_ns)
+        return;
+    if (start_ns < span->from_ns)
+        start_ns = span->from_ns;
+    if (end_ns > span->to_ns)
+        end_ns = span->to_ns;
+    fprintf(plot->out, "%.12g %.9g\n%.12g %.9g\n",
+            (double)start_ns / time->divisor, value,
+            (double)end_ns / time->divisor, value);
+}
 
 static enum sim_status put_values(const struct plot *plot,
                                   const struct lines *lines, size_t index,
@@ -163,13 +199,9 @@ static enum sim_status put_values(const struct plot *plot,
     fprintf(plot->out, "$l%zu << EOD\n", index);
     while (sqlite3_step(row) == SQLITE_ROW) {
         uint64_t end_ns = (uint64_t)sqlite3_column_int64(row, 0);
-        uint64_t start_ns = start_of(lines, end_ns);
-        double value = sqlite3_column_double(row, 1) / unit->divisor;
 
-        if (end_ns > lines->span.from_ns && start_ns < lines->span.to_ns)
-            fprintf(plot->out, "%.12g %.9g\n%.12g %.9g\n",
-                    (double)start_ns / time->divisor, value,
-                    (double)end_ns / time->divisor, value);
+        put_value(plot, &lines->span, time, start_of(lines, end_ns), end_ns,
+                  sqlite3_column_double(row, 1) / unit->divisor);
     }
     fprintf(plot->out, "EOD\n");
     return plot_end_query(lines->db, row, error);
@@ -180,15 +212,11 @@ static void put_axes(const struct plot *plot, const struct lines *lines,
 {
     bool is_share = strcmp(lines->counter.unit, "%") == 0;
 
+    plot_put_time_axis(plot, lines->span, time);
     fprintf(plot->out,
-            "set xlabel 'simulated time, %s'\n"
-            "set xrange [%.12g:%.12g]\n"
             "set yrange [0:%s]\n"
             "set grid ytics\n"
-            "set key outside right top Left reverse\n"
             "set ylabel ",
-            time->name, (double)lines->span.from_ns / time->divisor,
-            (double)lines->span.to_ns / time->divisor,
             lines->most == 0                                     ? "1"
             : is_share && lines->most > 50 && lines->most <= 100 ? "105"
                                                                  : "*");
