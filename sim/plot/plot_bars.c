@@ -19,6 +19,13 @@
 #define COLOUR_BEST "#009E73"
 #define COLOUR_WORST "#D55E00"
 
+enum mark {
+    PLAIN,
+    BEST,
+    WORST,
+    MARK_COUNT,
+};
+
 /** A metric that is shown. */
 struct series {
     char *metric; /* owned */
@@ -35,6 +42,9 @@ struct bars {
     size_t variant_count;
     double least; /* of all ends of bars and intervals, and 0 */
     double most;
+    long long seeds_least; /* that a bar is the mean of; 0: there is no bar */
+    long long seeds_most;
+    bool marked[MARK_COUNT]; /* whether some bar is */
 };
 
 /* Which metrics */
@@ -79,9 +89,9 @@ static enum sim_status refuse_none(const char *what,
                                    struct sim_error *error)
 {
     return sim_fail(error, SIM_BAD_USAGE,
-                    "plot: the comparison has no metric '%s'%s%s%s; expected "
-                    "one of its view summary, such as 'elapsed' or "
-                    "'result:web:elapsed'",
+                    "plot: the comparison has no metric '%s'; expected one of "
+                    "its view summary, such as 'elapsed' or "
+                    "'result:web:elapsed'%s%s%s",
                     what, near->word ? "; did you mean '" : "",
                     near->word ? near->word : "", near->word ? "'?" : "");
 }
@@ -142,13 +152,20 @@ static enum sim_status choose_metrics(struct bars *bars, const char *what,
 
 /* Bars */
 
+static enum mark mark_of(const char *name)
+{
+    if (strcmp(name, "best") == 0)
+        return BEST;
+    return strcmp(name, "worst") == 0 ? WORST : PLAIN;
+}
+
 static sqlite3_stmt *query_cells(const struct bars *bars, size_t series,
                                  struct sim_error *error)
 {
     sqlite3_stmt *row =
         plot_query(bars->db,
                    "SELECT variant, mean, coalesce(half_interval, 0),"
-                   " coalesce(mark, '') FROM summary"
+                   " coalesce(mark, ''), seeds FROM summary"
                    " WHERE metric = ?1 AND unit = ?2 ORDER BY variant",
                    error);
 
@@ -157,6 +174,14 @@ static sqlite3_stmt *query_cells(const struct bars *bars, size_t series,
     sqlite3_bind_text(row, 1, bars->series[series].metric, -1, SQLITE_STATIC);
     sqlite3_bind_text(row, 2, bars->unit, -1, SQLITE_STATIC);
     return row;
+}
+
+static void take_seeds(struct bars *bars, long long seeds)
+{
+    if (bars->seeds_least == 0 || seeds < bars->seeds_least)
+        bars->seeds_least = seeds;
+    if (seeds > bars->seeds_most)
+        bars->seeds_most = seeds;
 }
 
 static enum sim_status measure(struct bars *bars, size_t series,
@@ -173,6 +198,10 @@ static enum sim_status measure(struct bars *bars, size_t series,
         bars->variant_count = (size_t)sqlite3_column_int64(row, 0);
         bars->least = fmin(bars->least, mean - half);
         bars->most = fmax(bars->most, mean + half);
+        if (sqlite3_column_type(row, 1) == SQLITE_NULL)
+            continue;
+        take_seeds(bars, sqlite3_column_int64(row, 4));
+        bars->marked[mark_of(plot_text_of(row, 3))] = true;
     }
     return plot_end_query(bars->db, row, error);
 }
@@ -189,7 +218,7 @@ static double place_of(const struct bars *bars, size_t variant, size_t series)
 static int decimals_of(const struct bars *bars, const struct plot_unit *unit)
 {
     double most = fmax(bars->most, -bars->least) / unit->divisor;
-    int decimals = 3;
+    int decimals = most > 0 ? 3 : 0;
 
     while (most >= 10 && decimals > 0) {
         most /= 10;
@@ -218,16 +247,12 @@ static enum sim_status put_bars(const struct plot *plot,
         size_t variant = (size_t)sqlite3_column_int64(row, 0);
         double mean = sqlite3_column_double(row, 1) / unit->divisor;
         double half = sqlite3_column_double(row, 2) / unit->divisor;
-        const char *mark = plot_text_of(row, 3);
 
         if (sqlite3_column_type(row, 1) == SQLITE_NULL)
             continue;
         fprintf(plot->out, "%.6g %.9g %.9g %.9g %.*f %d\n",
                 place_of(bars, variant, series), mean, mean - half, mean + half,
-                decimals, mean,
-                strcmp(mark, "best") == 0    ? 1
-                : strcmp(mark, "worst") == 0 ? 2
-                                             : 0);
+                decimals, mean, (int)mark_of(plot_text_of(row, 3)));
     }
     fprintf(plot->out, "EOD\n");
     return plot_end_query(bars->db, row, error);
@@ -260,24 +285,36 @@ static enum sim_status put_labels(const struct plot *plot,
     return plot_end_query(bars->db, row, error);
 }
 
+/** Of which seeds a bar is the mean: of how many, and which there are. */
+static void put_seeds(const struct plot *plot, const struct bars *bars,
+                      long long first, long long last)
+{
+    if (bars->seeds_most > 1) {
+        fprintf(plot->out, "means of ");
+        if (bars->seeds_least < bars->seeds_most)
+            fprintf(plot->out, "%lld to ", bars->seeds_least);
+        fprintf(plot->out, "%lld seeds (%lld to %lld), 95 %% confidence",
+                bars->seeds_most, first, last);
+    } else if (first == last) {
+        fprintf(plot->out, "seed %lld: one each, no intervals", first);
+    } else {
+        fprintf(plot->out, "one seed each, no intervals");
+    }
+}
+
 static enum sim_status put_title(const struct plot *plot,
                                  const struct bars *bars, const char *what,
                                  struct sim_error *error)
 {
     sqlite3_stmt *row = plot_query(bars->db,
-                                   "SELECT name, (SELECT max(seeds)"
-                                   " FROM summary WHERE metric = ?1),"
-                                   " (SELECT min(seed) FROM run),"
+                                   "SELECT name, (SELECT min(seed) FROM run),"
                                    " (SELECT max(seed) FROM run)"
                                    " FROM comparison",
                                    error);
 
     if (row == NULL)
         return error->status;
-    sqlite3_bind_text(row, 1, bars->series[0].metric, -1, SQLITE_STATIC);
     if (sqlite3_step(row) == SQLITE_ROW) {
-        bool several = sqlite3_column_int64(row, 1) > 1;
-
         fprintf(plot->out, "set title ");
         plot_put_text(plot, plot_text_of(row, 0), 64);
         fprintf(plot->out, " . ': ' . ");
@@ -286,16 +323,9 @@ static enum sim_status put_title(const struct plot *plot,
         if (*bars->better != '\0')
             fprintf(plot->out, " . ' (%s is better)'",
                     strcmp(bars->better, "less") == 0 ? "less" : "more");
-        fprintf(plot->out, " . \"\\n\" . ");
-        if (several)
-            fprintf(plot->out,
-                    "'means of %lld seeds (%lld to %lld), 95 %% confidence",
-                    (long long)sqlite3_column_int64(row, 1),
-                    (long long)sqlite3_column_int64(row, 2),
-                    (long long)sqlite3_column_int64(row, 3));
-        else
-            fprintf(plot->out, "'seed %lld: one each, no intervals",
-                    (long long)sqlite3_column_int64(row, 2));
+        fprintf(plot->out, " . \"\\n\" . '");
+        put_seeds(plot, bars, sqlite3_column_int64(row, 1),
+                  sqlite3_column_int64(row, 2));
         fprintf(plot->out, "%s'\n",
                 bars->variant_count > 1 ? "; * is the baseline" : "");
     }
@@ -321,38 +351,46 @@ static void put_axes(const struct plot *plot, const struct bars *bars,
     putc('\n', plot->out);
 }
 
+/** The bars of a series that are so marked; all of them unless `marks`. */
+static void put_marked(const struct plot *plot, const struct bars *bars,
+                       size_t series, enum mark mark, bool marks)
+{
+    static const char *const colours[] = {NULL, COLOUR_BEST, COLOUR_WORST};
+    static const char *const names[] = {NULL, "best", "worst"};
+    double half = 0.4 / (double)bars->series_count;
+
+    fprintf(plot->out,
+            "$s%zu using 2:($6==%d||%d?$1:NaN):(0):2:($1-%g):($1+%g) "
+            "with boxxyerror lc rgb '%s' ",
+            series, (int)mark, !marks, half, half,
+            mark != PLAIN ? colours[mark] : plot_colours[series]);
+    if (mark != PLAIN) {
+        fprintf(plot->out, "title '%s'", names[mark]);
+    } else if (bars->series_count == 1) {
+        fprintf(plot->out, "notitle");
+    } else {
+        fprintf(plot->out, "title ");
+        plot_put_text(plot, bars->series[series].title, 28);
+    }
+    fputs(", \\\n  ", plot->out);
+}
+
 /** A series of bars, its intervals and its figures. */
 static void put_series(const struct plot *plot, const struct bars *bars,
                        size_t series)
 {
-    double half = 0.4 / (double)bars->series_count;
-    static const char *const colours[] = {NULL, COLOUR_BEST, COLOUR_WORST};
-    static const char *const names[] = {NULL, "best", "worst"};
     bool marks = bars->series_count == 1 && *bars->better != '\0';
 
-    for (int mark = 0; mark < (marks ? 3 : 1); mark++) {
-        fprintf(plot->out,
-                "%s$s%zu using 2:($6==%d||%d?$1:NaN):(0):2:($1-%g):($1+%g) "
-                "with boxxyerror lc rgb '%s' ",
-                series + (size_t)mark > 0 ? ", \\\n  " : "", series, mark,
-                !marks, half, half,
-                mark > 0 ? colours[mark] : plot_colours[series]);
-        if (mark > 0)
-            fprintf(plot->out, "title '%s'", names[mark]);
-        else if (bars->series_count == 1)
-            fprintf(plot->out, "notitle");
-        else {
-            fprintf(plot->out, "title ");
-            plot_put_text(plot, bars->series[series].title, 28);
-        }
-    }
-    fprintf(
-        plot->out,
-        ", \\\n  $s%zu using 2:($4>$3?$1:NaN):3:4 with xerrorbars pt 0 lw 1.5 "
-        "lc rgb '#222222' notitle"
-        ", \\\n  $s%zu using 4:1:5 with labels left offset 0.8,0 "
-        "font ',9' tc rgb '#222222' notitle",
-        series, series);
+    fputs(series > 0 ? ", \\\n  " : "", plot->out);
+    for (enum mark mark = PLAIN; mark < MARK_COUNT; mark++)
+        if (marks ? bars->marked[mark] : mark == PLAIN)
+            put_marked(plot, bars, series, mark, marks);
+    fprintf(plot->out,
+            "$s%zu using 2:($4>$3?$1:NaN):3:4 with xerrorbars pt 0 lw 1.5 "
+            "lc rgb '#222222' notitle"
+            ", \\\n  $s%zu using 4:1:5 with labels left offset 0.8,0 "
+            "font ',9' tc rgb '#222222' notitle",
+            series, series);
 }
 
 static enum sim_status put_all(const struct plot *plot, const struct bars *bars,

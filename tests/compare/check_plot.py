@@ -210,6 +210,16 @@ class Plot(unittest.TestCase):
                 for row in rows[2 * i:2 * i + 2]:
                     self.assertAlmostEqual(row[1], value, places=6)
 
+    def test_a_part_of_an_interval_has_its_value(self):
+        script = self.script("plain.db", "% Total Run Time", "--from", "12ms",
+                             "--to", "14ms")
+        self.assertEqual(len(self.titles(script)), 2)
+        (end,), = self.rows("plain.db", "SELECT min(time_ns) FROM perf")
+        self.assertEqual(end, 10_000_000)  # 12 ms to 14 ms lies within one
+        for rows in self.blocks(script).values():
+            self.assertEqual([row[0] for row in rows], [12, 14])
+            self.assertEqual(rows[0][1], rows[1][1])
+
     def test_the_name_of_a_counter_is_enough(self):
         script = self.script("plain.db", "context switches/sec")
         self.assertEqual(sorted(self.titles(script).values()),
@@ -229,6 +239,18 @@ class Plot(unittest.TestCase):
         for label, in self.rows("compare.db", "SELECT label FROM variant"):
             self.assertIn(f"'{label}'", script)
         self.assertIn("seeds (1 to 2)", script)
+
+    def test_the_legend_and_the_title_say_what_is_there(self):
+        what = "result:busy-1:elapsed"
+        for variant, mark, seeds in ((1, "'best'", 2), (2, "NULL", 1),
+                                     (3, "NULL", 2), (4, "NULL", 2)):
+            self.rows("compare.db", f"UPDATE cell SET mark = {mark}, "
+                      f"seeds = {seeds} WHERE variant = {variant} AND metric ="
+                      f" (SELECT id FROM metric_row WHERE name = '{what}')")
+        script = self.script("compare.db", what)
+        self.assertIn("title 'best'", script)
+        self.assertNotIn("title 'worst'", script)
+        self.assertIn("means of 1 to 2 seeds (1 to 2)", script)
 
     def test_metrics_of_one_unit_stand_together(self):
         script = self.script("compare.db", "iterations")
@@ -337,7 +359,7 @@ class Plot(unittest.TestCase):
             (("run.db", r"Virtual Processor(none)\% Idle Time", "-o",
               "x.gp"), 2, "there is no counter"),
             (("run.db", r"Logical Processor(none)\% Idle Time", "-o",
-              "x.gp"), 2, "no instance"),
+              "x.gp"), 2, "no instance none of "),
             (("compare.db", "elapsde", "-o", "x.gp"), 2,
              "did you mean 'elapsed'"),
             (("compare.db", "timeline", "-o", "x.gp"), 2, "has no metric"),
