@@ -143,9 +143,13 @@ uint32_t machine_timeline_starts(const struct machine *m,
 void machine_timeline_start(struct machine *m)
 {
     vmms_make_groups(m->vmms, cycles(0));
-    for (size_t i = 0; i < m->scenario->at_count; i++)
-        event_schedule(m->events, &m->timeline[i].event,
-                       clock_from_ns(m->clock, m->scenario->at[i].time_ns));
+    for (size_t i = 0; i < m->scenario->at_count; i++) {
+        const struct scenario_event *from = &m->scenario->at[i];
+
+        if (!scenario_event_is_late(m->scenario, from))
+            event_schedule(m->events, &m->timeline[i].event,
+                           clock_from_ns(m->clock, from->time_ns));
+    }
 }
 
 /* What a root without time leaves undone must not look like done. */

@@ -102,6 +102,12 @@ const char *scenario_event_vm(const struct scenario_event *event)
     return *event->add_vps.vm ? event->add_vps.vm : event->set.vm;
 }
 
+bool scenario_event_is_late(const struct scenario *scenario,
+                            const struct scenario_event *event)
+{
+    return event->time_ns >= scenario->duration_ns;
+}
+
 int scenario_group_find(const struct scenario *scenario, const char *name)
 {
     for (size_t i = 0; i < scenario->group_count; i++) {

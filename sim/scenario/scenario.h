@@ -337,6 +337,10 @@ bool scenario_vm_starts_off(const struct scenario *scenario,
 /** The VM or group that an event is about, whatever it does. */
 const char *scenario_event_vm(const struct scenario_event *event); /* or "" */
 
+/** Whether the run is over by then: nothing comes of the event. */
+bool scenario_event_is_late(const struct scenario *scenario,
+                            const struct scenario_event *event);
+
 /** The index of the group of that name; -1 if there is none. */
 int scenario_group_find(const struct scenario *scenario, const char *name);
 

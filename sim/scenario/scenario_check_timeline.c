@@ -454,7 +454,7 @@ void scenario_note_timeline(const struct scenario *scenario,
     for (size_t i = 0; i < scenario->at_count; i++) {
         char path[SCENARIO_PATH_BYTES];
 
-        if (scenario->at[i].time_ns < scenario->duration_ns)
+        if (!scenario_event_is_late(scenario, &scenario->at[i]))
             continue;
         snprintf(path, sizeof path, "at[%zu].time", i);
         scenario_print_place(root, path, notes);

@@ -198,6 +198,15 @@ class Timeline(unittest.TestCase):
             self.assertAlmostEqual(total * run_ms, intervals * interval_ms,
                                    delta=total * run_ms * 1e-9)
 
+    def test_what_comes_at_the_end_is_not_done_and_just_before_it_fails(self):
+        """As the note says, which `check` prints; but a root that has no time
+        for what it was asked in time is a failure."""
+        entry = "{{time: {}, set: {{vm: web, weight: 200}}}}"
+        self.assertEqual(self.run_busy(entry.format("200ms")), (0, ""))
+        code, errors = self.run_busy(entry.format("199999999ns"))
+        self.assertEqual(code, 1)
+        self.assertIn("a.yaml:13:6: at[0]: the run has ended before", errors)
+
     def test_a_run_with_a_timeline_repeats_exactly(self):
         results = []
         for _ in range(2):
