@@ -9,19 +9,53 @@
 #include "partitions/firmware.h"
 #include "partitions/vm_private.h"
 
-/* What the VMs under way have chosen the node for, and not taken yet. */
+/* The host's node for the VM's virtual node: they go round from the one that
+ * the VM prefers. */
+static uint32_t host_node(const struct vm *vm, uint32_t virtual_node)
+{
+    return (vm->node + virtual_node) % vm->vmms->root->hv->node_count;
+}
+
+/* The first block of a virtual node; as many as there are nodes: the end. */
+static uint64_t first_block(const struct vm *vm, uint32_t virtual_node)
+{
+    uint32_t count = vm->config.node_count;
+    uint64_t bytes =
+        virtual_node * firmware_node_bytes(count, vm->config.memory_bytes);
+
+    return virtual_node < count
+               ? (bytes + ROOT_MEMORY_BLOCK_BYTES - 1) / ROOT_MEMORY_BLOCK_BYTES
+               : vm->block_count;
+}
+
+/* How many of the VM's blocks from `taken` on are to lie in the host's node. */
+static uint64_t blocks_to_take(const struct vm *vm, uint32_t node,
+                               uint64_t taken)
+{
+    uint64_t blocks = 0;
+
+    for (uint32_t i = 0; i < vm->config.node_count; i++) {
+        uint64_t from = first_block(vm, i);
+        uint64_t to = first_block(vm, i + 1);
+
+        if (host_node(vm, i) == node && to > taken)
+            blocks += to - (from > taken ? from : taken);
+    }
+    return blocks;
+}
+
+/* What the VMs under way will take of the node, and have not taken yet. */
 static uint64_t promised_bytes(const struct vmms *vmms, uint32_t node)
 {
-    uint64_t bytes = 0;
+    uint64_t blocks = 0;
 
     for (uint32_t i = 0; i < vmms->vm_count; i++) {
         const struct vm *vm = vmms->vms[i];
 
-        if (vm->state == VM_STARTING && vm->phase > 0 && vm->node == node)
-            bytes +=
-                (vm->block_count - vm->blocks_taken) * ROOT_MEMORY_BLOCK_BYTES;
+        if (vm->state == VM_STARTING && vm->phase > 0)
+            blocks += blocks_to_take(vm, node, vm->blocks_taken);
     }
-    return bytes;
+    return blocks * ROOT_MEMORY_BLOCK_BYTES;
 }
 
 /* The node with the most memory left; the first one of equals. */
@@ -42,13 +76,6 @@ uint32_t vmms_choose_node(const struct vmms *vmms)
         }
     }
     return best;
-}
-
-/* The host's node for the VM's virtual node: they go round from the one that
- * the VM prefers. */
-static uint32_t host_node(const struct vm *vm, uint32_t virtual_node)
-{
-    return (vm->node + virtual_node) % vm->vmms->root->hv->node_count;
 }
 
 uint32_t vmms_block_node(const struct vm *vm, uint64_t index)
@@ -77,10 +104,8 @@ struct share {
 static struct share share_of(const struct vm *vm, uint32_t node)
 {
     const struct vm_config *config = &vm->config;
-    struct share share = {0};
+    struct share share = {.blocks = blocks_to_take(vm, node, 0)};
 
-    for (uint64_t i = 0; i < vm->block_count; i++)
-        share.blocks += vmms_block_node(vm, i) == node;
     for (uint32_t i = 0; i < config->vp_count; i++)
         share.vps += vmms_vp_node(vm, i) == node;
     return share;

@@ -601,6 +601,22 @@ static void a_vm_of_two_nodes_fits_into_two_without_spanning(void **state)
     assert_string_equal(host.states[0], "starting running ");
 }
 
+/* What the first of them has not taken yet is promised where it will lie. */
+static void two_vms_of_two_nodes_fit_side_by_side(void **state)
+{
+    (void)state;
+    build_two_nodes();
+    host.one_node = true;
+    host.numa_nodes = 2;
+    add_idler(0, 2, 20 * MIB);
+    add_idler(1, 2, 20 * MIB);
+    vm_host_order(&host, 1, 0, true);
+    vm_host_order(&host, 1, 1, true);
+    vm_host_run(&host);
+    assert_string_equal(host.states[0], "starting running ");
+    assert_string_equal(host.states[1], "starting running ");
+}
+
 static void each_node_of_a_vm_is_on_a_node_of_the_host(void **state)
 {
     const struct hypervisor *hv;
@@ -679,6 +695,8 @@ int main(void)
             a_vm_that_may_not_span_nodes_must_fit_into_one, destroy),
         cmocka_unit_test_teardown(
             a_vm_of_two_nodes_fits_into_two_without_spanning, destroy),
+        cmocka_unit_test_teardown(two_vms_of_two_nodes_fit_side_by_side,
+                                  destroy),
         cmocka_unit_test_teardown(each_node_of_a_vm_is_on_a_node_of_the_host,
                                   destroy),
     };
