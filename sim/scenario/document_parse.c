@@ -121,6 +121,10 @@ static enum sim_status take_key(struct builder *builder,
 
     if (*text == '\0')
         return document_fail(&mark, builder->error, "a key is missing here");
+    if (twin && twin->key_mark.line == 0) /* an option has no lines */
+        return document_fail(&mark, builder->error,
+                             "duplicate key %s; expected it once",
+                             document_quote(text, quoted));
     if (twin)
         return document_fail(&mark, builder->error,
                              "duplicate key %s; it stands in line %" PRIu32
