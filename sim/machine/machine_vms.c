@@ -285,36 +285,6 @@ void machine_vms_start(struct machine *m)
     }
 }
 
-void machine_vms_report(struct machine *m, struct hv_vp *vp)
-{
-    partition_id_t id = vp->partition->id;
-
-    if (vp->partition == m->hv->root) {
-        pc_report_add_root_vp(m->report, vp->index, &vp->counters);
-        wait_book_add_vp(m->waits, WAIT_BOOK_ROOT, "Root", vp);
-        return;
-    }
-    for (uint32_t i = 0; i < m->vm_count; i++) {
-        if (vmms_partition(m->vmms, i).v != id.v)
-            continue;
-        pc_report_add_vp(m->report, m->vms[i].name, vp->index, &vp->counters);
-        wait_book_add_vp(m->waits, i, m->vms[i].name, vp);
-    }
-}
-
-/* The VM has nothing more to do. When all have not, the run may end. */
-static void vm_finish(struct machine_vm *vm)
-{
-    struct machine *m = vm->machine;
-
-    if (vm->finished || vm->starts_to_come > 0)
-        return;
-    vm->finished = true;
-    m->finished_count++;
-    if (m->finished_count == m->vm_count)
-        run_end_early(m);
-}
-
 static void note(struct machine *m, enum sim_status status,
                  const struct sim_error *error)
 {
@@ -334,14 +304,43 @@ static void put_partition(struct machine *m, uint32_t vm_number)
              &error);
 }
 
+void machine_vms_report(struct machine *m, struct hv_vp *vp)
+{
+    partition_id_t id = vp->partition->id;
+
+    if (vp->partition == m->hv->root) {
+        pc_report_add_root_vp(m->report, vp->index, &vp->counters);
+        wait_book_add_vp(m->waits, WAIT_BOOK_ROOT, "Root", vp);
+        return;
+    }
+    for (uint32_t i = 0; i < m->vm_count; i++) {
+        if (vmms_partition(m->vmms, i).v != id.v)
+            continue;
+        put_partition(m, i);
+        pc_report_add_vp(m->report, m->vms[i].name, vp->index, &vp->counters);
+        wait_book_add_vp(m->waits, i, m->vms[i].name, vp);
+    }
+}
+
+/* The VM has nothing more to do. When all have not, the run may end. */
+static void vm_finish(struct machine_vm *vm)
+{
+    struct machine *m = vm->machine;
+
+    if (vm->finished || vm->starts_to_come > 0)
+        return;
+    vm->finished = true;
+    m->finished_count++;
+    if (m->finished_count == m->vm_count)
+        run_end_early(m);
+}
+
 static void on_state(void *context, uint32_t vm_number, enum vm_state state,
                      cycles_t now)
 {
     struct machine *m = context;
     struct machine_vm *vm = &m->vms[vm_number];
 
-    if (state == VM_RUNNING)
-        put_partition(m, vm_number);
     if (state == VM_FAILED)
         vm->starts_to_come = 0; /* in vain */
     if (state == VM_OFF && vm->start_when_off) {

@@ -82,8 +82,8 @@ MUST_USE enum sim_status results_put_image(struct results *results,
                                            uint64_t hash,
                                            struct sim_error *error);
 
-/** Adds the partition that is VM `vm` to the view "partition", if it is not
- *  there yet. */
+/** Adds the partition that is VM `vm` from now on to the view "partition", if
+ *  it is not there yet. */
 MUST_USE enum sim_status results_put_partition(struct results *results,
                                                uint64_t partition,
                                                const char *vm,

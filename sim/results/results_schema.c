@@ -105,7 +105,8 @@ static const char tables[] =
     "  vm TEXT NOT NULL,"
     "  name TEXT NOT NULL,"
     "  value ANY NOT NULL CHECK (typeof(value) IN ('integer', 'real')),"
-    "  unit TEXT NOT NULL"
+    "  unit TEXT NOT NULL,"
+    "  partition INTEGER" /* of the VM then; NULL: not known */
     ") STRICT;"
     "CREATE TABLE console_line ("
     "  id INTEGER PRIMARY KEY," /* in the order in which they ended */
@@ -228,18 +229,19 @@ static const char views[] =
 /*
  * What a guest says of itself, beside what the host counted meanwhile. A report
  * begins with "clock", and the rest of it follows; a span lies between two
- * reports of a VM, a piece of it in one sample interval of one VP. Samples that
- * reach over the end of a span count by what of their time lies in it.
+ * reports of a VM's one life (its partition: all clocks begin anew with the
+ * next), a piece of it in one sample interval of one VP. Samples that reach
+ * over the end of a span count by what of their time lies in it.
  */
 static const char guest_view[] =
     "CREATE VIEW guest_view AS"
     "  WITH report AS ("
-    "    SELECT id, vm, time_ns, value AS clock,"
+    "    SELECT id, vm, partition, time_ns, value AS clock,"
     "      lead(id, 1, 9223372036854775807)"
     "        OVER (PARTITION BY vm ORDER BY id) AS next_id"
     "    FROM guest_result WHERE name = 'clock' AND unit = 'ns'),"
     "  said AS ("
-    "    SELECT report.vm, report.time_ns, clock,"
+    "    SELECT report.vm, report.partition, report.time_ns, clock,"
     "      max(value) FILTER (WHERE name = 'stat_busy') AS busy,"
     "      max(value) FILTER (WHERE name = 'stat_idle') AS idle,"
     "      max(value) FILTER (WHERE name = 'stat_stolen') AS stolen"
@@ -253,7 +255,8 @@ static const char guest_view[] =
     "      stolen - lag(stolen) OVER w AS stolen,"
     "      clock - first_value(clock) OVER w"
     "        - (time_ns - first_value(time_ns) OVER w) AS clock_ahead_ns"
-    "    FROM said WINDOW w AS (PARTITION BY vm ORDER BY time_ns)),"
+    "    FROM said"
+    "    WINDOW w AS (PARTITION BY vm, partition ORDER BY time_ns)),"
     "  piece AS ("
     "    SELECT span.vm, span.end_ns,"
     "      min(span.end_ns, interval.end_ns)"

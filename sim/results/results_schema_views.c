@@ -48,7 +48,8 @@ static const struct results_view descriptions[] = {
      "what a guest believed between two of its reports (hvsim.report of a "
      "Linux guest), and what the host counted of its VPs meanwhile, both in "
      "percent of the VPs' time; clock_ahead_ns is how much further its clock "
-     "has come since its first report than simulated time",
+     "has come since its first report than simulated time; all begins anew "
+     "when its VM is started again",
      NULL},
     {"wait",
      "vm, vp, rule, dispatches, wait_ns, longest_ns, undispatched, "

@@ -268,6 +268,47 @@ static void failures_are_shown_in_their_order_with_what_was_said(void **state)
                  "5|tick|triple fault|NULL\n");
 }
 
+/* One report of how busy the guest "web" believes to be. */
+static void put_report(struct results *results, uint64_t time_ns,
+                       const char *clock, const char *busy, const char *idle)
+{
+    struct sim_error error = {0};
+    const char *const rows[][3] = {{"clock", clock, "ns"},
+                                   {"stat_busy", busy, "ms"},
+                                   {"stat_idle", idle, "ms"},
+                                   {"stat_stolen", "0", "ms"}};
+
+    for (size_t i = 0; i < 4; i++)
+        outputs_must(results_put_result(results, "web", time_ns, rows[i][0],
+                                        rows[i][1], rows[i][2], &error),
+                     &error);
+}
+
+/* Its clocks begin anew: between its lives there is no span. */
+static void a_guest_that_starts_again_is_told_from_what_it_was(void **state)
+{
+    struct feed feed;
+    struct results *results = outputs_begin_run("out.db", &feed);
+    struct sim_error error = {0};
+
+    (void)state;
+    outputs_must(results_put_partition(results, 2, "web", &error), &error);
+    put_report(results, 100000000, "1000000000", "0", "0");
+    put_report(results, 200000000, "1100000000", "25", "75");
+    outputs_must(results_put_partition(results, 3, "web", &error), &error);
+    put_report(results, 300000000, "2000000000", "100", "200");
+    put_report(results, 400000000, "2100000007", "190", "210");
+    for (unsigned i = 0; i < 4; i++)
+        outputs_must(
+            results_put_sample(results, feed_interval(&feed, true), &error),
+            &error);
+    outputs_end_run(results, &feed);
+    query_expect("out.db",
+                 "SELECT vm, start_ns / 1000000, end_ns / 1000000,"
+                 " believed_busy, guest_run, clock_ahead_ns FROM guest_view",
+                 "web|100|200|25.0|99.0|0\nweb|300|400|90.0|99.0|7\n");
+}
+
 static void images_are_shown_with_all_digits_of_their_hash(void **state)
 {
     struct feed feed;
@@ -522,6 +563,7 @@ int main(void)
         OUTPUTS_TEST(console_lines_are_shown_in_their_order),
         OUTPUTS_TEST(input_is_kept_to_the_byte),
         OUTPUTS_TEST(failures_are_shown_in_their_order_with_what_was_said),
+        OUTPUTS_TEST(a_guest_that_starts_again_is_told_from_what_it_was),
         OUTPUTS_TEST(images_are_shown_with_all_digits_of_their_hash),
         OUTPUTS_TEST(a_partition_is_named_once),
         OUTPUTS_TEST(waits_are_shown_with_the_names_of_vps),
