@@ -18,9 +18,9 @@
  * The background: VPs without a reserve, and those that have used theirs up,
  * share what is left, by weight: the one that has had the least first, counting
  * what it had by its reserve. So a reserve is a floor, not a gift. One that
- * wakes starts with no less than the last that was chosen had; none is further
- * behind than a slice of its own. It interrupts one that has had more where it
- * ran last, once that has run for preempt_after.
+ * wakes starts with no less than the last that was chosen where it may run had;
+ * none is further behind than a slice of its own. It interrupts one that has
+ * had more where it ran last, once that has run for preempt_after.
  *
  * Bound. On one LP each VP that wants it gets its reserve of each of its
  * periods by the deadline, less what switching takes, if reserves add up to no
@@ -70,7 +70,8 @@ struct edf {
     struct run_list budgeted; /* run by their budgets, by edf_vp.late */
     struct lp_set background; /* LPs that a VP without a budget was given */
     struct edf_vp **called;   /* by LP: whom it has been called for, or NULL */
-    uint64_t turn;            /* of the last that was chosen */
+    uint64_t turn;            /* of the last that was chosen, */
+    uint64_t *turns;          /* and by LP */
 };
 
 static struct edf_vp *edf_of(const struct hv_vp *vp)
@@ -93,7 +94,8 @@ static bool edf_init(struct hv_sched *sched)
     sched->policy = edf;
     edf->pinned = calloc(lps, sizeof(*edf->pinned));
     edf->called = calloc(lps, sizeof(struct edf_vp *));
-    return edf->pinned && edf->called;
+    edf->turns = calloc(lps, sizeof(*edf->turns));
+    return edf->pinned && edf->called && edf->turns;
 }
 
 static void edf_fini(struct hv_sched *sched)
@@ -104,6 +106,7 @@ static void edf_fini(struct hv_sched *sched)
         return;
     free(edf->pinned);
     free(edf->called);
+    free(edf->turns);
     free(edf);
     sched->policy = NULL;
 }
@@ -398,18 +401,35 @@ static uint64_t key_after(const struct edf *edf, const struct edf_vp *e)
     return next && key <= next->entry.key ? next->entry.key + 1 : key;
 }
 
+/* The turn of the last that was chosen where the VP may run. Elsewhere there
+ * may be few, who have had far more: it must not wait until those beside it
+ * have had as much. */
+static uint64_t turn_beside(const struct edf *edf, const struct hv_vp *vp)
+{
+    const struct lp_set *allowed = &vp->sched.allowed;
+    uint64_t turn = 0;
+
+    if (!vp->sched.restricted)
+        return edf->turn;
+    for (int lp = lp_set_next(allowed, 0); lp >= 0;
+         lp = lp_set_next(allowed, (uint32_t)lp + 1))
+        turn = turn < edf->turns[lp] ? edf->turns[lp] : turn;
+    return turn;
+}
+
 static void edf_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
     struct edf *edf = sched->policy;
     struct edf_vp *e = edf_of(vp);
-    uint64_t most = edf->turn + weighted(vp, sched->params.slice.v);
+    uint64_t least = turn_beside(edf, vp);
+    uint64_t most = least + weighted(vp, sched->params.slice.v);
 
     stops_running(e);
     if (sched_has_just_run(vp, now)) {
         renew(sched, e, now);
     } else {
         wake(sched, e, now);
-        e->turn = e->turn < edf->turn ? edf->turn : e->turn;
+        e->turn = e->turn < least ? least : e->turn;
     }
     e->turn = e->turn > most ? most : e->turn;
     list(sched, e, vp->sched.yields ? key_after(edf, e) : key_of(e));
@@ -438,6 +458,7 @@ static cycles_t run_until(struct hv_sched *sched, struct edf_vp *e,
         return cycles_add(now, cycles((uint64_t)e->budget));
     }
     lp_set_add(&edf->background, lp->id.v);
+    edf->turns[lp->id.v] = e->turn;
     if (edf->turn < e->turn)
         edf->turn = e->turn;
     /* Its budget is renewed while it runs. */

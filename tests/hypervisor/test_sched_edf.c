@@ -208,6 +208,36 @@ static void the_lightest_is_not_starved(void **state)
 
 /* Admission promises no such reserves. A policy that had them anyway could not
  * keep them all; nobody else pays for it. */
+/* What one has that is alone on its LP is no measure for those on another. */
+static void a_vp_that_wakes_is_measured_by_those_beside_it(void **state)
+{
+    const struct sched_plan quarter = {.busy = sched_ms(1),
+                                       .sleep = sched_ms(3)};
+    struct lp_set first = {{UINT64_C(1) << 0}}, second = {{UINT64_C(1) << 1}};
+    struct sched_task *alone, *busy, *wakes;
+    struct hv_context context;
+    struct sched_host host;
+
+    (void)state;
+    create(&host, 2);
+    alone = sched_host_vm(&host, 10, always_busy);
+    busy = sched_host_vm(&host, 100, always_busy);
+    wakes = sched_host_vm(&host, 100, quarter);
+    context = sched_host_context(&host);
+    assert_int_equal(
+        partition_set_affinity(&context, alone->vp->partition, &first),
+        HV_STATUS_SUCCESS);
+    assert_int_equal(
+        partition_set_affinity(&context, busy->vp->partition, &second),
+        HV_STATUS_SUCCESS);
+    assert_int_equal(
+        partition_set_affinity(&context, wakes->vp->partition, &second),
+        HV_STATUS_SUCCESS);
+    sched_host_run_until(&host, sched_ms(2000));
+    assert_in_range(sched_host_share(wakes, sched_ms(2000)), 2000, 2500);
+    sched_host_destroy(&host);
+}
+
 static void reserves_that_do_not_fit_an_affinity_harm_no_others(void **state)
 {
     struct sched_host host;
@@ -278,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_reserve_that_goes_leaves_no_debt),
         cmocka_unit_test(a_vp_that_wakes_comes_before_those_that_have_had_more),
         cmocka_unit_test(the_lightest_is_not_starved),
+        cmocka_unit_test(a_vp_that_wakes_is_measured_by_those_beside_it),
         cmocka_unit_test(reserves_that_do_not_fit_an_affinity_harm_no_others),
         cmocka_unit_test(a_reserve_of_more_vps_than_they_have_lps_is_none),
     };
