@@ -9,7 +9,9 @@
  * nothing.
  *
  * What this does not do: reserves, pre-emption on wake, warm caches, hints of
- * VPs that spin.
+ * VPs that spin, a pass of its own for LPs that affinities set apart: who wakes
+ * beside one that has had less than others elsewhere waits for that to catch
+ * up.
  */
 #include "tests/hypervisor/sched_stride.h"
 
