@@ -173,7 +173,8 @@ static const char *judge_difference(const struct stats_estimate *difference)
         return "?";
     if (stats_differs_from_zero(difference))
         return "yes";
-    return difference->mean == 0 ? "same" : "no";
+    /* Differences that cancel each other out are none the less there. */
+    return difference->mean == 0 && difference->half == 0 ? "same" : "no";
 }
 
 static void write_difference(struct compare_line *line,

@@ -221,6 +221,41 @@ static void runs_without_the_metric_are_told(void **state)
                 "(seeds, in csv).\n");
 }
 
+/** A metric of two variants with two seeds, as a table. */
+static char *table_of(const double *base, const double *other)
+{
+    struct comparison *comparison = compare_create("made-up");
+    size_t metric = compare_add_metric(comparison, "web", "result:web:items",
+                                       "web items", "count", COMPARE_MORE);
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    assert_non_null(out);
+    add_variant(comparison, "a", metric, base, 2);
+    add_variant(comparison, "b", metric, other, 2);
+    compare_summarise(comparison);
+    compare_print_text(comparison, out, 0, false);
+    assert_int_equal(fclose(out), 0);
+    compare_free(comparison);
+    return text;
+}
+
+static void differences_that_cancel_out_are_not_the_same(void **state)
+{
+    static const double base[] = {10, 20};
+    static const double crossed[] = {11, 19};
+    char *text = table_of(base, crossed);
+
+    (void)state;
+    assert_non_null(strstr(text, "+0.00       no\n"));
+    assert_null(strstr(text, "  same\n"));
+    free(text);
+    text = table_of(base, base);
+    assert_non_null(strstr(text, "+0.00     same\n"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +264,7 @@ int main(void)
         cmocka_unit_test(colours_are_on_what_is_judged_alone),
         cmocka_unit_test(a_lone_variant_has_no_empty_columns),
         cmocka_unit_test(runs_without_the_metric_are_told),
+        cmocka_unit_test(differences_that_cancel_out_are_not_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
