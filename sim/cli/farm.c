@@ -74,8 +74,10 @@ static enum sim_status refuse(struct crew *crew, struct sim_error *error)
     int reason = errno;
 
     crew->ending = true;
-    return sim_fail(error, SIM_UNAVAILABLE, "a process cannot be started: %s",
-                    strerror(reason));
+    return sim_fail(error, SIM_UNAVAILABLE, "a process cannot be started: %s%s",
+                    strerror(reason),
+                    crew->running > 0 ? "; expected fewer at once, by --jobs"
+                                      : "");
 }
 
 static enum sim_status start_worker(struct crew *crew, struct sim_error *error)
