@@ -146,6 +146,16 @@ static void list_waiting(struct runs *runs)
             runs->waiting[runs->waiting_count++] = i;
 }
 
+/** All may be there in a folder that nobody is to write to. */
+static enum sim_status check_folder(const struct runs *runs,
+                                    struct sim_error *error)
+{
+    if (runs->waiting_count == 0 || access(runs->folder, W_OK | X_OK) == 0)
+        return SIM_OK;
+    return sim_fail(error, SIM_NO_OUTPUT, "%s: cannot be written to: %s",
+                    runs->folder, strerror(errno));
+}
+
 /* Running */
 
 /** What a run that has not come to its end leaves: SQLite's journal too. */
@@ -353,6 +363,9 @@ enum sim_status cli_compare_runs(struct comparison **out,
     if (status == SIM_OK) {
         list_waiting(&runs);
         note_reuse(&runs);
+        status = check_folder(&runs, error);
+    }
+    if (status == SIM_OK) {
         status = run_waiting(&runs, error);
         if (status == SIM_INTERRUPTED)
             describe_interruption(&runs, error);
