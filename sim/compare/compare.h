@@ -80,7 +80,7 @@ struct compare_cell {
 };
 
 struct comparison {
-    char *name;    /* owned; of the scenario */
+    char *name;    /* owned; of the scenario; "NAME and others" of several */
     bool of_files; /* labels are files' names, and parameters are to be told */
     struct compare_variant *variants; /* owned */
     size_t variant_count;

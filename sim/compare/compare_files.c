@@ -31,6 +31,7 @@ struct gathering {
     struct comparison *comparison;
     struct compare_selection *selection;
     struct origin *origins; /* owned; by variant */
+    bool is_mixed;          /* the scenarios have several names */
 };
 
 bool compare_files_is_database(const char *path)
@@ -337,6 +338,8 @@ static enum sim_status add_file(struct gathering *gathering, const char *path,
         gathering->comparison = compare_create(about->name);
         gathering->comparison->of_files = true;
     }
+    gathering->is_mixed = gathering->is_mixed ||
+                          strcmp(gathering->comparison->name, about->name) != 0;
     run = compare_add_run(choose_variant(gathering, &origin, path, about->seed),
                           about->seed, path);
     return compare_read(gathering->comparison, run, gathering->selection, db,
@@ -348,8 +351,14 @@ static enum sim_status read_file(struct gathering *gathering, const char *path,
 {
     struct about about = {0};
     sqlite3 *db;
-    enum sim_status status = results_open(&db, path, error);
+    enum sim_status status;
 
+    if (compare_is_stored(path))
+        return sim_fail(error, SIM_NO_INPUT,
+                        "%s: is a comparison itself; expected result files of "
+                        "runs",
+                        path);
+    status = results_open(&db, path, error);
     if (status != SIM_OK)
         return status;
     status = read_about(&about, db, path, error);
@@ -359,6 +368,16 @@ static enum sim_status read_file(struct gathering *gathering, const char *path,
     free(about.yaml);
     sqlite3_close(db);
     return status;
+}
+
+/** The first scenario's name alone would be that of none of the others. */
+static void name_mixture(struct comparison *comparison)
+{
+    char *name;
+
+    CHECK(asprintf(&name, "%s and others", comparison->name) >= 0);
+    compare_rename(comparison, name);
+    free(name);
 }
 
 enum sim_status compare_files_read(struct comparison **out, char *const *paths,
@@ -376,6 +395,8 @@ enum sim_status compare_files_read(struct comparison **out, char *const *paths,
     if (status == SIM_OK) {
         CHECK(gathering.comparison != NULL);
         tell_differences(&gathering);
+        if (gathering.is_mixed)
+            name_mixture(gathering.comparison);
     }
     if (gathering.comparison != NULL)
         for (size_t i = 0; i < gathering.comparison->variant_count; i++)

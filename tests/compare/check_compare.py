@@ -14,6 +14,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import signal
 import sqlite3
 import statistics
@@ -321,6 +322,7 @@ class Compare(unittest.TestCase):
         (self.path / "other.db").write_bytes(b"SQLite format 3\0" + bytes(99))
         sqlite3.connect(self.path / "alien.db").execute("CREATE TABLE t (x)")
         self.hvsim("tasks.yaml", "-o", "run.db", "--quiet", command="run")
+        self.compare("run.db", "-o", "two.db")
         cases = [
             (("other.db",), 66, "other.db"),
             (("alien.db",), 66, "is not a result file"),
@@ -330,6 +332,7 @@ class Compare(unittest.TestCase):
             (("run.db", "tasks.yaml"), 66, "tasks.yaml"),
             (("run.db", "--seeds", "2"), 2, "--seeds is for a scenario"),
             (("run.db", "-o", "run.db", "--force"), 2, "compared itself"),
+            (("run.db", "two.db"), 66, "two.db: is a comparison itself"),
         ]
         for args, code, says in cases:
             with self.subTest(args):
@@ -512,6 +515,25 @@ class Compare(unittest.TestCase):
         code, _, err = self.hvsim(*files, "--baseline", "10ms-3")
         self.assertEqual(code, 2)
         self.assertIn("expected a number from 1 to 2, or a label", err)
+
+    def test_scenarios_of_several_names_are_told(self):
+        for name in ("tasks", "chores"):
+            self.hvsim("tasks.yaml", "--quiet", "--set", f"name={name}", "-o",
+                       f"{name}.db", command="run")
+        out = self.compare("chores.db", "tasks.db")
+        self.assertIn("chores and others: 2 variants, 1 seed each\n", out)
+
+    def test_more_processes_than_can_be_are_told(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+
+        code, out, err = self.hvsim("tasks.yaml", "--seeds", "60", "--jobs",
+                                    "60", preexec_fn=limit)
+        self.assertEqual((code, out), (69, ""))
+        self.assertIn("cannot be started: Too many open files; expected fewer "
+                      "at once, by --jobs", err)
+        self.assertEqual([n for n in self.left_in("tasks.runs")
+                          if not n.endswith(".db")], [])
 
     def test_runs_of_two_versions_do_not_mix(self):
         for seed in ("1", "2"):
