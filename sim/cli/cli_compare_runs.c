@@ -38,6 +38,7 @@ struct runs {
     size_t waiting_count;
     char **arguments; /* owned; of the last one started */
     struct progress progress;
+    uint64_t ended_ns; /* host time, when the last run ended */
 };
 
 /* The folder */
@@ -232,6 +233,7 @@ static void end_run(void *context, size_t index, int wait_status,
         code == sim_status_exit_code(SIM_OK) ||
         (code == sim_status_exit_code(SIM_RUN_FAILED) && has_failure(partial));
 
+    runs->ended_ns = progress_host_ns(&runs->progress);
     if (keep && rename(partial, path) != 0)
         CHECK(asprintf(&trial->failure, "%s: %s", path, strerror(errno)) >= 0);
     else if (!keep)
@@ -242,6 +244,18 @@ static void end_run(void *context, size_t index, int wait_status,
     free(path);
 }
 
+/** From how long the runs took until the last that ended: what those that run
+ *  now have taken is of what is left. 0: nobody knows. */
+static uint64_t estimate_s(const struct runs *runs, size_t ended)
+{
+    size_t left = runs->waiting_count - ended;
+    uint64_t since_ns = progress_host_ns(&runs->progress) - runs->ended_ns;
+    uint64_t all_ns = ended > 0 ? runs->ended_ns / ended * left : 0;
+
+    return all_ns > since_ns ? (all_ns - since_ns + NS_PER_S - 1) / NS_PER_S
+                             : 0;
+}
+
 /** "12 of 40 runs done, 2 running, 26 to come, 95 s left" */
 static void show_progress(void *context, size_t ended, size_t running)
 {
@@ -249,14 +263,14 @@ static void show_progress(void *context, size_t ended, size_t running)
     char line[PROGRESS_LINE_BYTES * 2];
     size_t there = runs->plan.count - runs->waiting_count;
     size_t left = runs->waiting_count - ended;
+    uint64_t left_s = estimate_s(runs, ended);
     int length = snprintf(
         line, sizeof(line), "%zu of %zu runs done, %zu running, %zu to come",
         there + ended, runs->plan.count, running, left - running);
 
-    if (ended > 0)
+    if (left_s > 0)
         snprintf(&line[length], sizeof(line) - (size_t)length,
-                 ", %" PRIu64 " s left",
-                 progress_host_ns(&runs->progress) / ended * left / NS_PER_S);
+                 ", %" PRIu64 " s left", left_s);
     progress_show(&runs->progress, line);
 }
 
