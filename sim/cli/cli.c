@@ -100,7 +100,7 @@ static const struct cli_option explain_options[] = {
     {CLI_VM, "vm", "VM", "wait: of this VM; Root for the root's VPs"},
     {CLI_VP, "vp", "VP", "wait: of this VP (web:0, \"Root VP 0\")"},
     {CLI_FORMAT, "format", "FORMAT",
-     "wait: text, the default, or csv or json: the view wait"},
+     "wait: text, the default; csv or json: its view"},
     HELP,
     END,
 };
