@@ -66,7 +66,7 @@ struct root_thread {
     struct hv_vp *vp;             /* borrowed: its owner */
     uint32_t priority;
     uint64_t quantum; /* cycles left of it; 0: it has ended */
-    struct root_thread *next, *previous; /* ready, in order */
+    struct root_thread *next, *previous; /* ready, as they were queued */
 };
 
 struct root_sched {
@@ -367,13 +367,12 @@ static void root_expire(struct hv_sched *sched, cycles_t now)
     cycles_t long_ago = seconds(sched, STARVED_AFTER_S);
     unsigned boosted = 0;
 
-    for (struct root_thread *t = root->first; t; t = t->next) {
+    for (struct root_thread *t = root->first; t && boosted < STARVED_AT_ONCE;
+         t = t->next) {
         cycles_t since = t->vp->sched.ready_since;
 
         if (cycles_before(now, cycles_add(since, long_ago)) ||
-            boosted == STARVED_AT_ONCE)
-            break;
-        if (t->priority >= PRIORITY_STARVED)
+            t->priority >= PRIORITY_STARVED)
             continue;
         boosted++;
         t->priority = PRIORITY_STARVED;

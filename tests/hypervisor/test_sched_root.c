@@ -178,6 +178,34 @@ static void a_vp_that_starves_is_boosted_after_four_seconds(void **state)
     sched_host_destroy(&host);
 }
 
+/* It is queued anew, behind one that has not been ready for as long. */
+static void a_vp_starves_though_its_affinity_changes(void **state)
+{
+    struct sched_plan naps = {.busy = sched_us(3000), .sleep = sched_us(100)};
+    struct sched_plan later = {.start = sched_ms(3000)};
+    struct sched_host host;
+    struct sched_task *starves;
+    struct hv_context context;
+    struct lp_set all = lp_set_first_of(1);
+    cycles_t ran;
+
+    (void)state;
+    create(&host, 1);
+    for (unsigned i = 0; i < 3; i++)
+        sched_host_vm(&host, 100, naps);
+    starves = sched_host_vm(&host, 100, always_busy);
+    sched_host_vm(&host, 100, later);
+    sched_host_run_until(&host, sched_ms(3900));
+    ran = starves->ran;
+    context = sched_host_context(&host);
+    assert_int_equal(
+        partition_set_affinity(&context, starves->vp->partition, &all),
+        HV_STATUS_SUCCESS);
+    sched_host_run_until(&host, sched_ms(5100));
+    assert_in_range(starves->ran.v - ran.v, sched_ms(9).v, sched_ms(10).v);
+    sched_host_destroy(&host);
+}
+
 static void controls_are_refused(void **state)
 {
     struct sched_host host;
@@ -252,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_root_that_goes_on_working_takes_turns),
         cmocka_unit_test(an_idle_lp_takes_a_vp_from_another),
         cmocka_unit_test(a_vp_that_starves_is_boosted_after_four_seconds),
+        cmocka_unit_test(a_vp_starves_though_its_affinity_changes),
         cmocka_unit_test(controls_are_refused),
         cmocka_unit_test(a_dispatch_is_the_roots_work_where_it_has_a_processor),
     };
