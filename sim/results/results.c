@@ -97,8 +97,7 @@ void results_bind_text(sqlite3_stmt *row, int column, const char *text)
     sqlite3_bind_text(row, column, text, -1, SQLITE_STATIC);
 }
 
-/** Simulated time; int64_t nanoseconds last 292 years. */
-static void bind_time(sqlite3_stmt *row, int column, uint64_t time_ns)
+void results_bind_time(sqlite3_stmt *row, int column, uint64_t time_ns)
 {
     CHECK(time_ns <= INT64_MAX);
     sqlite3_bind_int64(row, column, (int64_t)time_ns);
@@ -204,7 +203,7 @@ enum sim_status results_commit(struct results *results, struct sim_error *error)
         return repeat_failure(results, error);
     if (sqlite3_get_autocommit(results->db))
         return SIM_OK;
-    bind_time(results->statement[ADVANCE_RUN], 1, results->sim_ns);
+    results_bind_time(results->statement[ADVANCE_RUN], 1, results->sim_ns);
     if (!execute(results->statement[ADVANCE_RUN]) ||
         !execute_text(results, "COMMIT"))
         return fail_by_sqlite(results, error);
@@ -229,7 +228,7 @@ static bool complete_run(struct results *results, const struct results_end *end)
         sqlite3_prepare_v2(results->db, "INSERT INTO host_clock VALUES (1, ?)",
                            -1, &row, NULL) != SQLITE_OK)
         return false;
-    bind_time(row, 1, end->host_ns);
+    results_bind_time(row, 1, end->host_ns);
     done = execute(row);
     sqlite3_finalize(row);
     return done;
@@ -318,176 +317,6 @@ enum sim_status results_put_partition(struct results *results,
     return results_put_row(results, row, error);
 }
 
-static bool insert_interval(struct results *results,
-                            const struct pc_sample *sample)
-{
-    sqlite3_stmt *row = results->statement[INSERT_INTERVAL];
-
-    sqlite3_bind_int64(row, 1, results->interval);
-    bind_time(row, 2, sample->start_ns);
-    bind_time(row, 3, sample->end_ns);
-    return execute(row);
-}
-
-static bool insert_instance(struct results *results, const struct pc_row *from)
-{
-    sqlite3_stmt *row = results->statement[INSERT_INSTANCE];
-
-    sqlite3_bind_int64(row, 1, (int64_t)from->instance + 1);
-    sqlite3_bind_int(row, 2, (int)from->object + 1);
-    results_bind_text(row, 3, from->name);
-    return execute(row);
-}
-
-static void make_room_for_known(struct results *results)
-{
-    uint32_t capacity = results->known_capacity * 2 + 64;
-
-    if (results->known_count < results->known_capacity)
-        return;
-    results->known =
-        realloc(results->known, capacity * sizeof(*results->known));
-    CHECK(results->known != NULL);
-    results->known_capacity = capacity;
-}
-
-/** Makes the instances of `sample` known to the file. */
-static bool note_instances(struct results *results,
-                           const struct pc_sample *sample)
-{
-    for (size_t i = 0; i < sample->row_count; i++) {
-        const struct pc_row *row = &sample->rows[i];
-
-        if (row->instance < results->known_count)
-            continue;
-        /* A report gives out instance numbers in order. */
-        CHECK(row->instance == results->known_count);
-        make_room_for_known(results);
-        results->known[results->known_count++] = (struct known_instance){0};
-        if (!insert_instance(results, row))
-            return false;
-    }
-    return true;
-}
-
-/** Notes from which interval on instances of `sample` are there (again). */
-static bool begin_presences(struct results *results,
-                            const struct pc_sample *sample)
-{
-    sqlite3_stmt *row = results->statement[BEGIN_PRESENCE];
-
-    for (size_t i = 0; i < sample->row_count; i++) {
-        uint32_t instance = sample->rows[i].instance;
-        struct known_instance *known = &results->known[instance];
-
-        known->last_seen = results->interval;
-        if (known->present)
-            continue;
-        known->present = true;
-        known->first_seen = results->interval;
-        sqlite3_bind_int64(row, 1, (int64_t)instance + 1);
-        sqlite3_bind_int64(row, 2, known->first_seen);
-        if (!execute(row))
-            return false;
-    }
-    return true;
-}
-
-/** Notes which instances were in the sample before but are not in this. */
-static bool end_presences(struct results *results)
-{
-    sqlite3_stmt *row = results->statement[END_PRESENCE];
-
-    for (uint32_t i = 0; i < results->known_count; i++) {
-        struct known_instance *known = &results->known[i];
-
-        if (!known->present || known->last_seen == results->interval)
-            continue;
-        known->present = false;
-        sqlite3_bind_int64(row, 1, (int64_t)i + 1);
-        sqlite3_bind_int64(row, 2, known->first_seen);
-        sqlite3_bind_int64(row, 3, known->last_seen);
-        if (!execute(row))
-            return false;
-    }
-    return true;
-}
-
-static bool insert_values(struct results *results, const struct pc_row *from)
-{
-    sqlite3_stmt *row = results->statement[INSERT_SAMPLE];
-    size_t count = pc_counters_object(from->object)->counter_count;
-    int64_t first_id = results_schema_counter_id(from->object, 0);
-
-    sqlite3_bind_int64(row, 1, results->interval);
-    sqlite3_bind_int64(row, 2, (int64_t)from->instance + 1);
-    for (size_t i = 0; i < count; i++) {
-        if (from->values[i] == 0)
-            continue;
-        sqlite3_bind_int64(row, 3, first_id + (int64_t)i);
-        sqlite3_bind_double(row, 4, from->values[i]);
-        if (!execute(row))
-            return false;
-    }
-    return true;
-}
-
-static bool insert_sample(struct results *results,
-                          const struct pc_sample *sample)
-{
-    bool done = insert_interval(results, sample) &&
-                note_instances(results, sample) &&
-                begin_presences(results, sample) && end_presences(results);
-
-    for (size_t i = 0; i < sample->row_count && done; i++)
-        done = insert_values(results, &sample->rows[i]);
-    return done;
-}
-
-enum sim_status results_put_sample(struct results *results,
-                                   const struct pc_sample *sample,
-                                   struct sim_error *error)
-{
-    if (has_failed(results))
-        return repeat_failure(results, error);
-    results->interval++;
-    if (!begin(results) || !insert_sample(results, sample))
-        return fail_by_sqlite(results, error);
-    results->sim_ns = sample->end_ns;
-    return SIM_OK;
-}
-
-static bool insert_totals(struct results *results, const struct pc_row *from)
-{
-    sqlite3_stmt *row = results->statement[INSERT_TOTAL];
-    size_t count = pc_counters_object(from->object)->counter_count;
-    int64_t first_id = results_schema_counter_id(from->object, 0);
-
-    sqlite3_bind_int64(row, 1, (int64_t)from->instance + 1);
-    for (size_t i = 0; i < count; i++) {
-        sqlite3_bind_int64(row, 2, first_id + (int64_t)i);
-        sqlite3_bind_double(row, 3, from->values[i]);
-        if (!execute(row))
-            return false;
-    }
-    return true;
-}
-
-enum sim_status results_put_total(struct results *results,
-                                  const struct pc_sample *sample,
-                                  struct sim_error *error)
-{
-    bool done;
-
-    if (has_failed(results))
-        return repeat_failure(results, error);
-    /* An instance younger than the last interval is in none of them. */
-    done = begin(results) && note_instances(results, sample);
-    for (size_t i = 0; i < sample->row_count && done; i++)
-        done = insert_totals(results, &sample->rows[i]);
-    return done ? SIM_OK : fail_by_sqlite(results, error);
-}
-
 /* What guests report */
 
 enum sim_status results_put_console(struct results *results, const char *vm,
@@ -496,7 +325,7 @@ enum sim_status results_put_console(struct results *results, const char *vm,
 {
     sqlite3_stmt *row = results->statement[INSERT_CONSOLE];
 
-    bind_time(row, 1, time_ns);
+    results_bind_time(row, 1, time_ns);
     results_bind_text(row, 2, vm);
     results_bind_text(row, 3, line);
     return results_put_row(results, row, error);
@@ -508,7 +337,7 @@ enum sim_status results_put_failure(struct results *results, const char *vm,
 {
     sqlite3_stmt *row = results->statement[INSERT_FAILURE];
 
-    bind_time(row, 1, time_ns);
+    results_bind_time(row, 1, time_ns);
     results_bind_text(row, 2, vm);
     results_bind_text(row, 3, reason);
     results_bind_text(row, 4, *text ? text : NULL);
@@ -521,7 +350,7 @@ enum sim_status results_put_input(struct results *results, const char *vm,
 {
     sqlite3_stmt *row = results->statement[INSERT_INPUT];
 
-    bind_time(row, 1, time_ns);
+    results_bind_time(row, 1, time_ns);
     results_bind_text(row, 2, vm);
     sqlite3_bind_blob64(row, 3, bytes, count, SQLITE_STATIC);
     return results_put_row(results, row, error);
@@ -543,7 +372,7 @@ enum sim_status results_put_result(struct results *results, const char *vm,
                         "VM \"%s\": reported a result that is not of the form "
                         "NAME NUMBER UNIT",
                         vm);
-    bind_time(row, 1, time_ns);
+    results_bind_time(row, 1, time_ns);
     results_bind_text(row, 2, vm);
     results_bind_text(row, 3, name);
     if (number.integral)
@@ -572,7 +401,7 @@ void results_put_event(void *context, const struct trace_record *record)
 
     if (has_failed(results))
         return;
-    bind_time(row, 1, clock_to_ns(results->clock, record->time));
+    results_bind_time(row, 1, clock_to_ns(results->clock, record->time));
     bind_optional(row, 2, record->lp, TRACE_NO_LP);
     bind_optional(row, 3, record->partition, 0);
     bind_optional(row, 4, record->vp, TRACE_NO_VP);

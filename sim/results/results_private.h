@@ -55,6 +55,9 @@ struct results {
 /** INTEGER where it fits, else decimal TEXT, so that no number is changed. */
 void results_bind_u64(sqlite3_stmt *row, int column, uint64_t value);
 
+/** Simulated time; int64_t nanoseconds last 292 years. */
+void results_bind_time(sqlite3_stmt *row, int column, uint64_t time_ns);
+
 /** `text` must last until the row is put. */
 void results_bind_text(sqlite3_stmt *row, int column, const char *text);
 

@@ -4,8 +4,8 @@
 
 /**
  * Results that are kept in memory for a test to look at. Linked in place of
- * sim/results/results.c and results_wait.c, whose results_put_*() and
- * results_commit() it has.
+ * sim/results/results.c, results_perf.c and results_wait.c, whose
+ * results_put_*() and results_commit() it has.
  */
 
 #include "sim/results/results.h"
