@@ -13,12 +13,13 @@
 #include "sim/core/error.h"
 #include "sim/scenario/scenario.h"
 
+/** The worst last. */
 enum validate_verdict {
     VALIDATE_PASS,         /* definitional, within its bounds */
-    VALIDATE_FAIL,         /* definitional, not within them */
     VALIDATE_AGREES,       /* calibration, within its bounds */
     VALIDATE_DIFFERS,      /* calibration, not within them */
     VALIDATE_NOT_MEASURED, /* a run or the measure failed */
+    VALIDATE_FAIL,         /* definitional, not within its bounds */
 };
 
 /** A figure. */

@@ -118,6 +118,20 @@ static void add_check(struct summary_table *table,
     free(unit);
 }
 
+/** Which figure there is not, where it has a name, and why. */
+static void print_failure(const struct validate_check *check, FILE *out)
+{
+    if (!check->failure)
+        return;
+    fprintf(out, "%*snot measured: ", INDENT, "");
+    if (*check->about->name) {
+        text_print(out, check->about->name);
+        fputs(": ", out);
+    }
+    text_print(out, check->failure);
+    fputc('\n', out);
+}
+
 static void print_checks(const struct validate_row *row, FILE *out)
 {
     struct summary_table *table = summary_table_create(6);
@@ -132,13 +146,8 @@ static void print_checks(const struct validate_row *row, FILE *out)
         add_check(table, &row->checks[i]);
     summary_table_print(table, out, 0);
     summary_table_free(table);
-    for (size_t i = 0; i < row->about->check_count; i++) {
-        if (!row->checks[i].failure)
-            continue;
-        fprintf(out, "%*snot measured: ", INDENT, "");
-        text_print(out, row->checks[i].failure);
-        fputc('\n', out);
-    }
+    for (size_t i = 0; i < row->about->check_count; i++)
+        print_failure(&row->checks[i], out);
 }
 
 static void print_row(const struct validate_row *row, FILE *out)

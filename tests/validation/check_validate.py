@@ -153,7 +153,7 @@ class Validate(unittest.TestCase):
         self.write(workload="no-such-guest")
         done = self.validate()
         self.assertEqual(done.returncode, 1)
-        self.assertIn("not measured: run run: ", done.stdout)
+        self.assertIn("not measured: figure: run run: ", done.stdout)
         self.assertIn("no-such-guest", done.stdout)
 
     def test_results_of_an_earlier_validation_are_not_measured(self):
@@ -174,6 +174,17 @@ class Validate(unittest.TestCase):
     def test_a_measure_without_a_number_is_reported(self):
         self.write(measure="SELECT value FROM result")
         self.assertEqual(self.verdicts(), ({1: "not measured"}, 1))
+
+    def test_a_row_is_as_good_as_the_worst_of_its_figures(self):
+        """And a figure that is missing is told by its name."""
+        self.write(bounds="to: 1")
+        with open(self.path / "rows/a.yaml", "a") as file:
+            file.write("      - {name: none, to: 1, measure: SELECT NULL}\n"
+                       "      - {name: good, to: 1, measure: SELECT 1}\n")
+        done = self.validate()
+        self.assertIn("Definitional, FAIL:    1\n", done.stdout)
+        self.assertNotIn("Not measured:  ", done.stdout)
+        self.assertIn("not measured: none: gives no number\n", done.stdout)
 
     def test_what_is_wrong_is_said_before_anything_runs(self):
         self.write(measure="SELECT valu FROM perf")
