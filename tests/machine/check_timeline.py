@@ -207,6 +207,18 @@ class Timeline(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("a.yaml:13:6: at[0]: the run has ended before", errors)
 
+    def test_a_group_is_nobodys_when_all_vms_are_off(self):
+        """Whether its change comes before the stop that ends the run or after
+        it, at the same time."""
+        entries = ["{time: 50ms, set: {group: gold, cap: 25%}}",
+                   "{time: 50ms, stop: web}", "{time: 50ms, stop: batch}"]
+        for at in entries, entries[1:] + entries[:1]:
+            self.assertEqual(
+                self.run_busy(", ".join(at), groups="groups: [{name: gold}]"),
+                (0, ""))
+            (ended,), = self.rows("SELECT sim_ns FROM run")
+            self.assertLess(ended, 60000000)
+
     def test_a_run_with_a_timeline_repeats_exactly(self):
         results = []
         for _ in range(2):
