@@ -135,7 +135,7 @@ static enum sim_status refuse(struct summary *summary,
     list_names(summary->db, "SELECT DISTINCT vm FROM (" ALL_VPS ")", NULL,
                names, sizeof(names));
     return sim_fail(error, SIM_NO_INPUT,
-                    "explain wait: there is no VM %s; there are: %s", quoted,
+                    "explain wait: no VM %s had VPs; there were: %s", quoted,
                     names);
 }
 

@@ -238,7 +238,7 @@ class Wait(unittest.TestCase):
     def test_who_asks_wrongly_hears_what_there_is(self):
         run = self.runs["slice"]
         wrong = {
-            ("--vm", "web"): (66, "there are: Root, b, c, d, waits"),
+            ("--vm", "web"): (66, "there were: Root, b, c, d, waits"),
             ("--vp", "waits:7"): (66, "'waits' has no VP 7; there are: "
                                       "waits:Hv VP 0"),
             ("--vp", "waits"): (2, "expected a VP such as"),
