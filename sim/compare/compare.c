@@ -53,18 +53,22 @@ static void free_variant(struct compare_variant *variant)
     free(variant->label);
 }
 
+static void free_metric(struct compare_metric *metric)
+{
+    free(metric->group);
+    free(metric->name);
+    free(metric->title);
+    free(metric->unit);
+}
+
 void compare_free(struct comparison *comparison)
 {
     if (comparison == NULL)
         return;
     for (size_t i = 0; i < comparison->variant_count; i++)
         free_variant(&comparison->variants[i]);
-    for (size_t i = 0; i < comparison->metric_count; i++) {
-        free(comparison->metrics[i].group);
-        free(comparison->metrics[i].name);
-        free(comparison->metrics[i].title);
-        free(comparison->metrics[i].unit);
-    }
+    for (size_t i = 0; i < comparison->metric_count; i++)
+        free_metric(&comparison->metrics[i]);
     free(comparison->variants);
     free(comparison->metrics);
     free(comparison->order);
@@ -160,8 +164,9 @@ size_t compare_add_metric(struct comparison *comparison, const char *group,
     put_in_order(comparison, group);
     comparison->metrics =
         grow(comparison->metrics, count, sizeof(*comparison->metrics));
-    comparison->metrics[count] = (struct compare_metric){
-        copy_of(group), copy_of(name), copy_of(title), copy_of(unit), better};
+    comparison->metrics[count] =
+        (struct compare_metric){copy_of(group), copy_of(name), copy_of(title),
+                                copy_of(unit),  better,        false};
     comparison->last_metric = count;
     return comparison->metric_count++;
 }
@@ -308,6 +313,58 @@ static void mark_extremes(const struct comparison *comparison, size_t metric,
     }
 }
 
+/* Repetitions */
+
+static void drop_values(struct compare_run *run,
+                        const struct compare_metric *metrics)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < run->value_count; i++)
+        if (!metrics[i].is_repetition)
+            run->values[kept++] = run->values[i];
+    run->value_count = kept;
+}
+
+/** The order has the metrics by their numbers, which become `numbers`. */
+static void drop_from_order(struct comparison *comparison,
+                            const size_t *numbers)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < comparison->metric_count; i++) {
+        size_t metric = comparison->order[i];
+
+        if (!comparison->metrics[metric].is_repetition)
+            comparison->order[kept++] = numbers[metric];
+    }
+}
+
+static void drop_repetitions(struct comparison *comparison)
+{
+    size_t *numbers = calloc(comparison->metric_count + 1, sizeof(*numbers));
+    size_t kept = 0;
+
+    CHECK(numbers != NULL);
+    for (size_t i = 0; i < comparison->metric_count; i++) {
+        numbers[i] = kept;
+        kept += !comparison->metrics[i].is_repetition;
+    }
+    drop_from_order(comparison, numbers);
+    for (size_t i = 0; i < comparison->variant_count; i++)
+        for (size_t k = 0; k < comparison->variants[i].run_count; k++)
+            drop_values(&comparison->variants[i].runs[k], comparison->metrics);
+    for (size_t i = 0; i < comparison->metric_count; i++) {
+        if (comparison->metrics[i].is_repetition)
+            free_metric(&comparison->metrics[i]);
+        else
+            comparison->metrics[numbers[i]] = comparison->metrics[i];
+    }
+    comparison->metric_count = kept;
+    comparison->last_metric = 0;
+    free(numbers);
+}
+
 static size_t most_runs(const struct comparison *comparison)
 {
     size_t most = 0;
@@ -326,6 +383,7 @@ void compare_summarise(struct comparison *comparison)
     double *values = calloc(most_runs(comparison) + 1, sizeof(*values));
 
     CHECK(comparison->baseline < count && values != NULL);
+    drop_repetitions(comparison);
     free(comparison->cells);
     comparison->cells = calloc(comparison->metric_count * count + 1,
                                sizeof(*comparison->cells));

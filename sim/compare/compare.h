@@ -31,6 +31,9 @@ struct compare_metric {
     char *title; /* owned; for people: "web elapsed" */
     char *unit;  /* owned */
     enum compare_better better;
+    /* A mean over VMs that no run has of several, and that nobody asked for: it
+     * repeats the VM's own result. */
+    bool is_repetition;
 };
 
 struct compare_value {
@@ -116,7 +119,7 @@ size_t compare_add_metric(struct comparison *comparison, const char *group,
 
 void compare_set_value(struct compare_run *run, size_t metric, double value);
 
-/** Fills the cells, once all is there. */
+/** Fills the cells, once all is there; metrics that are repetitions go. */
 void compare_summarise(struct comparison *comparison);
 
 const struct compare_cell *compare_cell(const struct comparison *comparison,

@@ -105,10 +105,10 @@ struct reading {
     const char *path;
 };
 
-static enum sim_status put(const struct reading *reading, const char *group,
-                           const char *name, const char *title,
-                           const char *unit, enum compare_better better,
-                           double value, struct sim_error *error)
+/** Whether a metric can have that value, and there can be one more. */
+static enum sim_status check_value(const struct reading *reading,
+                                   const char *title, double value,
+                                   struct sim_error *error)
 {
     if (!(fabs(value) <= STATS_VALUE_MAX))
         return sim_fail(error, SIM_NO_INPUT, "%s: %s is not a number",
@@ -118,6 +118,16 @@ static enum sim_status put(const struct reading *reading, const char *group,
                         "more than %d metrics; expected a choice by --only and "
                         "--metric",
                         METRICS_MAX);
+    return SIM_OK;
+}
+
+static enum sim_status put(const struct reading *reading, const char *group,
+                           const char *name, const char *title,
+                           const char *unit, enum compare_better better,
+                           double value, struct sim_error *error)
+{
+    if (check_value(reading, title, value, error) != SIM_OK)
+        return error->status;
     compare_set_value(reading->run,
                       compare_add_metric(reading->comparison, group, name,
                                          title, unit, better),
@@ -254,6 +264,33 @@ struct common {
     double mean;  /* so far */
 };
 
+/** Whether that mean was asked for; the defaults are not asking. */
+static bool is_asked_for(const struct reading *reading, const char *name)
+{
+    for (size_t i = 0; i < reading->selection->count; i++)
+        if (reading->selection->patterns[i].written != NULL &&
+            is_result(&reading->selection->patterns[i], NULL, name))
+            return true;
+    return false;
+}
+
+/** The mean of one VM is to be had too: another run may have several VMs. */
+static void put_mean(const struct reading *reading, const struct common *common,
+                     const char *name, const char *title,
+                     enum compare_better better)
+{
+    struct comparison *comparison = reading->comparison;
+    size_t count = comparison->metric_count;
+    size_t at =
+        compare_add_metric(comparison, "*", name, title, common->unit, better);
+    struct compare_metric *metric = &comparison->metrics[at];
+
+    metric->is_repetition = (at == count || metric->is_repetition) &&
+                            common->count < 2 &&
+                            !is_asked_for(reading, common->name);
+    compare_set_value(reading->run, at, common->mean);
+}
+
 static enum sim_status put_common(const struct reading *reading,
                                   const struct common *common,
                                   struct sim_error *error)
@@ -263,13 +300,14 @@ static enum sim_status put_common(const struct reading *reading,
     char *name;
     char *title;
 
-    if (common->count < 2 ||
+    if (common->count < 1 ||
         !choose_result(reading, NULL, common->name, common->unit, &better))
         return SIM_OK;
     CHECK(asprintf(&name, "mean:%s", common->name) >= 0);
     CHECK(asprintf(&title, "mean of VMs: %s", common->name) >= 0);
-    status = put(reading, "*", name, title, common->unit, better, common->mean,
-                 error);
+    status = check_value(reading, title, common->mean, error);
+    if (status == SIM_OK)
+        put_mean(reading, common, name, title, better);
     free(title);
     free(name);
     return status;

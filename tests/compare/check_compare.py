@@ -592,6 +592,32 @@ class Compare(unittest.TestCase):
                                  "result:a:slept", "mean:slept")],
             ["more", "more", "less", ""])
 
+    def test_one_vm_is_compared_with_several_by_their_mean(self):
+        (self.path / "one.yaml").write_text(TASKS.split("  - name: b")[0])
+        args = ("one.yaml", "--quiet", "--format", "json")
+        data = json.loads(self.compare(
+            *args, "--vary", "vms.a.count=1,2", "--seeds", "2"))
+        told = {m["metric"]: [c["mean"] for c in m["summary"]]
+                for m in data["metrics"]}
+        of = told["result:a:elapsed"], told["result:a-1:elapsed"], \
+            told["result:a-2:elapsed"]
+        self.assertEqual(told["mean:elapsed"][0], of[0][0])
+        self.assertAlmostEqual(told["mean:elapsed"][1],
+                               (of[1][1] + of[2][1]) / 2)
+        # They come first; and where no run has several VMs, not at all.
+        self.assertTrue(data["metrics"][0]["metric"].startswith("mean:"))
+        data = json.loads(self.compare(*args, "--seeds", "2"))
+        told = [m["metric"] for m in data["metrics"]]
+        self.assertIn("result:a:elapsed", told)
+        self.assertFalse([m for m in told if m.startswith("mean:")])
+        for metric in data["metrics"]:
+            self.assertEqual(len(metric["summary"][0]["values"]), 2)
+            self.assertNotIn(None, metric["summary"][0]["values"])
+        data = json.loads(self.compare(*args, "--only", "--metric",
+                                       "mean:elapsed"))
+        self.assertEqual([m["metric"] for m in data["metrics"]],
+                         ["mean:elapsed"])
+
     def test_a_terminal_gets_one_line_of_progress(self):
         try:
             ours, theirs = pty.openpty()
