@@ -347,8 +347,9 @@ static enum sim_status describe_interruption(const struct runs *runs,
         complete += is_there(runs, &runs->plan.trials[i]);
     return sim_fail(error, SIM_INTERRUPTED,
                     "interrupted: %zu of %zu runs are complete, in %s; the "
-                    "same command runs the others",
-                    complete, runs->plan.count, runs->folder);
+                    "same command%s runs the others",
+                    complete, runs->plan.count, runs->folder,
+                    runs->plan.request->again ? ", without --again," : "");
 }
 
 static void note_reuse(const struct runs *runs)
