@@ -339,16 +339,17 @@ static bool match_guest(const struct scenario *scenario, sqlite3 *db,
     return same;
 }
 
-/* The contents of disks are not kept with the results, nor a hash of them. */
+/* The contents of disks are not kept with the results, nor a hash of them. An
+ * image that is put there may say that it is old: by its status it cannot. */
 static bool is_older(const struct scenario *scenario, const char *file,
                      struct timespec than)
 {
     struct stat about;
     char *path = scenario_path(scenario, file);
     bool older = path && stat(path, &about) == 0 &&
-                 (about.st_mtim.tv_sec < than.tv_sec ||
-                  (about.st_mtim.tv_sec == than.tv_sec &&
-                   about.st_mtim.tv_nsec < than.tv_nsec));
+                 (about.st_ctim.tv_sec < than.tv_sec ||
+                  (about.st_ctim.tv_sec == than.tv_sec &&
+                   about.st_ctim.tv_nsec < than.tv_nsec));
 
     free(path);
     return older;

@@ -188,6 +188,23 @@ class Compare(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertIn("1 of 1 runs were there already", err)
 
+    def test_another_disk_is_run_again(self):
+        (self.path / "disk.yaml").write_text(
+            TASKS.split("  - name: b")[0].replace(
+                "vps: 2\n    guest", "vps: 2\n    disks: [{file: disk.img}]\n"
+                "    guest").replace("name: tasks", "name: disk"))
+        disk = self.path / "disk.img"
+        disk.write_bytes(bytes(4096))
+        self.compare("disk.yaml")
+        note = "note: 1 of 1 runs were there already, in disk.runs\n"
+        self.assertEqual(self.hvsim("disk.yaml")[2], note)
+        other = self.path / "other.img"
+        other.write_bytes(b"x" * 4096)
+        os.utime(other, (0, 0))  # or so it says
+        other.rename(disk)
+        self.compare("disk.yaml")  # no note: it is another
+        self.assertEqual(self.hvsim("disk.yaml")[2], note)
+
     def test_the_figures_are_those_of_the_runs(self):
         text = self.compare("tasks.yaml", "--vary",
                             "hypervisor.timeslice=10ms,100us", "--seeds", "4",
