@@ -192,10 +192,11 @@ static int run_plan(const struct task_plan *plan)
         map(sizeof(*board) + count * sizeof(board->task_ns[0]), MAP_SHARED);
     struct score_end end = {.task_count = count};
     struct score sum = {0};
-    uint64_t start = report_clock_ns();
+    uint64_t start;
 
     if (board == MAP_FAILED || !start_workers(board, plan))
         return EXIT_FAILURE;
+    start = report_clock_ns();
     dispatch(board, plan);
     end.elapsed_ns = report_clock_ns() - start;
     end.task_ns = board->task_ns;
