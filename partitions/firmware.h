@@ -24,7 +24,7 @@ struct firmware_config {
 
 /** How a VM's virtual NUMA nodes share what it has: the node of VP `vp` of
  *  `vps`, those that may be added included, and the bytes of memory of every
- * node; the last one has the rest too. Nodes follow each other in memory. */
+ *  node; the last one has the rest too. Nodes follow each other in memory. */
 uint32_t firmware_vp_node(uint32_t nodes, uint32_t vps, uint32_t vp);
 uint64_t firmware_node_bytes(uint32_t nodes, uint64_t memory_bytes);
 

@@ -2,7 +2,7 @@
 #ifndef HVSIM_PARTITIONS_VM_PRIVATE_H
 #define HVSIM_PARTITIONS_VM_PRIVATE_H
 
-/** One VM, shared by vmms.c (states) and vmms_start.c, vmms_stop.c (work). */
+/** VMs and CPU groups, shared by vmms.c (states) and vmms_*.c (work). */
 
 #include "partitions/vmbusr.h"
 #include "partitions/vmms.h"

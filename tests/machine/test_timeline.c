@@ -239,6 +239,7 @@ static void a_run_waits_for_a_start_that_is_to_come(void **state)
 static void a_vm_that_starts_again_has_the_counters_that_it_had(void **state)
 {
     double once;
+    double both;
 
     (void)state;
     make(1, 2);
@@ -253,8 +254,10 @@ static void a_vm_that_starts_again_has_the_counters_that_it_had(void **state)
     assert_int_equal(starts(), 2);
     assert_true(run_share("vm0:Hv VP 1") < once - 100.0 / 6);
     assert_true(run_share("vm0:Hv VP 1") > once - 2 * 100.0 / 6);
-    assert_true(run_share("_Total") ==
-                (run_share("vm0:Hv VP 0") + run_share("vm0:Hv VP 1")) / 2);
+    /* There are two VPs, and not four. */
+    both = run_share("vm0:Hv VP 0") + run_share("vm0:Hv VP 1");
+    assert_true(run_share("_Total") > both / 2 - 1e-9);
+    assert_true(run_share("_Total") < both / 2 + 1e-9);
 }
 
 static void a_vm_is_started_as_soon_as_it_is_off(void **state)

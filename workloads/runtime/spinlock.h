@@ -12,7 +12,7 @@ struct spinlock {
 };
 
 /** Waits until the lock looks free, telling the hypervisor as often as it wants
- *  to be told (TLFS, "Virtual Processor Idle Sleep State": long spin wait). */
+ *  to be told (TLFS, HvCallNotifyLongSpinWait). */
 void spinlock_wait(const struct spinlock *lock);
 
 /** Whether spinlock_wait() tells the hypervisor at all, where it asks for that;
