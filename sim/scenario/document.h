@@ -64,6 +64,9 @@ MUST_USE enum sim_status document_parse_option(struct document_node **out,
                                                const char *text,
                                                struct sim_error *error);
 
+/** Whether YAML lets the character stand in a text as it is. */
+bool document_is_printable(uint32_t c);
+
 /** Frees the whole tree; does nothing for NULL. */
 void document_free(struct document_node *node);
 

@@ -15,6 +15,8 @@
 #include "sim/scenario/document.h"
 #include "sim/text/text.h"
 
+#define BYTE_ORDER_MARK 0xfeff /* may stand at the start of a file */
+
 struct builder {
     const char *source;
     bool has_lines; /* false: marks have no line, see struct document_mark */
@@ -49,14 +51,13 @@ static struct document_mark first_mark(const struct builder *builder)
     return mark_of(builder, (yaml_mark_t){0});
 }
 
-/** What YAML lets stand in a file; a byte order mark only at its start. */
-static bool is_printable(uint32_t c, bool at_start)
+bool document_is_printable(uint32_t c)
 {
     if (c < 0x20)
         return c == '\t' || c == '\n' || c == '\r';
     if (c < 0xa0)
         return c < 0x7f || c == 0x85;
-    return c == 0xfeff ? at_start : c != 0xfffe && c != 0xffff;
+    return c != BYTE_ORDER_MARK && c != 0xfffe && c != 0xffff;
 }
 
 static enum sim_status check_characters(struct builder *builder,
@@ -77,7 +78,8 @@ static enum sim_status check_characters(struct builder *builder,
             return document_fail(&mark, builder->error,
                                  "a NUL byte; expected a YAML file in UTF-8 "
                                  "(is this UTF-16, or no text at all?)");
-        if (!is_printable(character, i == 0))
+        if (!document_is_printable(character) &&
+            (character != BYTE_ORDER_MARK || i > 0))
             return document_fail(&mark, builder->error,
                                  "control character U+%04" PRIX32 "; expected "
                                  "text",

@@ -171,6 +171,58 @@ static void a_replaced_list_item_keeps_its_place(void **state)
     scenario_free(s);
 }
 
+static const char TEXTS[] =
+    "{hvsim: 1, name: a, vms: [{name: web, guest: {multiboot: x, cmdline: ''},"
+    "                           console: [{send: x}]}]}";
+
+/* NULL, or why it is refused. */
+static void try_text(const char *path, const char *value, const char *why)
+{
+    const struct scenario_override override = {path, value, "--set"};
+    struct scenario *s;
+    struct scenario *again;
+    struct sim_error error;
+    char *yaml;
+
+    if (why) {
+        assert_int_equal(scenario_read_text(&s, "test.yaml", TEXTS,
+                                            strlen(TEXTS), &override, 1,
+                                            &error),
+                         SIM_BAD_USAGE);
+        assert_non_null(strstr(error.message, why));
+        return;
+    }
+    s = read_with(TEXTS, &override, 1);
+    yaml = scenario_resolved_yaml(s);
+    again = read_with(yaml, NULL, 0);
+    assert_string_equal(again->vms[0].guest.cmdline, s->vms[0].guest.cmdline);
+    assert_string_equal(again->vms[0].console[0].send,
+                        s->vms[0].console[0].send);
+    scenario_free(again);
+    scenario_free(s);
+    free(yaml);
+}
+
+/* An option may hold any bytes. */
+static void a_text_reads_back_or_is_refused(void **state)
+{
+    static const char *const texts[] = {"\xff", "x\xed\xa0\x80", "x\xc3"};
+    static const char *const controls[] = {"\t",           "\x7f",
+                                           "x\xc2\x85y",   "\xef\xbb\xbfx",
+                                           "\xef\xbf\xbe", " \xe2\x80\xa8"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        try_text("vms.web.guest.cmdline", texts[i], "is not UTF-8 text");
+        try_text("vms.web.console[0].send", texts[i], "is not UTF-8 text");
+    }
+    for (size_t i = 0; i < sizeof controls / sizeof controls[0]; i++) {
+        try_text("vms.web.guest.cmdline", controls[i], "a control character");
+        try_text("vms.web.console[0].send", controls[i], NULL);
+    }
+    try_text("vms.web.guest.cmdline", "\xc3\xa9 \"\\", NULL);
+}
+
 static void resolved_yaml_shows_all_and_reads_back(void **state)
 {
     static const char expected[] = "hvsim: 1\n"
@@ -440,6 +492,7 @@ int main(void)
         cmocka_unit_test(sums_over_nodes_and_vms),
         cmocka_unit_test(overrides_replace_add_and_reach_vms_by_name),
         cmocka_unit_test(a_replaced_list_item_keeps_its_place),
+        cmocka_unit_test(a_text_reads_back_or_is_refused),
         cmocka_unit_test(resolved_yaml_shows_all_and_reads_back),
         cmocka_unit_test(resolved_yaml_of_guests_and_of_a_timeline_reads_back),
         cmocka_unit_test(reads_groups_and_the_timeline),
