@@ -18,6 +18,7 @@
 #define METRICS_SHOWN 40
 #define SAME_SHOWN 10
 #define PARAMETERS_SHOWN 12 /* of a variant */
+#define FAILURES_SHOWN 20
 
 static const char *const headings[COLUMN_COUNT] = {
     [MEAN] = "mean",
@@ -280,11 +281,13 @@ static void print_parameters(const struct comparison *comparison, FILE *out)
 
 static void print_failures(const struct comparison *comparison, FILE *out)
 {
+    size_t count = 0;
+
     for (size_t i = 0; i < comparison->variant_count; i++) {
         const struct compare_variant *variant = &comparison->variants[i];
 
         for (size_t k = 0; k < variant->run_count; k++) {
-            if (variant->runs[k].failure == NULL)
+            if (variant->runs[k].failure == NULL || count++ >= FAILURES_SHOWN)
                 continue;
             fprintf(out, "Failed: %zu ", i + 1);
             text_print(out, variant->label);
@@ -293,6 +296,9 @@ static void print_failures(const struct comparison *comparison, FILE *out)
             putc('\n', out);
         }
     }
+    if (count > FAILURES_SHOWN)
+        fprintf(out, "(and %zu failures more; --format json has all)\n",
+                count - FAILURES_SHOWN);
 }
 
 /** Whether some figure has an interval; and whether some figure is exact. */

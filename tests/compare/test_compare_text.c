@@ -256,6 +256,29 @@ static void differences_that_cancel_out_are_not_the_same(void **state)
     free(text);
 }
 
+static void many_failures_are_counted(void **state)
+{
+    struct comparison *comparison = compare_create("made-up");
+    struct compare_variant *variant = compare_add_variant(comparison, "a");
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    (void)state;
+    assert_non_null(out);
+    for (uint64_t seed = 1; seed <= 23; seed++)
+        compare_add_run(variant, seed, "a.db")->failure = strdup("it failed");
+    compare_summarise(comparison);
+    compare_print_text(comparison, out, 0, false);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "Failed: 1 a, seed 20: it failed\n"
+                                 "(and 3 failures more; --format json has "
+                                 "all)\n"));
+    assert_null(strstr(text, "seed 21"));
+    compare_free(comparison);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_lone_variant_has_no_empty_columns),
         cmocka_unit_test(runs_without_the_metric_are_told),
         cmocka_unit_test(differences_that_cancel_out_are_not_the_same),
+        cmocka_unit_test(many_failures_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
