@@ -19,9 +19,9 @@ void compare_metric_free(struct compare_selection *selection);
 /**
  * Adds what `--metric TEXT` asks for, and what it says about better:
  * "elapsed:less", "result:web:elapsed", "result:web-*:*", "mean:elapsed" (over
- * the VMs that report it), "Hyper-V Hypervisor Logical Processor(Hv LP *)\% Idle
- * Time". SIM_BAD_USAGE if there is no such counter or the text is neither.
- * `text` is borrowed for the life of the selection.
+ * the VMs that report it), "Logical Processor(Hv LP *)\% Idle Time".
+ * SIM_BAD_USAGE if there is no such counter or the text is neither. `text` is
+ * borrowed for the life of the selection.
  */
 MUST_USE enum sim_status compare_metric_add(struct compare_selection *selection,
                                             const char *text,
