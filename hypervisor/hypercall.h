@@ -27,7 +27,7 @@
  * Calls whose codes are public (CPU groups: 0xb5..0xbb) or known to exist (a
  * property of a VP: its affinity), but not their parameter blocks. So no guest
  * can make them; the host compute service of the root, a model, passes what
- * such a block would hold. They are decoded, priced and counted as any call.
+ * such a block would hold. They are priced and counted as any call.
  */
 enum hypercall_direct_code {
     HYPERCALL_CREATE_CPU_GROUP,  /* id */
