@@ -78,6 +78,22 @@ static void groups_are_for_who_manages_processors(void **state)
     host->hv->root->privileges |= PRIVILEGE_CPU_MANAGEMENT;
 }
 
+/* Refused ones too. */
+static void calls_are_priced_and_counted(void **state)
+{
+    struct small_host *host = *state;
+    const struct hypercall_direct group = {HYPERCALL_CREATE_CPU_GROUP, .id = 1};
+    const struct hypercall_direct nobody = {HYPERCALL_SET_AFFINITY, .id = 99};
+    const uint64_t *cell = host->root_vp->counters.cell;
+
+    call(host, group);
+    call(host, group);
+    call(host, nobody);
+    assert_int_equal(cost_count(&host->bill, COST_HYPERCALL_BODY), 3);
+    assert_int_equal(cell[PC_VP_CPU_GROUP_HYPERCALLS], 2);
+    assert_int_equal(cell[PC_VP_VIRTUAL_PROCESSOR_HYPERCALLS], 1);
+}
+
 #define T(name)                                                                \
     cmocka_unit_test_setup_teardown(name, small_host_setup, small_host_teardown)
 
@@ -86,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(each_call_says_what_is_wrong),
         T(groups_are_for_who_manages_processors),
+        T(calls_are_priced_and_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
