@@ -14,9 +14,11 @@
 
 static const struct sched_plan always_busy = {0};
 
+/* With SMT, or else "core" is "classic". */
 static void create(struct sched_host *host, const char *policy)
 {
-    struct sched_host_config config = {.policy = policy, .lps_per_node = 4};
+    struct sched_host_config config = {
+        .policy = policy, .lps_per_node = 4, .threads_per_core = 2};
 
     sched_host_create(host, &config);
     assert_int_equal(cpu_group_create(host->hv, GROUP), HV_STATUS_SUCCESS);
@@ -101,6 +103,7 @@ static void every_policy_heeds_affinity_while_vps_run(void **state)
             sched_host_root_vp(&host, lp,
                                (struct sched_plan){.start = sched_ms(9999)});
         vm = sched_host_partition(&host, 100);
+        vm->topology.threads_per_core = 2;
         for (unsigned i = 0; i < 6; i++)
             tasks[i] = sched_host_vp(&host, vm, always_busy);
         sched_host_run_until(&host, sched_ms(33));
