@@ -120,7 +120,25 @@ static void tell(const struct virtual_core *core, enum sched_rule rule,
         sched_wait(thread->vp, rule, holder, now);
 }
 
-/* The most that one of its VPs is owed of its reserve. */
+/* What the VP is owed of its reserve. One that runs is charged when its own LP
+ * is asked: what it has used since then counts, too. */
+static cycles_t owed_to_vp(struct hv_sched *sched, struct hv_vp *vp,
+                           cycles_t now)
+{
+    cycles_t left = sched_period_reserve_left(sched, vp, now);
+    cycles_t since;
+
+    if (left.v == 0 || vp->state != VP_RUNNING)
+        return left;
+    since = cycles_max(
+        vp->sched.lp->charged_at,
+        cycles_sub(sched_period_next(sched, now), sched->params.period));
+    if (cycles_before(since, now))
+        left = cycles_sub(left, cycles_min(left, cycles_sub(now, since)));
+    return left;
+}
+
+/* The most that one of its VPs is owed. */
 static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
                         cycles_t now)
 {
@@ -130,8 +148,7 @@ static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
         const struct virtual_thread *thread = core->threads[i];
 
         if (thread->ready || thread->vp->state == VP_RUNNING)
-            most = cycles_max(
-                most, sched_period_reserve_left(sched, thread->vp, now));
+            most = cycles_max(most, owed_to_vp(sched, thread->vp, now));
     }
     return most;
 }

@@ -187,6 +187,34 @@ static void a_reserve_holds(void **state)
     sched_host_destroy(&host);
 }
 
+/* Its VPs use the reserve up at the same time, each on its own LP. */
+static void a_reserve_of_both_threads_is_no_more_than_that(void **state)
+{
+    struct sched_host host;
+    struct hv_partition *vms[2];
+    struct hv_context context;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        vms[i] = smt_vm(&host, 100);
+        sched_host_vp(&host, vms[i], always_busy);
+        sched_host_vp(&host, vms[i], always_busy);
+    }
+    context = sched_host_context(&host);
+    assert_int_equal(partition_set_reserve(&context, vms[0], 0xc000),
+                     HV_STATUS_SUCCESS);
+    sched_host_run_until(&host, sched_ms(1000));
+    for (unsigned i = 0; i < 4; i++)
+        assert_share(host.tasks[i], sched_ms(1000), i < 2 ? 7500 : 2500, 20);
+    /* Of each of 100 periods: its begin, and when the reserve is used up. */
+    for (unsigned i = 0; i < 2; i++)
+        assert_in_range(host.hv->lps[i].counters.cell[PC_LP_TIMER_INTERRUPTS],
+                        100, 400);
+    sched_host_destroy(&host);
+}
+
 /* Three VPs: the third has a core alone. */
 static void an_odd_vp_has_a_core_alone(void **state)
 {
@@ -316,6 +344,7 @@ int main(void)
         T(vps_of_a_guest_without_smt_share_no_core),
         T(weights_count_by_core),
         T(a_reserve_holds),
+        T(a_reserve_of_both_threads_is_no_more_than_that),
         T(an_odd_vp_has_a_core_alone),
         T(vps_that_may_use_one_thread_take_turns),
         T(root_vps_form_cores_by_their_lps),
