@@ -17,8 +17,8 @@
  *
  * Ordering. Ties go to the lower LP number.
  *
- * What this does not do: weights, reserves, boosts, pre-emption on wake, staying
- * on an LP whose caches are warm.
+ * What this does not do: weights, reserves, boosts, pre-emption on wake,
+ * staying on an LP whose caches are warm.
  */
 #include <stdlib.h>
 
