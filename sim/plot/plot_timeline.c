@@ -21,6 +21,50 @@ static void *grow(void *items, size_t count, size_t item_bytes)
 
 /* Reading */
 
+static int compare_lives(const void *a, const void *b)
+{
+    const struct plot_life *left = a;
+    const struct plot_life *right = b;
+
+    return (left->partition > right->partition) -
+           (left->partition < right->partition);
+}
+
+static enum sim_status read_lives(struct plot_timeline *timeline,
+                                  struct sim_error *error)
+{
+    sqlite3_stmt *row =
+        plot_query(timeline->db,
+                   "SELECT partition, min(partition) OVER (PARTITION BY vm)"
+                   " FROM partition ORDER BY partition",
+                   error);
+
+    if (row == NULL)
+        return error->status;
+    while (sqlite3_step(row) == SQLITE_ROW) {
+        timeline->lives = grow(timeline->lives, timeline->life_count,
+                               sizeof(*timeline->lives));
+        timeline->lives[timeline->life_count++] = (struct plot_life){
+            .partition = (uint64_t)sqlite3_column_int64(row, 0),
+            .first = (uint64_t)sqlite3_column_int64(row, 1),
+        };
+    }
+    return plot_end_query(timeline->db, row, error);
+}
+
+/** The first partition of its VM; itself, if it is of none that is known. */
+static uint64_t first_life(const struct plot_timeline *timeline,
+                           uint64_t partition)
+{
+    const struct plot_life wanted = {.partition = partition};
+    const struct plot_life *life = NULL;
+
+    if (timeline->life_count > 0)
+        life = bsearch(&wanted, timeline->lives, timeline->life_count,
+                       sizeof(wanted), compare_lives);
+    return life != NULL ? life->first : partition;
+}
+
 /** Orders runners by partition, then VP. */
 static int compare_runners(const void *a, const void *b)
 {
@@ -32,14 +76,28 @@ static int compare_runners(const void *a, const void *b)
     return (left->vp > right->vp) - (left->vp < right->vp);
 }
 
+/** Puts them into order, each once. */
+static void sort_runners(struct plot_timeline *timeline)
+{
+    struct plot_runner *runners = timeline->runners;
+    size_t count = 0;
+
+    if (timeline->runner_count == 0)
+        return;
+    qsort(runners, timeline->runner_count, sizeof(*runners), compare_runners);
+    for (size_t i = 0; i < timeline->runner_count; i++)
+        if (count == 0 || compare_runners(&runners[count - 1], &runners[i]))
+            runners[count++] = runners[i];
+    timeline->runner_count = count;
+}
+
 /** All that were ever dispatched, in order. */
 static enum sim_status read_runners(struct plot_timeline *timeline,
                                     struct sim_error *error)
 {
     sqlite3_stmt *row = plot_query(timeline->db,
                                    "SELECT DISTINCT partition, vp FROM event"
-                                   " WHERE kind = 'dispatch'"
-                                   " ORDER BY partition, vp",
+                                   " WHERE kind = 'dispatch'",
                                    error);
 
     if (row == NULL)
@@ -48,10 +106,12 @@ static enum sim_status read_runners(struct plot_timeline *timeline,
         timeline->runners = grow(timeline->runners, timeline->runner_count,
                                  sizeof(*timeline->runners));
         timeline->runners[timeline->runner_count++] = (struct plot_runner){
-            .partition = (uint64_t)sqlite3_column_int64(row, 0),
+            .partition =
+                first_life(timeline, (uint64_t)sqlite3_column_int64(row, 0)),
             .vp = (uint64_t)sqlite3_column_int64(row, 1),
         };
     }
+    sort_runners(timeline);
     return plot_end_query(timeline->db, row, error);
 }
 
@@ -59,7 +119,8 @@ static enum sim_status read_runners(struct plot_timeline *timeline,
 static struct plot_runner *find_runner(const struct plot_timeline *timeline,
                                        uint64_t partition, uint64_t vp)
 {
-    const struct plot_runner wanted = {.partition = partition, .vp = vp};
+    const struct plot_runner wanted = {
+        .partition = first_life(timeline, partition), .vp = vp};
 
     if (timeline->runner_count == 0)
         return NULL;
@@ -149,6 +210,8 @@ static enum sim_status read_events(struct plot_timeline *timeline,
     enum sim_status status = count_lps(timeline, error);
 
     if (status == SIM_OK)
+        status = read_lives(timeline, error);
+    if (status == SIM_OK)
         status = read_runners(timeline, error);
     if (status != SIM_OK)
         return status;
@@ -183,7 +246,6 @@ static void name_partition(const struct plot_timeline *timeline,
              (unsigned long long)partition);
     if (partition == ROOT_PARTITION)
         snprintf(name, PLOT_NAME_BYTES, "root");
-    /* Files of an older hvsim have no such view. */
     if (sqlite3_prepare_v2(timeline->db,
                            "SELECT vm FROM partition WHERE partition = ?1", -1,
                            &row, NULL) != SQLITE_OK)
@@ -313,6 +375,7 @@ enum sim_status plot_timeline(const struct plot *plot, sqlite3 *db,
     free(timeline.open);
     free(timeline.groups);
     free(timeline.runners);
+    free(timeline.lives);
     free(timeline.boxes);
     return status;
 }

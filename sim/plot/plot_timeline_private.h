@@ -19,9 +19,15 @@ struct plot_box {
     struct plot_runner *who;
 };
 
-/** A VP that ran. */
-struct plot_runner {
+/** A partition, and the first that its VM had: each start makes another. */
+struct plot_life {
     uint64_t partition;
+    uint64_t first;
+};
+
+/** A VP that ran, in whichever life of its VM. */
+struct plot_runner {
+    uint64_t partition; /* the first of its VM */
     uint64_t vp;
     uint64_t ns; /* in the span */
     size_t group;
@@ -40,6 +46,8 @@ struct plot_timeline {
     struct plot_span span;
     struct plot_box *boxes; /* owned; by time of their end */
     size_t box_count;
+    struct plot_life *lives; /* owned; by partition */
+    size_t life_count;
     struct plot_runner *runners; /* owned; by partition, then VP */
     size_t runner_count;
     struct plot_group *groups; /* owned */

@@ -132,6 +132,17 @@ class Plot(unittest.TestCase):
                          {"root", "busy-1", "busy-2", "busy-3", "two VP 0",
                           "two VP 1"})
 
+    def test_a_vm_that_was_started_again_is_drawn_as_one(self):
+        before = self.script("run.db", "timeline")
+        (first,), = self.rows(
+            "run.db", "SELECT partition FROM partition WHERE vm = 'two'")
+        self.rows("run.db", "INSERT INTO vm_partition VALUES (99, 'two')")
+        self.rows("run.db", "UPDATE trace_event SET partition = 99 WHERE"
+                  f" partition = {first} AND time_ns > 15000000")
+        self.assertEqual(self.rows("run.db", "SELECT count(*) > 20 FROM event"
+                                   " WHERE partition = 99"), [(1,)])
+        self.assertEqual(self.script("run.db", "timeline"), before)
+
     def test_an_lp_that_never_ran_has_a_row(self):
         self.rows("run.db", "DELETE FROM trace_event WHERE lp = 1")
         script = self.script("run.db", "timeline")
