@@ -223,11 +223,10 @@ static void print_vps(struct summary *summary)
     struct summary_table *table = summary_table_create(8);
     sqlite3_stmt *row = summary_query(summary, vp_query);
 
-    fprintf(
-        summary->out,
-        "\nVirtual processors: %% of the run; halted by its own HLT, "
-        "waiting for an LP,\nother: not started yet, or waiting for the root; "
-        "wait us is per dispatch\n");
+    fprintf(summary->out,
+            "\nVirtual processors: %% of the run; halted by its own HLT, "
+            "waiting for an LP,\nother: not started, or waiting for the root; "
+            "wait us is per dispatch\n");
     add_headings(table, 8, headings);
     sqlite3_bind_int(row, 1, ROWS_MAX);
     while (summary_next_row(summary, row))
