@@ -8,6 +8,7 @@
 
 #include "sim/core/check.h"
 #include "sim/results/results.h"
+#include "sim/results/results_file.h"
 #include "sim/results/results_schema.h"
 
 /* A measure of a million events takes some ten million steps of SQLite's
@@ -146,6 +147,7 @@ static enum sim_status open_run(sqlite3 *db, const struct measure_run *run,
                                 struct sim_error *error)
 {
     sqlite3 *results;
+    char *path;
     int code;
 
     if (!run->path) {
@@ -158,7 +160,10 @@ static enum sim_status open_run(sqlite3 *db, const struct measure_run *run,
     if (results_open(&results, run->path, error) != SIM_OK)
         return error->status;
     sqlite3_close(results);
-    if (attach(db, run->name, run->path) != SQLITE_OK)
+    path = results_file_anchor(run->path);
+    code = attach(db, run->name, path);
+    free(path);
+    if (code != SQLITE_OK)
         return sim_fail(error, SIM_NO_INPUT, "%s: cannot be read: %s",
                         run->path, sqlite3_errmsg(db));
     return SIM_OK;

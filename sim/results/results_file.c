@@ -19,9 +19,7 @@ static char *copy_of(const char *text)
     return copy;
 }
 
-/** `path` so that it is a path to SQLite too, to which ":memory:" and names
- *  that begin with "file:" mean something else. */
-static char *anchored(const char *path)
+char *results_file_anchor(const char *path)
 {
     char *copy = NULL;
 
@@ -122,8 +120,8 @@ enum sim_status results_file_claim(struct results_file *file, const char *path,
         return refuse(path, reason, error);
     *file = (struct results_file){
         .path = copy_of(path),
-        .target = anchored(path),
-        .work_path = anchored(path),
+        .target = results_file_anchor(path),
+        .work_path = results_file_anchor(path),
     };
     return SIM_OK;
 }

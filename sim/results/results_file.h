@@ -25,6 +25,10 @@ MUST_USE enum sim_status results_file_claim(struct results_file *file,
                                             const char *path, bool replace,
                                             struct sim_error *error);
 
+/** `path` so that it is a path to SQLite too, to which ":memory:" and names
+ *  that begin with "file:" mean something else. The caller frees it. */
+char *results_file_anchor(const char *path);
+
 /** True if the finished file takes another's place. */
 bool results_file_replaces(const struct results_file *file);
 

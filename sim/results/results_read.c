@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sim/core/check.h"
 #include "sim/results/results.h"
+#include "sim/results/results_file.h"
 #include "sim/results/results_schema.h"
 
 /** Reads a pragma that is an integer. */
@@ -136,13 +136,13 @@ enum sim_status results_open_kind(sqlite3 **out, const char *path,
                                   const struct results_kind *kind,
                                   struct sim_error *error)
 {
-    char *anchored = NULL; /* names such as ":memory:" mean a file too */
+    char *anchored;
     sqlite3 *db = NULL;
 
     *out = NULL;
     if (check_readable(path, error) != SIM_OK)
         return error->status;
-    CHECK(asprintf(&anchored, "%s%s", path[0] == '/' ? "" : "./", path) >= 0);
+    anchored = results_file_anchor(path);
     /* Not read-only: the first to open the file of a run that was killed
      * takes back the interval which that run did not complete. */
     if (sqlite3_open_v2(anchored, &db, SQLITE_OPEN_READWRITE, NULL) !=

@@ -163,6 +163,15 @@ class Validate(unittest.TestCase):
             self.write(more=run % memory, measure=measure, bounds="from: 1")
             self.assertEqual(self.verdicts("--runs", "kept")[0], {1: verdict})
 
+    def test_results_may_be_kept_in_a_folder_of_any_name(self):
+        self.write()
+        for folder in "file:kept", ":memory:", "-x", "it's":
+            self.assertEqual(self.verdicts(f"--runs={folder}"),
+                             ({1: "pass"}, 0), folder)
+            self.assertEqual([file.name for file in
+                              (self.path / folder).iterdir()],
+                             ["row-1-run.db"])
+
     def test_a_run_may_be_there_to_be_refused(self):
         self.write(more="runs: [{name: none, may_fail: true, "
                         "set: {vms.one.memory: 1TiB}}]",
