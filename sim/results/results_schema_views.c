@@ -19,7 +19,8 @@ static const struct results_view descriptions[] = {
      NULL},
     {"perf", "time_ns, object, instance, counter, value",
      "one counter of one instance over the sample interval that ends at "
-     "time_ns: rates per second, shares in percent, costs in ns",
+     "time_ns: rates per second, shares in percent, costs in ns; a VP has "
+     "none while its VM is off",
      "time_ns, object, instance COLLATE by_number, counter"},
     {"perf_total", "object, instance, counter, value",
      "one counter of one instance over the whole run, however often its VM was "
