@@ -284,6 +284,26 @@ class Run(unittest.TestCase):
         for name in ("one", "two"):
             self.assertIn(f'VM "{name}" failed at', out)
 
+    def test_a_guest_believes_in_no_more_and_no_less_than_there_is(self):
+        for workload, least, most in (
+                ("tick-idle, args: {hz: 1000, report: 1ms}", 0, 5),
+                ("contention, args: {tasks: 1, iterations: 1, searches: 0,"
+                 " sleep: 1us, sleep_chance: 100}", 0, 50),
+                ("contention, args: {workers: 1, tasks: 1, iterations: 5,"
+                 " sleep_chance: 0}", 25, 26)):
+            (self.path / "small.yaml").write_text(
+                "hvsim: 1\nname: small\nduration: 1s\n"
+                "host: {nodes: [{lps: 5, memory: 1GiB}]}\n"
+                "root: {vps: 1, memory: 256MiB}\n"
+                "vms: [{name: one, vps: 4, memory: 64MiB,"
+                f" guest: {{workload: {workload}}}}}]\n")
+            code, _, err = self.run_hvsim("--quiet", "--force")
+            self.assertEqual((code, err), (0, ""))
+            (believed,), = self.rows("SELECT value FROM result WHERE"
+                                     " name = 'cpu_utilization'")
+            with self.subTest(workload):
+                self.assertTrue(least <= believed <= most, believed)
+
     def test_the_main_scenario_shows_the_share_before_and_after(self):
         (self.path / "small.yaml").write_text(SCENARIO.read_text())
         code, out, _ = self.run_hvsim("-o", "small.db")

@@ -248,6 +248,17 @@ static void make_workers(void)
     dispatcher = thread_create(0, dispatch, NULL);
 }
 
+/* Of the tasks' time. A worker has begun before the first of them, and may have
+ * idled; a processor without a worker has done nothing else. */
+static uint64_t idle_ns_of(uint32_t processor)
+{
+    const struct span *span = &spans[processor];
+    uint64_t idle_ns = span->has_begun ? span->idle_end_ns - span->idle_begin_ns
+                                       : cpu_idle_ns(processor);
+
+    return idle_ns < elapsed_ns ? idle_ns : elapsed_ns;
+}
+
 static void report(void)
 {
     struct score_end end = {elapsed_ns, task_ns, plan.tasks * plan.iterations};
@@ -256,9 +267,9 @@ static void report(void)
 
     for (uint64_t i = 0; i < plan.workers; i++)
         score_add(&sum, &workers[i].score);
-    for (uint64_t i = 0; i < processors; i++) {
+    for (uint32_t i = 0; i < processors; i++) {
         runtime += spans[i].runtime_end - spans[i].runtime_begin;
-        idle_ns += spans[i].idle_end_ns - spans[i].idle_begin_ns;
+        idle_ns += idle_ns_of(i);
     }
     score_report(&sum, &end, report_result);
     if (hyperv_privileges() & HV_PRIVILEGE_VP_RUNTIME)
