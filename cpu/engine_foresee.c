@@ -11,8 +11,7 @@
  * something else, or nothing; it never faults.
  */
 #include "cpu/engine_private.h"
-
-#define LINE_BYTES ((size_t)64)
+#include "sim/core/host_line.h"
 
 /* A stay that is recorded takes the slow way through the block hook, so that
  * few are, and of long ones only the beginning. */
@@ -35,17 +34,9 @@
 #define STATE_TAIL_BYTES 640u
 #define HANDLE_BYTES 1536u
 
-static void fetch(const void *from, size_t bytes)
-{
-    const char *line = from;
-
-    for (size_t at = 0; at < bytes; at += LINE_BYTES)
-        __builtin_prefetch(line + at, 1, 2);
-}
-
 static void note_line(struct engine_trail *trail, const char *at)
 {
-    const char *line = at - ((uintptr_t)at & (LINE_BYTES - 1));
+    const char *line = at - ((uintptr_t)at & (HOST_LINE_BYTES - 1));
     unsigned first = trail->count > LOOK_BACK ? trail->count - LOOK_BACK : 0;
 
     for (unsigned i = first; i < trail->count; i++)
@@ -65,13 +56,14 @@ void engine_foresee_note_block(struct engine *engine, const void *price,
                                const void *code)
 {
     struct engine_trail *trail = &engine->trail;
-    const char *first = (const char *)code - BLOCK_LINES_BEFORE * LINE_BYTES;
+    const char *first =
+        (const char *)code - BLOCK_LINES_BEFORE * HOST_LINE_BYTES;
 
     if (!trail->recording)
         return;
     note_line(trail, price);
     for (unsigned i = 0; i < BLOCK_LINES; i++)
-        note_line(trail, first + i * LINE_BYTES);
+        note_line(trail, first + i * HOST_LINE_BYTES);
     if (++trail->blocks == BLOCKS_MAX)
         trail->recording = false;
 }
@@ -95,10 +87,12 @@ void engine_foresee(const struct engine *engine)
     const struct engine_trail *trail = &engine->trail;
     const struct engine_layout *layout = engine->layout;
 
-    fetch(engine, offsetof(struct engine, trail.lines));
-    fetch(engine->image + layout->regs - STATE_BEFORE_REGS, STATE_HEAD_BYTES);
-    fetch(engine->image + layout->dr - STATE_BEFORE_DR, STATE_TAIL_BYTES);
-    fetch(engine->uc, HANDLE_BYTES);
+    host_line_foresee(engine, offsetof(struct engine, trail.lines));
+    host_line_foresee(engine->image + layout->regs - STATE_BEFORE_REGS,
+                      STATE_HEAD_BYTES);
+    host_line_foresee(engine->image + layout->dr - STATE_BEFORE_DR,
+                      STATE_TAIL_BYTES);
+    host_line_foresee(engine->uc, HANDLE_BYTES);
     for (unsigned i = 0; i < trail->count; i++)
         __builtin_prefetch(trail->lines[i], 1, 2);
 }

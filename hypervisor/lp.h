@@ -23,22 +23,22 @@ struct lp_run {
 struct hv_lp {
     lp_id_t id;
     uint32_t node;
-    uint32_t core;         /* LPs of one core are siblings (SMT) */
-    cycles_t now;          /* local clock; while idle: when it went idle */
-    struct hv_vp *vp;      /* running here; NULL while idle */
-    struct hv_vp *root_vp; /* the root's processor here; NULL: it has none */
-    cycles_t slice_end;    /* of the running VP */
-    bool called;           /* to choose again: slice_end is when */
-    cycles_t dispatched_at;
-    cycles_t charged_at; /* up to when the VP has been charged */
-    cycles_t free_since; /* when the VP before left */
+    uint32_t core;       /* LPs of one core are siblings (SMT) */
     uint32_t last_vp;    /* 1 + number of the VP that ran here before, which
                             may be gone; 0: none */
-    struct lp_run runs[LP_RUNS]; /* the last ones: the newest is at */
-    uint64_t run_count;          /* (run_count - 1) % LP_RUNS */
-    cycles_t chosen_at;          /* of the dispatch under way */
-    cycles_t not_before;         /* likewise */
-    uint64_t work_left;          /* by run.c: see slowed() */
+    cycles_t now;        /* local clock; while idle: when it went idle */
+    struct hv_vp *vp;    /* running here; NULL while idle */
+    cycles_t slice_end;  /* of the running VP */
+    cycles_t chosen_at;  /* of the dispatch under way */
+    cycles_t not_before; /* likewise */
+    cycles_t dispatched_at;
+    cycles_t charged_at;   /* up to when the VP has been charged */
+    cycles_t free_since;   /* when the VP before left */
+    bool called;           /* to choose again: slice_end is when */
+    uint64_t work_left;    /* by run.c: see slowed() */
+    struct hv_vp *root_vp; /* the root's processor here; NULL: it has none */
+    uint64_t run_count;    /* of `runs`: the newest is at */
+    struct lp_run runs[LP_RUNS]; /* (run_count - 1) % LP_RUNS */
     struct pc_lp counters;
 };
 

@@ -10,6 +10,7 @@
 #include "hypervisor/memory.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
+#include "sim/core/host_line.h"
 
 /* Only the root has children: a grandchild's memory would have to follow all
  * that its grandparent does to its parent's. */
@@ -57,7 +58,7 @@ static struct hv_partition *allocate(struct hypervisor *hv,
     if (!partitions)
         return NULL;
     hv->partitions = partitions;
-    partition = calloc(1, sizeof(*partition));
+    partition = host_line_calloc(sizeof(*partition));
     if (!partition)
         return NULL;
     partition->pool = memory_pool_create();

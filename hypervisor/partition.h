@@ -115,11 +115,11 @@ enum partition_state {
 
 /** Scheduling controls (TLFS, "Scheduler"): kept for every policy to read. */
 struct partition_sched {
-    uint64_t reserve; /* 1/65536 of an LP per VP */
-    uint64_t cap;     /* likewise */
-    uint64_t weight;  /* 1..10000 */
-    struct lp_set affinity;
+    uint64_t reserve;        /* 1/65536 of an LP per VP */
+    uint64_t cap;            /* likewise */
+    uint64_t weight;         /* 1..10000 */
     struct cpu_group *group; /* borrowed from the hypervisor; NULL: none */
+    struct lp_set affinity;
     struct hv_partition *group_next;    /* of its members */
     struct sched_account group_account; /* what it has used of the group's cap;
                                            by sched_period.c, as */
@@ -138,16 +138,17 @@ struct partition_intercept {
     uint64_t parameter; /* port, CPUID leaf, vector */
 };
 
+/* What every dispatch of a VP needs stands in front, together. */
 struct hv_partition {
     struct hypervisor *hv; /* borrowed */
     partition_id_t id;
     struct hv_partition *parent; /* borrowed; NULL for the root */
     enum partition_state state;
+    bool suspended; /* property 0x20000: time and VPs stand still */
+    struct partition_sched sched;
     uint64_t privileges;
     uint64_t features;
-    struct partition_sched sched;
     struct partition_topology topology;
-    bool suspended; /* property 0x20000: time and VPs stand still */
     struct gpa_space gpa;
     spa_t page; /* of the parent's pool: what creating this one took */
     spa_t vp_pages[PARTITION_VP_COUNT_MAX];    /* of the own pool, by VP */

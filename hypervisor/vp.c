@@ -5,6 +5,7 @@
 #include "hypervisor/partition.h"
 #include "hypervisor/vp_registers.h"
 #include "sim/core/check.h"
+#include "sim/core/host_line.h"
 
 static const char *const state_names[VP_STATE_COUNT] = {
     [VP_SUSPENDED] = "suspended", [VP_WAIT_FOR_SIPI] = "wait-for-sipi",
@@ -359,14 +360,9 @@ void vp_prepare_entry(struct hv_context *context, struct hv_vp *vp)
     ops->request_window(vp->runner.context, waiting);
 }
 
-#define HOST_LINE_BYTES 64u
-
 void vp_foresee(const struct hv_vp *vp)
 {
-    const char *bytes = (const char *)vp;
-
-    for (size_t at = 0; at < sizeof(*vp); at += HOST_LINE_BYTES)
-        __builtin_prefetch(bytes + at, 1, 2);
+    host_line_foresee(vp, sizeof(*vp));
     if (vp->engine)
         engine_foresee(vp->engine);
 }

@@ -67,27 +67,31 @@ struct vp_runner {
     void *context; /* borrowed: the engine, or the root's model */
 };
 
-/** The scheduler's fields of a VP; written by lp.c, vp.c, sched*.c and the
- *  policies. */
+/**
+ * The scheduler's fields of a VP; written by lp.c, vp.c, sched*.c and the
+ * policies. Thousands of VPs do not fit into the host's caches: what every
+ * dispatch needs stands together, in front.
+ */
 struct vp_sched {
     struct hv_lp *lp;   /* runs there, or ran there last; NULL: never */
-    bool queued;        /* on a run list of the policy */
-    bool parked;        /* on the list of sched_period.c */
-    struct hv_vp *next; /* on either list */
+    void *policy;       /* its own state; in front of the VP */
+    struct hv_vp *next; /* on the policy's list or sched_period.c's */
     struct hv_vp *previous;
-    struct lp_set affinity; /* its own: a root VP's single LP */
-    struct lp_set allowed;  /* with its partition's and its group's */
-    bool restricted;        /* those are not all LPs */
-    uint32_t ideal_lp;      /* where a policy should try first */
-    cycles_t ready_since;   /* valid while VP_READY */
-    bool yields;            /* it has said that it spins, and runs */
-    struct vp_wait wait;    /* valid while VP_READY */
-    struct sched_account account;
-    struct sched_grant grant; /* while it runs, as is */
+    cycles_t ready_since;     /* valid while VP_READY */
     cycles_t slice_end;       /* what the policy said: a limit may end sooner */
-    void *policy;             /* owned by the policy */
+    struct sched_grant grant; /* while it runs, as is */
+    uint32_t ideal_lp;        /* where a policy should try first */
+    bool queued;              /* on a run list of the policy */
+    bool parked;              /* on the list of sched_period.c */
+    bool restricted;          /* `allowed` are not all LPs */
+    bool yields;              /* it has said that it spins, and runs */
+    struct sched_account account;
+    struct vp_wait wait;    /* valid while VP_READY */
+    struct lp_set allowed;  /* by its affinity, its partition's, its group's */
+    struct lp_set affinity; /* its own: a root VP's single LP */
 };
 
+/* As in vp_sched, what every dispatch needs stands in front. */
 struct hv_vp {
     struct hypervisor *hv;          /* borrowed */
     struct hv_partition *partition; /* borrowed: its owner */
@@ -98,10 +102,24 @@ struct hv_vp {
     enum vp_state state;
     bool explicit_suspend;
     bool intercept_suspend;
-    bool wait_for_sipi;    /* what SUSPENDED returns to */
-    bool halted;           /* likewise */
+    bool wait_for_sipi; /* what SUSPENDED returns to */
+    bool halted;        /* likewise */
+    bool shut_down;     /* triple fault: only INIT gets it out of this */
+    cycles_t state_since;
+    cycles_t idle_counted; /* up to when the idle time at hand is counted */
+    struct vp_sched sched;
+    struct pc_vp counters;
+    cycles_t run_time;     /* guest and hypervisor, for the run-time MSR */
+    struct cost_bill owed; /* hypervisor work done for this VP by others (a
+                              timer, an IPI): charged when its LP steps next */
+    struct vp_runner runner;
+    struct engine *engine; /* owns; NULL for a VP that is a model */
+    struct engine_host engine_host;
+    struct lapic lapic;
+    struct stimer stimers[STIMER_COUNT];
+    struct synic synic;
+    struct msr_state msrs;
     bool guest_idle;       /* halted, to go on even with interrupts disabled */
-    bool shut_down;        /* triple fault: only INIT gets it out of this */
     bool nmi_pending;      /* wakes a halted VP; the engine delivers it */
     bool external_pending; /* an ExtINT, */
     uint8_t external_vector; /* of this vector */
@@ -109,20 +127,6 @@ struct hv_vp {
     int startup_held;        /* and then the SIPI of this vector; -1: none */
     uint64_t pending_interruption; /* HvX64RegisterPendingInterruption: what
                                       its parent injects at the next entry */
-    cycles_t state_since;
-    struct vp_runner runner;
-    struct engine *engine; /* owns; NULL for a VP that is a model */
-    struct engine_host engine_host;
-    struct cost_bill owed; /* hypervisor work done for this VP by others (a
-                              timer, an IPI): charged when its LP steps next */
-    struct lapic lapic;
-    struct stimer stimers[STIMER_COUNT];
-    struct synic synic;
-    struct msr_state msrs;
-    struct vp_sched sched;
-    cycles_t run_time; /* guest and hypervisor, for the run-time MSR */
-    struct pc_vp counters;
-    cycles_t idle_counted; /* up to when the idle time at hand is counted */
     struct engine_walks walks_counted;
     uint64_t page_faults_counted;
     struct vp_intercept intercept; /* the message its parent has */
