@@ -6,9 +6,17 @@
 #include "sim/core/check.h"
 
 #define ABSENT UINT32_MAX
+#define CHILDREN 4u /* as many as fit into a line of the host's caches */
+
+/* The clock is here too: hundreds of LPs do not fit into the host's caches,
+ * and a look at each on the way would fetch them. */
+struct item {
+    cycles_t now;
+    struct hv_lp *lp;
+};
 
 struct lp_heap {
-    struct hv_lp **items; /* a binary heap */
+    struct item *items; /* a heap of CHILDREN each */
     uint32_t count;
     uint32_t *slots; /* by LP number: where it is, or ABSENT */
 };
@@ -39,66 +47,73 @@ void lp_heap_free(struct lp_heap *heap)
     free(heap);
 }
 
-static bool is_before(const struct hv_lp *a, const struct hv_lp *b)
+static bool is_before(const struct item *a, const struct item *b)
 {
     if (a->now.v != b->now.v)
         return a->now.v < b->now.v;
-    return a->id.v < b->id.v;
+    return a->lp->id.v < b->lp->id.v;
 }
 
-static void place(struct lp_heap *heap, uint32_t slot, struct hv_lp *lp)
+static void place(struct lp_heap *heap, uint32_t slot, struct item item)
 {
-    heap->items[slot] = lp;
-    heap->slots[lp->id.v] = slot;
+    heap->items[slot] = item;
+    heap->slots[item.lp->id.v] = slot;
 }
 
 static void sift_up(struct lp_heap *heap, uint32_t slot)
 {
-    struct hv_lp *lp = heap->items[slot];
+    struct item item = heap->items[slot];
 
     while (slot > 0) {
-        uint32_t parent = (slot - 1) / 2;
+        uint32_t parent = (slot - 1) / CHILDREN;
 
-        if (!is_before(lp, heap->items[parent]))
+        if (!is_before(&item, &heap->items[parent]))
             break;
         place(heap, slot, heap->items[parent]);
         slot = parent;
     }
-    place(heap, slot, lp);
+    place(heap, slot, item);
+}
+
+/* The first of the children of that slot, or ABSENT. */
+static uint32_t first_child(const struct lp_heap *heap, uint32_t slot)
+{
+    uint32_t first = CHILDREN * slot + 1;
+    uint32_t end =
+        first + CHILDREN < heap->count ? first + CHILDREN : heap->count;
+
+    if (first >= heap->count)
+        return ABSENT;
+    for (uint32_t child = first + 1; child < end; child++) {
+        if (is_before(&heap->items[child], &heap->items[first]))
+            first = child;
+    }
+    return first;
 }
 
 static void sift_down(struct lp_heap *heap, uint32_t slot)
 {
-    struct hv_lp *lp = heap->items[slot];
+    struct item item = heap->items[slot];
+    uint32_t child;
 
-    for (;;) {
-        uint32_t child = 2 * slot + 1;
-
-        if (child >= heap->count)
-            break;
-        if (child + 1 < heap->count &&
-            is_before(heap->items[child + 1], heap->items[child]))
-            child++;
-        if (!is_before(heap->items[child], lp))
-            break;
+    while ((child = first_child(heap, slot)) != ABSENT &&
+           is_before(&heap->items[child], &item)) {
         place(heap, slot, heap->items[child]);
         slot = child;
     }
-    place(heap, slot, lp);
+    place(heap, slot, item);
 }
 
 struct hv_lp *lp_heap_first(const struct lp_heap *heap)
 {
-    return heap->count > 0 ? heap->items[0] : NULL;
+    return heap->count > 0 ? heap->items[0].lp : NULL;
 }
 
 struct hv_lp *lp_heap_second(const struct lp_heap *heap)
 {
-    if (heap->count < 2)
-        return NULL;
-    if (heap->count == 2 || is_before(heap->items[1], heap->items[2]))
-        return heap->items[1];
-    return heap->items[2];
+    uint32_t second = first_child(heap, 0);
+
+    return second == ABSENT ? NULL : heap->items[second].lp;
 }
 
 bool lp_heap_contains(const struct lp_heap *heap, const struct hv_lp *lp)
@@ -109,13 +124,14 @@ bool lp_heap_contains(const struct lp_heap *heap, const struct hv_lp *lp)
 void lp_heap_add(struct lp_heap *heap, struct hv_lp *lp)
 {
     CHECK(!lp_heap_contains(heap, lp));
-    heap->items[heap->count] = lp;
+    heap->items[heap->count] = (struct item){lp->now, lp};
     sift_up(heap, heap->count++);
 }
 
 void lp_heap_settle(struct lp_heap *heap, struct hv_lp *lp)
 {
     CHECK(lp_heap_contains(heap, lp));
+    heap->items[heap->slots[lp->id.v]].now = lp->now;
     sift_up(heap, heap->slots[lp->id.v]);
     sift_down(heap, heap->slots[lp->id.v]);
 }
@@ -130,5 +146,5 @@ void lp_heap_remove(struct lp_heap *heap, struct hv_lp *lp)
     if (slot == heap->count)
         return;
     place(heap, slot, heap->items[heap->count]);
-    lp_heap_settle(heap, heap->items[slot]);
+    lp_heap_settle(heap, heap->items[slot].lp);
 }

@@ -4,8 +4,9 @@
 
 /**
  * The LPs that have something to run, ordered by local clock and then by
- * number: the first one runs next. Borrows the LPs; whoever moves the first
- * LP's clock calls lp_heap_settle().
+ * number: the first one runs next. Borrows the LPs; whoever moves the clock of
+ * one that is here calls lp_heap_settle() before anything else is asked, but
+ * for the second while the first has moved.
  */
 
 #include "hypervisor/lp.h"

@@ -76,11 +76,42 @@ static void it_agrees_with_a_search_after_any_operations(void **state)
     lp_heap_free(heap);
 }
 
+/* A step moves the first LP's clock, and then wakes others. */
+static void whoever_is_woken_by_the_first_stands_in_its_place(void **state)
+{
+    struct hv_lp lps[LPS];
+    struct rng rng = rng_from_seed(2);
+
+    (void)state;
+    for (unsigned round = 0; round < 200; round++) {
+        struct lp_heap *heap = lp_heap_create(LPS);
+        struct hv_lp *first;
+
+        make_lps(lps);
+        for (uint32_t i = 0; i < LPS; i++) {
+            lps[i].now.v = rng_below(&rng, 1000);
+            if (i % 2 == 0)
+                lp_heap_add(heap, &lps[i]);
+        }
+        first = lp_heap_first(heap);
+        first->now.v += 2000;
+        for (uint32_t i = 1; i < LPS; i += 2)
+            lp_heap_add(heap, &lps[i]);
+        lp_heap_settle(heap, first);
+        while ((first = lp_heap_first(heap))) {
+            assert_ptr_equal(first, nth(lps, heap, 0));
+            lp_heap_remove(heap, first);
+        }
+        lp_heap_free(heap);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_by_clock_and_then_by_number),
         cmocka_unit_test(it_agrees_with_a_search_after_any_operations),
+        cmocka_unit_test(whoever_is_woken_by_the_first_stands_in_its_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
