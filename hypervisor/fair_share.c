@@ -8,6 +8,9 @@
 
 #define WEIGHT_MAX 10000
 
+/* On so many lists an entity may be at once. */
+#define LISTS_MOST 4
+
 /* No slice is shorter than this part of the longest. */
 #define SLICE_PARTS 64
 
@@ -22,6 +25,8 @@ struct fair_class {
 bool fair_share_init(struct fair_share *share, uint32_t seat_count,
                      const struct hv_sched_params *params)
 {
+    struct run_list empty = {.pool = &share->pool};
+
     *share = (struct fair_share){
         .seats = calloc(seat_count, sizeof(*share->seats)),
         .seat_count = seat_count,
@@ -32,7 +37,11 @@ bool fair_share_init(struct fair_share *share, uint32_t seat_count,
             FAIR_SHARE_LAG_SLICES * (params->slice.v + params->migrate_after.v),
         .wake_boost = params->wake_boost.v,
         .preempt_after = params->preempt_after,
+        .patient = empty,
+        .reserved = empty,
     };
+    for (uint32_t i = 0; share->seats && i < seat_count; i++)
+        share->seats[i] = (struct fair_seat){.fair = empty, .owed = empty};
     return share->seats != NULL;
 }
 
@@ -74,13 +83,15 @@ static void class_pop(struct fair_class **list, struct fair_class *class)
         class->next->previous = class->previous;
 }
 
-/* Each entity brings the class that it may need. */
+/* Each entity brings the class that it may need, and its part of the lists. */
 bool fair_share_join(struct fair_share *share, struct fair_entity *entity)
 {
     struct fair_class *class = calloc(1, sizeof(*class));
 
-    if (!class)
+    if (!class || !run_pool_grow(&share->pool, LISTS_MOST)) {
+        free(class);
         return false;
+    }
     class_push(&share->spare, class);
     entity->class = NULL;
     return true;
@@ -107,6 +118,7 @@ void fair_share_leave(struct fair_share *share, struct fair_entity *entity)
     CHECK(class);
     class_pop(&share->spare, class);
     free(class);
+    run_pool_shrink(&share->pool, LISTS_MOST);
 }
 
 static bool is_class(const struct fair_class *class, const struct lp_set *seats,
@@ -120,6 +132,7 @@ static struct fair_class *find_class(struct fair_share *share,
                                      const struct lp_set *seats, uint32_t node)
 {
     struct fair_class *class = share->classes;
+    struct run_list empty = {.pool = &share->pool};
 
     while (class && !is_class(class, seats, node))
         class = class->next;
@@ -128,7 +141,8 @@ static struct fair_class *find_class(struct fair_share *share,
     class = share->spare;
     CHECK(class);
     class_pop(&share->spare, class);
-    *class = (struct fair_class){.seats = *seats, .node = node};
+    *class = (struct fair_class){
+        .seats = *seats, .node = node, .fair = empty, .owed = empty};
     class_push(&share->classes, class);
     return class;
 }
@@ -171,11 +185,10 @@ uint64_t fair_share_after(const struct fair_entity *entity, cycles_t ran)
 
 static uint64_t least_at(struct fair_seat *seat, uint64_t holder_time)
 {
-    const struct run_entry *first = run_list_first(&seat->fair);
     uint64_t least = holder_time;
 
-    if (first && first->key < least)
-        least = first->key;
+    if (run_list_first(&seat->fair) && run_list_first_key(&seat->fair) < least)
+        least = run_list_first_key(&seat->fair);
     if (least != UINT64_MAX && least > seat->virtual_time)
         seat->virtual_time = least;
     return seat->virtual_time;
@@ -349,77 +362,102 @@ void fair_share_idles(struct fair_share *share, uint32_t seat)
     }
 }
 
-/* Choosing. */
+/* Choosing. By the keys that the lists have: a look at those who wait would
+ * fetch each of them into the host's caches. */
 
-static void prefer(struct fair_entity **best, uint64_t *key,
-                   const struct run_entry *first)
+struct candidate {
+    const struct run_entry *entry; /* NULL: there is none */
+    uint64_t key;
+};
+
+static void prefer(struct candidate *best, const struct run_entry *entry,
+                   uint64_t key)
 {
-    struct fair_entity *entity = first ? first->owner : NULL;
+    if (!best->entry || key < best->key ||
+        (key == best->key && entry->number < best->entry->number))
+        *best = (struct candidate){entry, key};
+}
 
-    if (!entity)
-        return;
-    if (!*best || first->key < *key ||
-        (first->key == *key && entity->number < (*best)->number)) {
-        *best = entity;
-        *key = first->key;
-    }
+static void prefer_first(struct candidate *best, const struct run_list *list)
+{
+    const struct run_entry *first = run_list_first(list);
+
+    if (first)
+        prefer(best, first, run_list_first_key(list));
 }
 
 static struct fair_entity *best_owed(const struct fair_share *share,
                                      uint32_t seat)
 {
-    struct fair_entity *best = NULL;
-    uint64_t key = 0;
+    struct candidate best = {0};
 
-    prefer(&best, &key, run_list_first(&share->seats[seat].owed));
+    prefer_first(&best, &share->seats[seat].owed);
     for (const struct fair_class *class = share->classes; class;
          class = class->next) {
         if (lp_set_has(&class->seats, seat))
-            prefer(&best, &key, run_list_first(&class->owed));
+            prefer_first(&best, &class->owed);
     }
-    return best;
+    return best.entry ? best.entry->owner : NULL;
 }
 
-static struct fair_entity *best_of_node(const struct fair_share *share,
-                                        uint32_t seat, uint64_t *key)
+static struct candidate best_of_node(const struct fair_share *share,
+                                     uint32_t seat)
 {
     uint32_t node = share->seats[seat].node;
-    struct fair_entity *best = NULL;
+    struct candidate best = {0};
 
     for (const struct fair_class *class = share->classes; class;
          class = class->next) {
         if (class->node == node && lp_set_has(&class->seats, seat))
-            prefer(&best, key, run_list_first(&class->fair));
+            prefer_first(&best, &class->fair);
     }
     return best;
 }
 
-/* The first one that takes a seat of another node; a seat that has others looks
- * at the very first alone. */
+/* True if one who waits elsewhere takes the seat from the seat's own first. */
+static bool is_ahead(const struct fair_share *share, uint32_t seat,
+                     uint64_t key)
+{
+    const struct run_list *local = &share->seats[seat].fair;
+
+    return !run_list_first(local) ||
+           key + share->migrate_after < run_list_first_key(local);
+}
+
+static bool is_ripe(const struct run_entry *entry, cycles_t now)
+{
+    const struct fair_entity *entity = entry->owner;
+
+    return !cycles_before(now, entity->patient_until);
+}
+
+/* The first that takes a seat of another node; a seat that has others looks at
+ * the very first alone. */
 static const struct run_entry *first_ripe(const struct run_list *list,
                                           bool has_others, cycles_t now)
 {
     const struct run_entry *entry = run_list_first(list);
 
-    for (; entry; entry = run_list_next(entry)) {
-        const struct fair_entity *entity = entry->owner;
-
-        if (!cycles_before(now, entity->patient_until))
-            return entry;
-        if (has_others)
-            return NULL;
-    }
-    return NULL;
+    while (entry && !is_ripe(entry, now))
+        entry = has_others ? NULL : run_list_next(entry);
+    return entry;
 }
 
 static void prefer_foreign(const struct fair_share *share, uint32_t seat,
-                           struct fair_entity **best, uint64_t *key,
-                           bool has_others, cycles_t now)
+                           struct candidate *best, cycles_t now)
 {
+    bool has_others = run_list_first(&share->seats[seat].fair) != NULL;
+
     for (const struct fair_class *class = share->classes; class;
          class = class->next) {
-        if (is_foreign(share, class, seat))
-            prefer(best, key, first_ripe(&class->fair, has_others, now));
+        const struct run_entry *ripe;
+
+        if (!is_foreign(share, class, seat) || !run_list_first(&class->fair) ||
+            !is_ahead(share, seat, run_list_first_key(&class->fair)))
+            continue;
+        ripe = first_ripe(&class->fair, has_others, now);
+        if (ripe)
+            prefer(best, ripe, ripe->key);
     }
 }
 
@@ -427,16 +465,13 @@ static struct fair_entity *best_fair(const struct fair_share *share,
                                      uint32_t seat, cycles_t now)
 {
     const struct run_entry *local = run_list_first(&share->seats[seat].fair);
-    uint64_t key = 0;
-    struct fair_entity *best = best_of_node(share, seat, &key);
+    struct candidate best = best_of_node(share, seat);
 
-    if (!local && best)
-        return best;
-    if (share->node_count > 1)
-        prefer_foreign(share, seat, &best, &key, local != NULL, now);
-    if (!local || (best && key + share->migrate_after < local->key))
-        return best;
-    return local->owner;
+    if (share->node_count > 1 && (local || !best.entry))
+        prefer_foreign(share, seat, &best, now);
+    if (best.entry && is_ahead(share, seat, best.key))
+        return best.entry->owner;
+    return local ? local->owner : NULL;
 }
 
 struct fair_entity *fair_share_best(const struct fair_share *share,

@@ -76,6 +76,7 @@ struct fair_share {
     cycles_t preempt_after;
     struct fair_class *classes; /* owns; that have members */
     struct fair_class *spare;   /* owns; as many as may be needed yet */
+    struct run_pool pool;       /* owns; of all lists */
     struct run_list patient;    /* by when they take a seat of another node */
     struct run_list reserved;   /* who waits and has a reserve, by number */
     uint32_t owed_count;        /* waiting */

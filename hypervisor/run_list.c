@@ -1,139 +1,331 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hypervisor/run_list.h"
 
-#include <stddef.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "sim/core/check.h"
+#include "sim/core/host_line.h"
 
-/* The heap's order: spreads consecutive numbers (the finaliser of a 32-bit
- * hash, all of whose steps can be undone: no two numbers are equal). */
-static uint32_t height(const struct run_entry *entry)
+/* Of what is below a node. The least does not hold for the root. */
+#define NODE_MOST 12
+#define NODE_LEAST 4
+/* Neighbours of so many together become one, with room for what comes next. */
+#define NODE_MERGED_MOST 10
+
+/* Of a free place. */
+#define KEY_NONE UINT64_MAX
+
+/**
+ * A leaf has entries below it, an inner node has nodes, in order; a leaf's
+ * marks (key and number) are those of its entries. An inner node's mark is at
+ * or before all that is below there, and after all that is before that; its
+ * first one is the least there is.
+ */
+struct run_node {
+    alignas(HOST_LINE_BYTES) uint32_t count;
+    uint32_t number[NODE_MOST];
+    struct place {
+        uint64_t key;
+        void *below; /* of a free node, the first: the next one */
+    } place[NODE_MOST];
+};
+
+/* The pool. */
+
+bool run_pool_grow(struct run_pool *pool, uint32_t entries)
 {
-    uint32_t hash = entry->number;
+    for (uint32_t i = 0; i < entries; i++) {
+        struct run_node *node = host_line_calloc(sizeof(*node));
 
-    hash = (hash ^ hash >> 16) * 0x7feb352du;
-    hash = (hash ^ hash >> 15) * 0x846ca68bu;
-    return hash ^ hash >> 16;
-}
-
-static unsigned side_of(const struct run_entry *entry)
-{
-    return entry->parent->child[1] == entry;
-}
-
-/* Puts `entry` (or nothing) where `old` hangs. */
-static void replace(struct run_list *list, struct run_entry *old,
-                    struct run_entry *entry)
-{
-    if (!old->parent)
-        list->root = entry;
-    else
-        old->parent->child[side_of(old)] = entry;
-    if (entry)
-        entry->parent = old->parent;
-}
-
-/* Lifts `entry` above its parent, keeping the order of keys. */
-static void rotate_up(struct run_list *list, struct run_entry *entry)
-{
-    struct run_entry *parent = entry->parent;
-    unsigned side = side_of(entry);
-    struct run_entry *inner = entry->child[!side];
-
-    replace(list, parent, entry);
-    parent->child[side] = inner;
-    if (inner)
-        inner->parent = parent;
-    entry->child[!side] = parent;
-    parent->parent = entry;
-}
-
-/* The entry next to that one on that side, or NULL. */
-static struct run_entry *neighbour(const struct run_entry *entry, unsigned side)
-{
-    if (entry->child[side]) {
-        struct run_entry *next = entry->child[side];
-
-        while (next->child[!side])
-            next = next->child[!side];
-        return next;
+        if (!node) {
+            run_pool_shrink(pool, i);
+            return false;
+        }
+        node->place[0].below = pool->free;
+        pool->free = node;
     }
-    while (entry->parent && side_of(entry) == side)
-        entry = entry->parent;
-    return entry->parent;
+    return true;
 }
 
-/* A node below which `entry` belongs: from an end up to where its key is
- * passed. */
-static struct run_entry *start_for(const struct run_list *list,
-                                   const struct run_entry *entry)
+static struct run_node *take_node(struct run_pool *pool)
 {
-    unsigned side = run_list_before(list->root, entry);
-    struct run_entry *node = list->end[side];
+    struct run_node *node = pool->free;
 
-    while (node != list->root && run_list_before(node, entry) != side)
-        node = node->parent;
+    CHECK(node);
+    pool->free = node->place[0].below;
+    node->count = 0;
+    for (uint32_t i = 0; i < NODE_MOST; i++)
+        node->place[i].key = KEY_NONE;
     return node;
 }
 
-static void hang_as_leaf(struct run_list *list, struct run_entry *entry)
+static void give_back(struct run_pool *pool, struct run_node *node)
 {
-    struct run_entry *node = start_for(list, entry);
+    node->place[0].below = pool->free;
+    pool->free = node;
+}
 
-    for (;;) {
-        unsigned side = run_list_before(node, entry);
+void run_pool_shrink(struct run_pool *pool, uint32_t entries)
+{
+    for (uint32_t i = 0; i < entries; i++)
+        free(take_node(pool));
+}
 
-        entry->parent = node;
-        if (!node->child[side]) {
-            node->child[side] = entry;
-            if (list->end[side] == node)
-                list->end[side] = entry;
-            return;
-        }
-        node = node->child[side];
+/* Nodes. */
+
+/* How many marks of the node are at or before the entry's. */
+static uint32_t count_up_to(const struct run_node *node,
+                            const struct run_entry *entry)
+{
+    uint32_t count = 0;
+
+    /* All of them: that is faster than to guess where to stop. */
+    for (uint32_t i = 0; i < NODE_MOST; i++)
+        count += node->place[i].key <= entry->key;
+    if (count > node->count)
+        count = node->count;
+    while (count > 0 && node->place[count - 1].key == entry->key &&
+           node->number[count - 1] > entry->number)
+        count--;
+    return count;
+}
+
+/* Below which node of an inner one the entry is, or belongs. */
+static uint32_t place_of_child(const struct run_node *node,
+                               const struct run_entry *entry)
+{
+    return count_up_to(node, entry) - 1;
+}
+
+static struct run_node *child(const struct run_node *node, uint32_t at)
+{
+    return node->place[at].below;
+}
+
+/* Moves what is at `from` and after it to `to`, within the node. */
+static void shift(struct run_node *node, uint32_t from, uint32_t to)
+{
+    uint32_t count = node->count - from;
+
+    memmove(&node->number[to], &node->number[from],
+            count * sizeof(*node->number));
+    memmove(&node->place[to], &node->place[from], count * sizeof(*node->place));
+    for (uint32_t i = to + count; i < node->count; i++)
+        node->place[i].key = KEY_NONE;
+    node->count = to + count;
+}
+
+static void set_mark(struct run_node *node, uint32_t at, uint64_t key,
+                     uint32_t number)
+{
+    node->place[at].key = key;
+    node->number[at] = number;
+}
+
+/* Moves `count` from a place of one node to a place of another. */
+static void move(struct run_node *from, uint32_t at, uint32_t count,
+                 struct run_node *to, uint32_t place)
+{
+    shift(to, place, place + count);
+    memcpy(&to->number[place], &from->number[at], count * sizeof(*to->number));
+    memcpy(&to->place[place], &from->place[at], count * sizeof(*to->place));
+    shift(from, at + count, at);
+}
+
+/* The mark of the node there is that of its first, which loses it if it is a
+ * node itself. */
+static void raise_mark(struct run_node *node, uint32_t at, bool is_inner)
+{
+    struct run_node *below = child(node, at);
+
+    set_mark(node, at, below->place[0].key, below->number[0]);
+    if (is_inner)
+        set_mark(below, 0, 0, 0);
+}
+
+/* Makes two of the full node that is there. */
+static void split_child(struct run_pool *pool, struct run_node *node,
+                        uint32_t at, bool is_inner)
+{
+    struct run_node *left = child(node, at);
+    struct run_node *right = take_node(pool);
+
+    move(left, NODE_MOST / 2, NODE_MOST / 2, right, 0);
+    shift(node, at + 1, at + 2);
+    node->place[at + 1].below = right;
+    raise_mark(node, at + 1, is_inner);
+}
+
+/* Has the child there, which has no more than it must, take from a neighbour,
+ * or become one with it. */
+static void refill_child(struct run_pool *pool, struct run_node *node,
+                         uint32_t at, bool is_inner)
+{
+    uint32_t place = at > 0 ? at : 1;
+    struct run_node *left = child(node, place - 1);
+    struct run_node *right = child(node, place);
+    uint32_t half = (left->count + right->count) / 2;
+
+    if (is_inner)
+        set_mark(right, 0, node->place[place].key, node->number[place]);
+    if (left->count + right->count <= NODE_MERGED_MOST) {
+        move(right, 0, right->count, left, left->count);
+        shift(node, place + 1, place);
+        give_back(pool, right);
+        return;
     }
+    if (left->count > half)
+        move(left, half, left->count - half, right, 0);
+    else
+        move(right, 0, half - left->count, left, left->count);
+    raise_mark(node, place, is_inner);
+}
+
+/* Lists. */
+
+static void split_root(struct run_list *list)
+{
+    struct run_node *root = take_node(list->pool);
+
+    set_mark(root, 0, 0, 0);
+    root->place[0].below = list->root;
+    root->count = 1;
+    list->root = root;
+    split_child(list->pool, root, 0, list->height++ > 0);
+}
+
+/* The leaf to which the entry belongs; it has room. */
+static struct run_node *leaf_for(struct run_list *list,
+                                 const struct run_entry *entry)
+{
+    struct run_node *node;
+
+    if (!list->root)
+        list->root = take_node(list->pool);
+    if (list->root->count == NODE_MOST)
+        split_root(list);
+    node = list->root;
+    for (uint32_t level = list->height; level > 0; level--) {
+        uint32_t at = place_of_child(node, entry);
+
+        if (child(node, at)->count == NODE_MOST) {
+            split_child(list->pool, node, at, level > 1);
+            at = place_of_child(node, entry);
+        }
+        node = child(node, at);
+    }
+    return node;
 }
 
 void run_list_add(struct run_list *list, struct run_entry *entry)
 {
+    struct run_node *leaf;
+    uint32_t at;
+
     CHECK(!entry->list);
+    leaf = leaf_for(list, entry);
+    at = count_up_to(leaf, entry);
+    shift(leaf, at, at + 1);
+    set_mark(leaf, at, entry->key, entry->number);
+    leaf->place[at].below = entry;
     entry->list = list;
-    entry->parent = entry->child[0] = entry->child[1] = NULL;
-    if (list->root)
-        hang_as_leaf(list, entry);
-    else
-        list->root = list->end[0] = list->end[1] = entry;
-    while (entry->parent && height(entry->parent) < height(entry))
-        rotate_up(list, entry);
     list->count++;
+    if (!list->end[0] || run_list_before(entry, list->end[0])) {
+        list->end[0] = entry;
+        list->first_key = entry->key;
+    }
+    if (!list->end[1] || run_list_before(list->end[1], entry))
+        list->end[1] = entry;
 }
 
-/* Sinks the entry until it has one child at most. */
-static void sink(struct run_list *list, struct run_entry *entry)
+/* The leaf on which the entry is; it can spare one. */
+static struct run_node *leaf_of(struct run_list *list,
+                                const struct run_entry *entry)
 {
-    while (entry->child[0] && entry->child[1]) {
-        bool right = height(entry->child[0]) < height(entry->child[1]);
+    struct run_node *node = list->root;
 
-        rotate_up(list, entry->child[right]);
+    for (uint32_t level = list->height; level > 0; level--) {
+        uint32_t at = place_of_child(node, entry);
+        struct run_node *below = child(node, at);
+
+        if (below->count == NODE_LEAST) {
+            refill_child(list->pool, node, at, level > 1);
+            below = child(node, place_of_child(node, entry));
+        }
+        if (node->count == 1) {
+            list->root = below;
+            list->height--;
+            give_back(list->pool, node);
+        }
+        node = below;
     }
+    return node;
+}
+
+/* The first leaf below a node of that level, or the last. */
+static struct run_node *end_leaf(struct run_node *node, uint32_t level,
+                                 bool last)
+{
+    for (; level > 0; level--)
+        node = child(node, last ? node->count - 1 : 0);
+    return node;
+}
+
+static void find_first(struct run_list *list)
+{
+    const struct run_node *leaf = end_leaf(list->root, list->height, false);
+
+    list->end[0] = leaf->place[0].below;
+    list->first_key = leaf->place[0].key;
+}
+
+static void find_last(struct run_list *list)
+{
+    const struct run_node *leaf = end_leaf(list->root, list->height, true);
+
+    list->end[1] = leaf->place[leaf->count - 1].below;
 }
 
 void run_list_remove(struct run_entry *entry)
 {
     struct run_list *list = entry->list;
+    struct run_node *leaf;
+    uint32_t at;
 
     CHECK(list);
-    for (unsigned side = 0; side < 2; side++) {
-        if (list->end[side] == entry)
-            list->end[side] = neighbour(entry, !side);
-    }
-    sink(list, entry);
-    replace(list, entry, entry->child[entry->child[0] == NULL]);
+    leaf = leaf_of(list, entry);
+    at = count_up_to(leaf, entry);
+    CHECK(at > 0 && leaf->place[at - 1].below == entry);
+    shift(leaf, at, at - 1);
     entry->list = NULL;
     list->count--;
+    if (list->count == 0) {
+        give_back(list->pool, list->root);
+        list->root = NULL;
+        list->end[0] = list->end[1] = NULL;
+    } else if (list->end[0] == entry) {
+        find_first(list);
+    } else if (list->end[1] == entry) {
+        find_last(list);
+    }
 }
 
 struct run_entry *run_list_next(const struct run_entry *entry)
 {
-    return neighbour(entry, 1);
+    const struct run_list *list = entry->list;
+    const struct run_node *node = list->root;
+    struct run_entry *next = NULL;
+    uint32_t at;
+
+    for (uint32_t level = list->height; level > 0; level--) {
+        at = place_of_child(node, entry);
+        if (at + 1 < node->count)
+            next =
+                end_leaf(child(node, at + 1), level - 1, false)->place[0].below;
+        node = child(node, at);
+    }
+    at = count_up_to(node, entry);
+    return at < node->count ? node->place[at].below : next;
 }

@@ -5,13 +5,16 @@
 /**
  * A run list: what waits for an LP, in the order of a key. What the key means
  * (virtual time, a deadline) is the policy's business; equals stand in the
- * order of their numbers. Entries lie in the policy's own structs, so adding
- * one cannot fail; adding, removing and finding the next cost O(log n), and
- * near the ends, where policies work, O(1).
+ * order of their numbers. Entries lie in the policy's own structs; adding,
+ * removing and finding the next cost O(log n), the first and the last O(1).
  *
- * Design. A treap: a search tree by key that is a heap by a hash of the
- * number. Its shape depends on what is on it alone, not on addresses. Where an
- * entry belongs is looked for from the nearer end.
+ * Design. A B+ tree whose nodes hold their keys. Thousands of VPs do not fit
+ * into the host's caches, and the tree above them does: so a place is found
+ * without a look at those who wait.
+ *
+ * Adding cannot fail. Nodes come from a pool, to which each entry brings one
+ * when it is made (run_pool_grow()): a list never needs more nodes than it has
+ * entries.
  */
 
 #include <stdbool.h>
@@ -19,6 +22,12 @@
 #include <stdint.h>
 
 struct run_list;
+struct run_node;
+
+/** Nodes that no list uses. Zero-initialise: empty. */
+struct run_pool {
+    struct run_node *free;
+};
 
 /** Zero-initialise; then set the first three. */
 struct run_entry {
@@ -28,16 +37,26 @@ struct run_entry {
 
     /* Private to run_list.c. */
     struct run_list *list; /* NULL: on none */
-    struct run_entry *parent;
-    struct run_entry *child[2];
 };
 
-/** Zero-initialise: empty. */
+/** Zero-initialise; then set the first. */
 struct run_list {
-    struct run_entry *root;
+    struct run_pool *pool; /* borrowed */
+
+    /* Private to run_list.c. */
+    struct run_node *root;    /* NULL: empty */
     struct run_entry *end[2]; /* first and last */
+    uint64_t first_key;       /* that of the first, if there is one */
+    uint32_t height;          /* of inner nodes below each other */
     uint32_t count;
 };
+
+/** So many more entries may be on the pool's lists at once. False if out of
+ *  memory, and nothing has changed. */
+bool run_pool_grow(struct run_pool *pool, uint32_t entries);
+
+/** So many fewer. They are on no list. */
+void run_pool_shrink(struct run_pool *pool, uint32_t entries);
 
 /** Adds an entry that is on no list, which stays its owner's. */
 void run_list_add(struct run_list *list, struct run_entry *entry);
@@ -58,6 +77,12 @@ static inline struct run_entry *run_list_first(const struct run_list *list)
 static inline struct run_entry *run_list_last(const struct run_list *list)
 {
     return list->end[1];
+}
+
+/** Its key, without a look at it; the list is not empty. */
+static inline uint64_t run_list_first_key(const struct run_list *list)
+{
+    return list->first_key;
 }
 
 static inline bool run_list_has(const struct run_list *list,

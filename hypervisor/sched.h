@@ -117,10 +117,12 @@ struct hv_sched_ops {
     const char *name; /* as written in a scenario: "round-robin" */
     const char *help; /* one sentence */
     unsigned flags;   /* SCHED_* */
+    size_t vp_bytes;  /* of the policy's own state of each VP, which stands at
+                         vp->sched.policy, all zero at first; 0: none */
 
     /** Makes the policy's own state. False if out of memory. Mandatory. */
     bool (*init)(struct hv_sched *sched);
-    /** Frees what init() and vp_add() made. Mandatory. */
+    /** Frees what init() made. Mandatory. */
     void (*fini)(struct hv_sched *sched);
 
     /** A VP exists from now on. It is on no run list. False if out of memory.

@@ -83,22 +83,13 @@ static void classic_fini(struct hv_sched *sched)
 static bool classic_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 {
     struct classic *classic = sched->policy;
-    struct fair_entity *entity = calloc(1, sizeof(*entity));
+    struct fair_entity *entity = of(vp);
 
-    if (!entity)
-        return false;
-    *entity = (struct fair_entity){
-        .owner = vp,
-        .number = vp->number,
-        .weight = vp->partition->sched.weight,
-        .seat = vp->sched.ideal_lp,
-    };
-    if (!fair_share_join(&classic->share, entity)) {
-        free(entity);
-        return false;
-    }
-    vp->sched.policy = entity;
-    return true;
+    entity->owner = vp;
+    entity->number = vp->number;
+    entity->weight = vp->partition->sched.weight;
+    entity->seat = vp->sched.ideal_lp;
+    return fair_share_join(&classic->share, entity);
 }
 
 static void classic_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
@@ -106,8 +97,6 @@ static void classic_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
     struct classic *classic = sched->policy;
 
     fair_share_leave(&classic->share, of(vp));
-    free(vp->sched.policy);
-    vp->sched.policy = NULL;
 }
 
 /* True if the VP first waits for an LP of its own node. */
@@ -489,6 +478,7 @@ const struct hv_sched_ops sched_classic = {
     .help = "fair share by weight, with reserves; wakes pre-empt",
     .flags =
         SCHED_WEIGHTS | SCHED_RESERVES | SCHED_LIMITS | SCHED_WORK_CONSERVING,
+    .vp_bytes = sizeof(struct fair_entity),
     .init = classic_init,
     .fini = classic_fini,
     .vp_add = classic_vp_add,

@@ -28,6 +28,7 @@
  */
 #include <stdlib.h>
 
+#include "hypervisor/admission.h"
 #include "hypervisor/host_core.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/sched_period.h"
@@ -144,10 +145,12 @@ static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
 {
     cycles_t most = cycles(0);
 
+    if (admission_reserve(core->partition) == 0)
+        return most;
     for (uint32_t i = 0; i < core->thread_count; i++) {
         const struct virtual_thread *thread = core->threads[i];
 
-        if (thread->ready || thread->vp->state == VP_RUNNING)
+        if (core->since[i] > 0 || thread->vp->state == VP_RUNNING)
             most = cycles_max(most, owed_to_vp(sched, thread->vp, now));
     }
     return most;
@@ -372,8 +375,7 @@ static void core_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 
     virtual_core_join(&policy->pool, vp);
     core = of(vp)->core;
-    of(vp)->ready = true;
-    of(vp)->since = ++policy->order;
+    virtual_thread_wait(of(vp), ++policy->order);
     vp->sched.queued = true;
     if (core->on) {
         join_others(sched, vp, now);
@@ -395,7 +397,7 @@ static void core_dequeue(struct hv_sched *sched, struct hv_vp *vp)
     struct core_policy *policy = sched->policy;
     struct virtual_core *core = of(vp)->core;
 
-    of(vp)->ready = false;
+    virtual_thread_end_wait(of(vp));
     vp->sched.queued = false;
     if (fair_share_waits(&core->entity) && !virtual_core_next_ready(core, NULL))
         fair_share_remove(&policy->share, &core->entity);
@@ -473,7 +475,7 @@ static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
     thread = host_core_next(core, lp);
     if (!thread)
         return idle(sched, core, now);
-    thread->ready = false;
+    virtual_thread_end_wait(thread);
     thread->vp->sched.queued = false;
     if (host_core_idles(sched, core))
         tell_next(sched, core, thread->vp, now);
@@ -574,6 +576,7 @@ const struct hv_sched_ops sched_core = {
     .name = "core",
     .help = "like classic, by cores: no two VMs on one core at one time",
     .flags = SCHED_WEIGHTS | SCHED_RESERVES | SCHED_LIMITS,
+    .vp_bytes = sizeof(struct virtual_thread),
     .init = core_init,
     .fini = core_fini,
     .vp_add = core_vp_add,

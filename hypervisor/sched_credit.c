@@ -150,19 +150,14 @@ static struct credit_vm *find_vm(const struct hv_partition *partition)
 
 static bool credit_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 {
-    struct credit_vp *c = calloc(1, sizeof(*c));
+    struct credit_vp *c = credit_of(vp);
 
-    if (!c)
-        return false;
     (void)sched;
     c->vm = find_vm(vp->partition);
-    if (!c->vm) {
-        free(c);
+    if (!c->vm)
         return false;
-    }
     c->vm->vps++;
     c->vp = vp;
-    vp->sched.policy = c;
     return true;
 }
 
@@ -211,8 +206,6 @@ static void credit_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
     deactivate(sched->policy, c);
     if (--c->vm->vps == 0)
         free(c->vm);
-    free(c);
-    vp->sched.policy = NULL;
 }
 
 /* Queueing. */
@@ -518,6 +511,7 @@ const struct hv_sched_ops sched_credit = {
     .help = "credits by the VM's weight, burnt by running; VPs that wake are "
             "boosted, as in Xen",
     .flags = SCHED_WEIGHTS | SCHED_LIMITS | SCHED_WORK_CONSERVING,
+    .vp_bytes = sizeof(struct credit_vp),
     .init = credit_init,
     .fini = credit_fini,
     .vp_add = credit_vp_add,

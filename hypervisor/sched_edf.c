@@ -50,6 +50,9 @@
 /* In the key of a run list: after all deadlines. */
 #define BACKGROUND (UINT64_C(1) << 63)
 
+/* A VP either waits or runs; and what it leaves behind when it sleeps. */
+#define LISTS_MOST 2
+
 struct edf_vp {
     struct run_entry entry; /* while it waits: by deadline or turn */
     struct run_entry late;  /* while it runs by its budget: the latest deadline
@@ -65,6 +68,7 @@ struct edf_vp {
 };
 
 struct edf {
+    struct run_pool pool;     /* of these lists: */
     struct run_list waiting;  /* those that may run on several LPs */
     struct run_list *pinned;  /* by LP: those that may only run there */
     struct run_list budgeted; /* run by their budgets, by edf_vp.late */
@@ -95,6 +99,9 @@ static bool edf_init(struct hv_sched *sched)
     edf->pinned = calloc(lps, sizeof(*edf->pinned));
     edf->called = calloc(lps, sizeof(struct edf_vp *));
     edf->turns = calloc(lps, sizeof(*edf->turns));
+    edf->waiting.pool = edf->budgeted.pool = &edf->pool;
+    for (uint32_t i = 0; edf->pinned && i < lps; i++)
+        edf->pinned[i].pool = &edf->pool;
     return edf->pinned && edf->called && edf->turns;
 }
 
@@ -180,10 +187,10 @@ static void renewal_comes(void *context, cycles_t now);
 
 static bool edf_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 {
-    struct edf_vp *e = calloc(1, sizeof(*e));
+    struct edf *edf = sched->policy;
+    struct edf_vp *e = edf_of(vp);
 
-    (void)sched;
-    if (!e)
+    if (!run_pool_grow(&edf->pool, LISTS_MOST))
         return false;
     e->vp = vp;
     e->entry = (struct run_entry){.owner = e, .number = vp->number};
@@ -194,7 +201,6 @@ static bool edf_vp_add(struct hv_sched *sched, struct hv_vp *vp)
         .fire = renewal_comes,
         .context = e,
     };
-    vp->sched.policy = e;
     return true;
 }
 
@@ -206,13 +212,12 @@ static void stops_running(struct edf_vp *e)
 
 static void edf_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 {
+    struct edf *edf = sched->policy;
     struct edf_vp *e = edf_of(vp);
 
-    (void)sched;
     CHECK(!run_list_is_listed(&e->entry) && !event_is_scheduled(&e->renewal));
     stops_running(e);
-    free(e);
-    vp->sched.policy = NULL;
+    run_pool_shrink(&edf->pool, LISTS_MOST);
 }
 
 /* Lists. */
@@ -520,6 +525,7 @@ const struct hv_sched_ops sched_edf = {
     .help = "reserves by the earliest deadline first; what is left, by weight",
     .flags =
         SCHED_WEIGHTS | SCHED_RESERVES | SCHED_LIMITS | SCHED_WORK_CONSERVING,
+    .vp_bytes = sizeof(struct edf_vp),
     .init = edf_init,
     .fini = edf_fini,
     .vp_add = edf_vp_add,

@@ -110,22 +110,12 @@ static void root_fini(struct hv_sched *sched)
 
 static bool root_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 {
-    struct root_thread *t = calloc(1, sizeof(*t));
+    struct root_thread *t = thread_of(vp);
 
     (void)sched;
-    if (!t)
-        return false;
     t->vp = vp;
     t->priority = PRIORITY_BASE;
-    vp->sched.policy = t;
     return true;
-}
-
-static void root_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
-{
-    (void)sched;
-    free(vp->sched.policy);
-    vp->sched.policy = NULL;
 }
 
 /* Those that are ready, for the balance set manager. */
@@ -404,10 +394,10 @@ const struct hv_sched_ops sched_root = {
     .name = "root",
     .help = "VPs are threads of the root, whose priorities and quanta decide",
     .flags = SCHED_WORK_CONSERVING,
+    .vp_bytes = sizeof(struct root_thread),
     .init = root_init,
     .fini = root_fini,
     .vp_add = root_vp_add,
-    .vp_remove = root_vp_remove,
     .enqueue = root_enqueue,
     .dequeue = root_dequeue,
     .pick = root_pick,

@@ -12,31 +12,30 @@
 bool virtual_core_vp_add(struct virtual_core_pool *pool,
                          struct fair_share *share, struct hv_vp *vp)
 {
-    struct virtual_thread *thread = calloc(1, sizeof(*thread));
+    struct virtual_thread *thread = vp->sched.policy;
     struct virtual_core *core = calloc(1, sizeof(*core));
 
-    if (!thread || !core || !fair_share_join(share, &core->entity)) {
-        free(thread);
+    if (!core || !fair_share_join(share, &core->entity)) {
         free(core);
         return false;
     }
     thread->vp = vp;
     core->next = pool->first;
     pool->first = core;
-    vp->sched.policy = thread;
     return true;
 }
 
 static void leave(struct virtual_core_pool *pool, struct virtual_thread *thread)
 {
     struct virtual_core *core = thread->core;
-    uint32_t i = 0;
+    uint32_t last;
 
     if (!core)
         return;
-    while (core->threads[i] != thread)
-        i++;
-    core->threads[i] = core->threads[--core->thread_count];
+    last = --core->thread_count;
+    core->threads[thread->place] = core->threads[last];
+    core->since[thread->place] = core->since[last];
+    core->threads[thread->place]->place = thread->place;
     if (core->thread_count > 0)
         return;
     CHECK(!core->on && !fair_share_waits(&core->entity));
@@ -56,8 +55,6 @@ void virtual_core_vp_remove(struct virtual_core_pool *pool,
     pool->first = core->next;
     fair_share_leave(share, &core->entity);
     free(core);
-    free(thread);
-    vp->sched.policy = NULL;
 }
 
 /* Which VPs belong together: `key` is the same for those. */
@@ -141,24 +138,43 @@ void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp)
             core = take(pool, vp, placing.key);
         thread->core = core;
         thread->thread = placing.thread;
-        core->threads[core->thread_count++] = thread;
+        thread->place = core->thread_count;
+        core->threads[thread->place] = thread;
+        core->since[thread->place] = 0;
+        core->thread_count++;
     }
     if (memcmp(&thread->allowed, &vp->sched.allowed, sizeof(thread->allowed)))
         find_cores(thread);
+}
+
+void virtual_thread_wait(const struct virtual_thread *thread, uint64_t order)
+{
+    thread->core->since[thread->place] = order;
+}
+
+void virtual_thread_end_wait(const struct virtual_thread *thread)
+{
+    thread->core->since[thread->place] = 0;
+}
+
+bool virtual_thread_waits(const struct virtual_thread *thread)
+{
+    return thread->core->since[thread->place] > 0;
 }
 
 struct virtual_thread *
 virtual_core_next_ready(const struct virtual_core *core,
                         const struct virtual_thread *after)
 {
+    uint64_t from = after ? core->since[after->place] : 0;
+    uint64_t least = UINT64_MAX;
     struct virtual_thread *next = NULL;
 
     for (uint32_t i = 0; i < core->thread_count; i++) {
-        struct virtual_thread *thread = core->threads[i];
-
-        if (thread->ready && (!after || thread->since > after->since) &&
-            (!next || thread->since < next->since))
-            next = thread;
+        if (core->since[i] > from && core->since[i] < least) {
+            least = core->since[i];
+            next = core->threads[i];
+        }
     }
     return next;
 }

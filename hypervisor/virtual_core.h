@@ -24,8 +24,7 @@ struct virtual_thread {
     struct hv_vp *vp;
     struct virtual_core *core; /* NULL: it has never been ready */
     uint32_t thread;       /* of its core; on a host's it prefers that one */
-    bool ready;            /* it waits for an LP, */
-    uint64_t since;        /* the least: for longest */
+    uint32_t place;        /* in virtual_core.threads */
     struct lp_set allowed; /* of which `cores` are the cores */
     struct lp_set cores;   /* of the host, by number */
 };
@@ -35,6 +34,9 @@ struct virtual_core {
     struct hv_partition *partition;
     uint64_t key; /* which of its partition's */
     struct virtual_thread *threads[VIRTUAL_CORE_WIDTH_MAX];
+    /* By thread: since when it waits for an LP, in some order; 0: it does not.
+     * Here, so that who is next is found without a look at each. */
+    uint64_t since[VIRTUAL_CORE_WIDTH_MAX];
     uint32_t thread_count;
     struct host_core *on;      /* it has that core; NULL: none */
     bool yields;               /* one of its VPs spins */
@@ -56,6 +58,12 @@ void virtual_core_vp_remove(struct virtual_core_pool *pool,
 /** Makes the VP a thread of its virtual core, if it is not, and brings the
  *  cores that it may use up to date. */
 void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp);
+
+/** The thread waits for an LP from now on, and longer than all that get a
+ *  greater `order` (at least 1). */
+void virtual_thread_wait(const struct virtual_thread *thread, uint64_t order);
+void virtual_thread_end_wait(const struct virtual_thread *thread);
+bool virtual_thread_waits(const struct virtual_thread *thread);
 
 /** The thread that waits for longest of those that wait, and come after
  *  `after` (or NULL) in that order; NULL: none. */

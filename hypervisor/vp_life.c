@@ -9,6 +9,7 @@
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
+#include "sim/core/host_line.h"
 
 /* What the engine asks of its VP. */
 
@@ -165,15 +166,27 @@ static uint32_t ideal_lp(const struct hypervisor *hv, uint32_t node,
     return count ? lp_set_nth(lps, (hv->next_vp_number + index.v) % count) : 0;
 }
 
+/* The policy's own state of a VP stands in front of it: whole lines, so that
+ * what a dispatch needs is one piece. */
+static size_t policy_bytes(const struct hypervisor *hv)
+{
+    return (hv->sched.ops->vp_bytes + HOST_LINE_BYTES - 1) / HOST_LINE_BYTES *
+           HOST_LINE_BYTES;
+}
+
 /* Everything of a new VP but what it executes. */
 static struct hv_vp *vp_allocate(struct hv_partition *partition,
                                  vp_index_t index, uint32_t node)
 {
     struct hypervisor *hv = partition->hv;
-    struct hv_vp *vp = calloc(1, sizeof(*vp));
+    size_t before = policy_bytes(hv);
+    char *memory = host_line_calloc(before + sizeof(struct hv_vp));
+    struct hv_vp *vp;
 
-    if (!vp)
+    if (!memory)
         return NULL;
+    vp = (struct hv_vp *)(memory + before);
+    vp->sched.policy = before > 0 ? memory : NULL;
     vp->hv = hv;
     vp->partition = partition;
     vp->index = index;
@@ -212,7 +225,7 @@ static void vp_discard(struct hv_vp *vp)
     if (vp->engine)
         engine_free(vp->engine);
     intercept_forget(vp);
-    free(vp);
+    free((char *)vp - policy_bytes(vp->hv));
 }
 
 enum hv_status vp_create(struct hv_context *context,

@@ -29,6 +29,7 @@ struct stride_vp {
 };
 
 struct stride {
+    struct run_pool pool; /* of room on the list, one for each VP */
     struct run_list waiting;
     uint64_t pass;            /* the greatest that has been chosen */
     struct stride_vp **comes; /* by LP: for whom it has been called, or NULL */
@@ -39,9 +40,11 @@ static bool stride_init(struct hv_sched *sched)
     struct stride *stride = calloc(1, sizeof(*stride));
 
     sched->policy = stride;
-    if (stride)
-        stride->comes = calloc(sched->hv->lp_count, sizeof(struct stride_vp *));
-    return stride && stride->comes;
+    if (!stride)
+        return false;
+    stride->waiting.pool = &stride->pool;
+    stride->comes = calloc(sched->hv->lp_count, sizeof(struct stride_vp *));
+    return stride->comes != NULL;
 }
 
 static void stride_fini(struct hv_sched *sched)
@@ -55,19 +58,19 @@ static void stride_fini(struct hv_sched *sched)
 
 static bool stride_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 {
-    struct stride_vp *s = calloc(1, sizeof(*s));
+    struct stride *stride = sched->policy;
+    struct stride_vp *s = vp->sched.policy;
 
-    (void)sched;
-    if (s)
-        s->entry = (struct run_entry){.owner = vp, .number = vp->number};
-    vp->sched.policy = s;
-    return s != NULL;
+    s->entry = (struct run_entry){.owner = vp, .number = vp->number};
+    return run_pool_grow(&stride->pool, 1);
 }
 
 static void stride_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 {
-    (void)sched;
-    free(vp->sched.policy);
+    struct stride *stride = sched->policy;
+
+    (void)vp;
+    run_pool_shrink(&stride->pool, 1);
 }
 
 static void stride_enqueue(struct hv_sched *sched, struct hv_vp *vp,
@@ -166,6 +169,7 @@ const struct hv_sched_ops sched_stride = {
     .name = "stride",
     .help = "the VP that has had the least for its weight goes first",
     .flags = SCHED_WEIGHTS | SCHED_LIMITS | SCHED_WORK_CONSERVING,
+    .vp_bytes = sizeof(struct stride_vp),
     .init = stride_init,
     .fini = stride_fini,
     .vp_add = stride_vp_add,
