@@ -119,11 +119,11 @@ struct partition_sched {
     uint64_t cap;            /* likewise */
     uint64_t weight;         /* 1..10000 */
     struct cpu_group *group; /* borrowed from the hypervisor; NULL: none */
+    uint32_t wanting_vps;    /* those ready or running */
     struct lp_set affinity;
-    struct hv_partition *group_next;    /* of its members */
+    struct hv_partition *group_next;    /* of the group's members */
     struct sched_account group_account; /* what it has used of the group's cap;
                                            by sched_period.c, as */
-    uint32_t wanting_vps;               /* those ready or running */
 };
 
 /** How its VPs are numbered as threads, cores and a package (CPUID). */
@@ -142,10 +142,10 @@ struct partition_intercept {
 struct hv_partition {
     struct hypervisor *hv; /* borrowed */
     partition_id_t id;
-    struct hv_partition *parent; /* borrowed; NULL for the root */
     enum partition_state state;
     bool suspended; /* property 0x20000: time and VPs stand still */
     struct partition_sched sched;
+    struct hv_partition *parent; /* borrowed; NULL for the root */
     uint64_t privileges;
     uint64_t features;
     struct partition_topology topology;

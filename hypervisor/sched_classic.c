@@ -16,18 +16,18 @@
  * - A slice is `slice` long, and shorter for who has less weight than the next
  *   one, by as much: so shares hold over short times too.
  * - A VP that is owed a part of its reserve for this period goes before all
- *   that are not, and interrupts them at once, on any LP that it may use.
+ *   that are not, and interrupts them at once, on any LP that it may use; and
+ *   others that are owed when it could not be given it any more (zero laxity),
+ *   so that three VPs with 60 % of an LP share two.
  * - A VP that says that it spins goes behind all that wait for its LP.
  *
  * Promise. Of VPs that are always busy, that may run on the same LPs, of which
  * there are fewer than VPs, and of which none is entitled to more than an LP,
  * virtual times (what a VP has used, at weight 100) differ by at most
  * 2 * (slice * 100 / least weight + migrate_after). A VP with a reserve gets
- * that part of every period in which it is ready for so long, if the reserves
- * can be divided among the LPs, each on one that its VP may use. (Of three VPs
- * with 60 % on two LPs, one would have to be divided; it may get less: edf
- * does that.) No LP idles while a VP waits that may run on it, but for
- * `node_patience`.
+ * that part of every period in which it is ready from the beginning, if
+ * all that have one may run on the same LPs. No LP idles while a VP waits that
+ * may run on it, but for `node_patience`.
  *
  * What this does not model: priority levels (Hyper-V has counters for them,
  * and no description), cores whose LPs share their time.
@@ -41,6 +41,10 @@
 #include "hypervisor/sched_policies.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
+
+/* To have an LP switch for one that is owed takes less than this part of a
+ * period. */
+#define SWITCH_PARTS 128
 
 struct classic {
     struct fair_share share;
@@ -318,6 +322,50 @@ static void classic_dequeue(struct hv_sched *sched, struct hv_vp *vp)
 
 /* Slices. */
 
+/* With reserves all have one deadline, the end of the period. One that waits
+ * gets all that it is owed by then if it begins at this time and then keeps its
+ * LP; a little sooner, for what a switch takes. */
+static cycles_t last_start(const struct hv_sched *sched, cycles_t owed,
+                           cycles_t now)
+{
+    cycles_t end = sched_period_next(sched, now);
+    cycles_t needed =
+        cycles_add(owed, cycles(sched->params.period.v / SWITCH_PARTS));
+
+    return cycles_before(needed, end) ? cycles_sub(end, needed) : cycles(0);
+}
+
+/* Until when the VP, which is owed so much, may run while `next` waits. */
+static cycles_t owed_end(struct hv_sched *sched, cycles_t owed,
+                         const struct fair_entity *next, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    cycles_t end =
+        cycles_min(cycles_add(now, owed), sched_period_next(sched, now));
+    cycles_t start;
+
+    if (!next || !fair_share_is_owed(&classic->share, next))
+        return end;
+    start = last_start(sched,
+                       sched_period_reserve_left(sched, next->owner, now), now);
+    return cycles_before(now, start) ? cycles_min(end, start) : end;
+}
+
+/* True if `next`, which waits, and is owed more, would not get it otherwise. */
+static bool must_make_room(struct hv_sched *sched, struct hv_vp *vp,
+                           const struct fair_entity *next, cycles_t now)
+{
+    struct classic *classic = sched->policy;
+    cycles_t owed = sched_period_reserve_left(sched, vp, now);
+    cycles_t to_next;
+
+    if (!fair_share_is_owed(&classic->share, next))
+        return false;
+    to_next = sched_period_reserve_left(sched, next->owner, now);
+    return cycles_before(owed, to_next) &&
+           !cycles_before(now, last_start(sched, to_next, now));
+}
+
 /* Until when the VP may run from `now` on; whether the LP is lent meanwhile. */
 static cycles_t slice_end(struct hv_sched *sched, struct hv_vp *vp,
                           const struct hv_lp *lp,
@@ -332,7 +380,7 @@ static cycles_t slice_end(struct hv_sched *sched, struct hv_vp *vp,
             now, fair_share_slice(&classic->share, of(vp), lp->id.v, next));
     }
     lp_set_remove(&classic->lending, lp->id.v);
-    return cycles_min(cycles_add(now, owed), sched_period_next(sched, now));
+    return owed_end(sched, owed, next, now);
 }
 
 /* An LP idles, and those who would take one of their own node do not take
@@ -395,7 +443,7 @@ static bool classic_must_yield(struct hv_sched *sched, struct hv_lp *lp,
     if (vp->sched.yields)
         return true;
     if (!lp_set_has(&classic->lending, lp->id.v))
-        return false;
+        return must_make_room(sched, vp, next, now);
     fair_share_catch_up(share, own, next);
     return fair_share_is_owed(share, next) || could_move(sched, lp) ||
            fair_share_until(share, next, lp->id.v, own, own->virtual_time).v ==

@@ -165,6 +165,39 @@ static void a_reserve_holds_against_any_weights(void **state)
     sched_host_destroy(&host);
 }
 
+/* Each of them on one LP, the third would find its part in two pieces. */
+static void reserves_are_kept_that_lps_must_divide(void **state)
+{
+    static const struct {
+        unsigned lps, count;
+        uint64_t reserve[5]; /* of 1,000 */
+    } cases[] = {
+        {2, 3, {600, 600, 600}},           {2, 3, {600, 600, 500}},
+        {2, 3, {660, 660, 660}},           {3, 4, {740, 740, 740, 740}},
+        {3, 5, {590, 590, 590, 590, 590}}, {4, 5, {900, 900, 900, 900, 300}},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct sched_host host;
+        struct sched_task *vms[5];
+
+        create(&host, 1, cases[i].lps);
+        for (unsigned k = 0; k < cases[i].count; k++) {
+            vms[k] = sched_host_vm(&host, 1, always_busy);
+            set_reserve(&host, vms[k], cases[i].reserve[k] * 0x10000 / 1000);
+        }
+        for (unsigned k = 0; k < cases[i].lps; k++)
+            sched_host_vm(&host, 10000, always_busy);
+        sched_host_run_until(&host, sched_ms(1000));
+        for (unsigned k = 0; k < cases[i].count; k++)
+            assert_in_range(sched_host_share(vms[k], sched_ms(1000)),
+                            cases[i].reserve[k] * 10 - 30,
+                            cases[i].reserve[k] * 10 + 150);
+        sched_host_destroy(&host);
+    }
+}
+
 static void what_a_reserve_does_not_use_reaches_others(void **state)
 {
     struct sched_plan plan = {.busy = sched_ms(1), .sleep = sched_ms(9)};
@@ -350,6 +383,7 @@ int main(void)
         T(five_on_four_lps_share_fairly),
         T(a_new_weight_counts_from_then_on),
         T(a_reserve_holds_against_any_weights),
+        T(reserves_are_kept_that_lps_must_divide),
         T(what_a_reserve_does_not_use_reaches_others),
         T(reserves_find_lps_that_are_not_reserved),
         T(a_vp_that_wakes_interrupts_after_a_while),
