@@ -219,6 +219,15 @@ static struct run_node *leaf_for(struct run_list *list,
     return node;
 }
 
+/* By the key, without a look at the first, if they are not equals. */
+static bool is_before_first(const struct run_list *list,
+                            const struct run_entry *entry)
+{
+    if (!list->first || entry->key < list->first_key)
+        return true;
+    return entry->key == list->first_key && entry->number < list->first->number;
+}
+
 void run_list_add(struct run_list *list, struct run_entry *entry)
 {
     struct run_node *leaf;
@@ -231,16 +240,13 @@ void run_list_add(struct run_list *list, struct run_entry *entry)
     set_mark(leaf, at, entry->key, entry->number);
     leaf->place[at].below = entry;
     entry->list = list;
-    list->count++;
-    if (!list->end[0] || run_list_before(entry, list->end[0])) {
-        list->end[0] = entry;
+    if (is_before_first(list, entry)) {
+        list->first = entry;
         list->first_key = entry->key;
     }
-    if (!list->end[1] || run_list_before(list->end[1], entry))
-        list->end[1] = entry;
 }
 
-/* The leaf on which the entry is; it can spare one. */
+/* The leaf on which the entry is; it can spare one, or is all there is. */
 static struct run_node *leaf_of(struct run_list *list,
                                 const struct run_entry *entry)
 {
@@ -264,28 +270,13 @@ static struct run_node *leaf_of(struct run_list *list,
     return node;
 }
 
-/* The first leaf below a node of that level, or the last. */
-static struct run_node *end_leaf(struct run_node *node, uint32_t level,
-                                 bool last)
+/* The first place of all leaves below a node of that level. */
+static const struct place *first_below(const struct run_node *node,
+                                       uint32_t level)
 {
     for (; level > 0; level--)
-        node = child(node, last ? node->count - 1 : 0);
-    return node;
-}
-
-static void find_first(struct run_list *list)
-{
-    const struct run_node *leaf = end_leaf(list->root, list->height, false);
-
-    list->end[0] = leaf->place[0].below;
-    list->first_key = leaf->place[0].key;
-}
-
-static void find_last(struct run_list *list)
-{
-    const struct run_node *leaf = end_leaf(list->root, list->height, true);
-
-    list->end[1] = leaf->place[leaf->count - 1].below;
+        node = child(node, 0);
+    return &node->place[0];
 }
 
 void run_list_remove(struct run_entry *entry)
@@ -300,15 +291,13 @@ void run_list_remove(struct run_entry *entry)
     CHECK(at > 0 && leaf->place[at - 1].below == entry);
     shift(leaf, at, at - 1);
     entry->list = NULL;
-    list->count--;
-    if (list->count == 0) {
-        give_back(list->pool, list->root);
+    if (leaf->count == 0) {
+        give_back(list->pool, leaf);
         list->root = NULL;
-        list->end[0] = list->end[1] = NULL;
-    } else if (list->end[0] == entry) {
-        find_first(list);
-    } else if (list->end[1] == entry) {
-        find_last(list);
+        list->first = NULL;
+    } else if (list->first == entry) { /* the next is of the same leaf */
+        list->first = leaf->place[0].below;
+        list->first_key = leaf->place[0].key;
     }
 }
 
@@ -322,10 +311,20 @@ struct run_entry *run_list_next(const struct run_entry *entry)
     for (uint32_t level = list->height; level > 0; level--) {
         at = place_of_child(node, entry);
         if (at + 1 < node->count)
-            next =
-                end_leaf(child(node, at + 1), level - 1, false)->place[0].below;
+            next = first_below(child(node, at + 1), level - 1)->below;
         node = child(node, at);
     }
     at = count_up_to(node, entry);
     return at < node->count ? node->place[at].below : next;
+}
+
+struct run_entry *run_list_last(const struct run_list *list)
+{
+    const struct run_node *node = list->root;
+
+    if (!node)
+        return NULL;
+    for (uint32_t level = list->height; level > 0; level--)
+        node = child(node, node->count - 1);
+    return node->place[node->count - 1].below;
 }

@@ -5,8 +5,8 @@
 /**
  * A run list: what waits for an LP, in the order of a key. What the key means
  * (virtual time, a deadline) is the policy's business; equals stand in the
- * order of their numbers. Entries lie in the policy's own structs; adding,
- * removing and finding the next cost O(log n), the first and the last O(1).
+ * order of their numbers. Entries lie in the policy's own structs; the first
+ * costs O(1), all else O(log n).
  *
  * Design. A B+ tree whose nodes hold their keys. Thousands of VPs do not fit
  * into the host's caches, and the tree above them does: so a place is found
@@ -44,11 +44,10 @@ struct run_list {
     struct run_pool *pool; /* borrowed */
 
     /* Private to run_list.c. */
-    struct run_node *root;    /* NULL: empty */
-    struct run_entry *end[2]; /* first and last */
-    uint64_t first_key;       /* that of the first, if there is one */
-    uint32_t height;          /* of inner nodes below each other */
-    uint32_t count;
+    struct run_node *root;   /* NULL: empty */
+    struct run_entry *first; /* NULL: empty */
+    uint64_t first_key;      /* that of the first, if there is one */
+    uint32_t height;         /* of inner nodes below each other */
 };
 
 /** So many more entries may be on the pool's lists at once. False if out of
@@ -67,16 +66,13 @@ void run_list_remove(struct run_entry *entry);
 /** The entry that stands after that one, or NULL. */
 struct run_entry *run_list_next(const struct run_entry *entry);
 
-/** The entry that stands before, or after, all others; NULL if the list is
- *  empty. */
+/** The entry that stands after all others; NULL if the list is empty. */
+struct run_entry *run_list_last(const struct run_list *list);
+
+/** The entry that stands before all others; NULL if the list is empty. */
 static inline struct run_entry *run_list_first(const struct run_list *list)
 {
-    return list->end[0];
-}
-
-static inline struct run_entry *run_list_last(const struct run_list *list)
-{
-    return list->end[1];
+    return list->first;
 }
 
 /** Its key, without a look at it; the list is not empty. */

@@ -55,6 +55,7 @@ static void add(struct world *world, uint32_t number, uint64_t key)
 static void assert_in_order(const struct world *world)
 {
     const struct run_entry *entry = run_list_first(&world->list);
+    const struct run_entry *last = NULL;
     uint32_t listed = 0, seen = 0;
 
     for (uint32_t i = 0; i < COUNT; i++)
@@ -65,10 +66,14 @@ static void assert_in_order(const struct world *world)
         assert_ptr_equal(entry->owner, entry);
         assert_true(run_list_has(&world->list, entry));
         assert_true(!next || run_list_before(entry, next));
+        last = entry;
         seen++;
     }
     assert_int_equal(seen, listed);
-    assert_int_equal(world->list.count, listed);
+    assert_ptr_equal(run_list_last(&world->list), last);
+    if (last)
+        assert_int_equal(run_list_first_key(&world->list),
+                         run_list_first(&world->list)->key);
 }
 
 static void an_empty_list_has_no_first(void **state)
@@ -124,6 +129,26 @@ static void any_order_of_additions_and_removals_keeps_it_sorted(void **state)
             run_list_remove(&world->entries[number]);
         else
             add(world, number, rng_below(&rng, 40));
+        if (step % 50 == 0)
+            assert_in_order(world);
+    }
+}
+
+/* The least and the greatest are the nodes' own marks, too. Of so few keys most
+ * are equals. */
+static void the_least_and_the_greatest_key_are_like_others(void **state)
+{
+    static const uint64_t keys[] = {0, 1, UINT64_MAX - 1, UINT64_MAX};
+    struct world *world = *state;
+    struct rng rng = rng_from_seed(3);
+
+    for (unsigned step = 0; step < 20000; step++) {
+        uint32_t number = (uint32_t)rng_below(&rng, COUNT);
+
+        if (run_list_is_listed(&world->entries[number]))
+            run_list_remove(&world->entries[number]);
+        else
+            add(world, number, keys[rng_below(&rng, step / 5000 + 1)]);
         if (step % 50 == 0)
             assert_in_order(world);
     }
@@ -194,6 +219,7 @@ int main(void)
         TEST(the_least_key_is_first_and_equals_stand_by_number),
         TEST(what_is_removed_can_be_added_to_another),
         TEST(any_order_of_additions_and_removals_keeps_it_sorted),
+        TEST(the_least_and_the_greatest_key_are_like_others),
         TEST(a_stream_of_growing_keys_keeps_it_sorted),
         TEST(a_stream_of_falling_keys_keeps_it_sorted),
         TEST(many_lists_share_a_pool),
