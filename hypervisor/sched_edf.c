@@ -50,9 +50,6 @@
 /* In the key of a run list: after all deadlines. */
 #define BACKGROUND (UINT64_C(1) << 63)
 
-/* A VP either waits or runs; and what it leaves behind when it sleeps. */
-#define LISTS_MOST 2
-
 struct edf_vp {
     struct run_entry entry; /* while it waits: by deadline or turn */
     struct run_entry late;  /* while it runs by its budget: the latest deadline
@@ -68,7 +65,7 @@ struct edf_vp {
 };
 
 struct edf {
-    struct run_pool pool;     /* of these lists: */
+    struct run_pool pool;     /* of these, one of which a VP is on at most: */
     struct run_list waiting;  /* those that may run on several LPs */
     struct run_list *pinned;  /* by LP: those that may only run there */
     struct run_list budgeted; /* run by their budgets, by edf_vp.late */
@@ -190,7 +187,7 @@ static bool edf_vp_add(struct hv_sched *sched, struct hv_vp *vp)
     struct edf *edf = sched->policy;
     struct edf_vp *e = edf_of(vp);
 
-    if (!run_pool_grow(&edf->pool, LISTS_MOST))
+    if (!run_pool_grow(&edf->pool, 1))
         return false;
     e->vp = vp;
     e->entry = (struct run_entry){.owner = e, .number = vp->number};
@@ -217,7 +214,7 @@ static void edf_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 
     CHECK(!run_list_is_listed(&e->entry) && !event_is_scheduled(&e->renewal));
     stops_running(e);
-    run_pool_shrink(&edf->pool, LISTS_MOST);
+    run_pool_shrink(&edf->pool, 1);
 }
 
 /* Lists. */
@@ -232,6 +229,7 @@ static struct run_list *list_for(struct edf *edf, const struct hv_vp *vp)
 
 static void list(struct hv_sched *sched, struct edf_vp *e, uint64_t key)
 {
+    CHECK(!run_list_is_listed(&e->late));
     e->entry.key = key;
     run_list_add(list_for(sched->policy, e->vp), &e->entry);
     e->vp->sched.queued = true;
