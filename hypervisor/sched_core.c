@@ -145,6 +145,7 @@ static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
 {
     cycles_t most = cycles(0);
 
+    /* Few VMs have one: the threads of the others need no look. */
     if (admission_reserve(core->partition) == 0)
         return most;
     for (uint32_t i = 0; i < core->thread_count; i++) {

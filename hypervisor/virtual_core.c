@@ -157,11 +157,6 @@ void virtual_thread_end_wait(const struct virtual_thread *thread)
     thread->core->since[thread->place] = 0;
 }
 
-bool virtual_thread_waits(const struct virtual_thread *thread)
-{
-    return thread->core->since[thread->place] > 0;
-}
-
 struct virtual_thread *
 virtual_core_next_ready(const struct virtual_core *core,
                         const struct virtual_thread *after)

@@ -63,7 +63,6 @@ void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp);
  *  greater `order` (at least 1). */
 void virtual_thread_wait(const struct virtual_thread *thread, uint64_t order);
 void virtual_thread_end_wait(const struct virtual_thread *thread);
-bool virtual_thread_waits(const struct virtual_thread *thread);
 
 /** The thread that waits for longest of those that wait, and come after
  *  `after` (or NULL) in that order; NULL: none. */

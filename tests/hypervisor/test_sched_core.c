@@ -309,6 +309,34 @@ static void vms_that_wake_and_sleep_never_share_a_core(void **state)
     }
 }
 
+/* Its thread takes the place of the first in their virtual core. */
+static void who_waits_goes_on_waiting_when_its_sibling_is_removed(void **state)
+{
+    struct sched_host host;
+    struct watch watch;
+    struct sched_task *tasks[2][2];
+    unsigned waits;
+
+    (void)state;
+    create(&host, &watch, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct hv_partition *vm = smt_vm(&host, 100);
+
+        for (unsigned vp = 0; vp < 2; vp++)
+            tasks[i][vp] = sched_host_vp(&host, vm, always_busy);
+    }
+    sched_host_run_until(&host, sched_ms(50));
+    waits = tasks[0][0]->vp->state == VP_READY ? 0 : 1;
+    assert_int_equal(tasks[waits][0]->vp->state, VP_READY);
+    assert_int_equal(tasks[waits][1]->vp->state, VP_READY);
+    sched_host_remove_vp(tasks[waits][0]);
+    sched_host_forget(&host);
+    sched_host_run_until(&host, sched_ms(450));
+    assert_share(tasks[waits][1], sched_ms(400), 5000, 200);
+    assert_share(tasks[!waits][0], sched_ms(400), 5000, 200);
+    sched_host_destroy(&host);
+}
+
 static uint64_t hash_of_run(const char *policy, uint64_t seed)
 {
     struct sched_plan plan = {
@@ -349,6 +377,7 @@ int main(void)
         T(vps_that_may_use_one_thread_take_turns),
         T(root_vps_form_cores_by_their_lps),
         T(vms_that_wake_and_sleep_never_share_a_core),
+        T(who_waits_goes_on_waiting_when_its_sibling_is_removed),
         T(without_smt_it_is_classic),
     };
 
