@@ -6,7 +6,7 @@
 #include "sim/core/check.h"
 
 #define ABSENT UINT32_MAX
-#define CHILDREN 4u /* as many as fit into a line of the host's caches */
+#define CHILDREN 4u /* as much together as a line of the host's caches */
 
 /* The clock is here too: hundreds of LPs do not fit into the host's caches,
  * and a look at each on the way would fetch them. */

@@ -5,8 +5,8 @@
 /**
  * The LPs that have something to run, ordered by local clock and then by
  * number: the first one runs next. Borrows the LPs; whoever moves the clock of
- * one that is here calls lp_heap_settle() before anything else is asked, but
- * for the second while the first has moved.
+ * one that is here calls lp_heap_settle() before another's moves, or the first
+ * or the second is asked for. Others may come and go before that.
  */
 
 #include "hypervisor/lp.h"
