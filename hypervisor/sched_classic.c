@@ -42,10 +42,6 @@
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
-/* To have an LP switch for one that is owed takes less than this part of a
- * period. */
-#define SWITCH_PARTS 128
-
 struct classic {
     struct fair_share share;
     /* LPs that run a VP which is owed nothing: who is owed takes one. */
@@ -322,48 +318,15 @@ static void classic_dequeue(struct hv_sched *sched, struct hv_vp *vp)
 
 /* Slices. */
 
-/* With reserves all have one deadline, the end of the period. One that waits
- * gets all that it is owed by then if it begins at this time and then keeps its
- * LP; a little sooner, for what a switch takes. */
-static cycles_t last_start(const struct hv_sched *sched, cycles_t owed,
-                           cycles_t now)
+/* What is owed to the one that waits for an LP next. */
+static cycles_t owed_to(struct hv_sched *sched, const struct fair_entity *next,
+                        cycles_t now)
 {
-    cycles_t end = sched_period_next(sched, now);
-    cycles_t needed =
-        cycles_add(owed, cycles(sched->params.period.v / SWITCH_PARTS));
-
-    return cycles_before(needed, end) ? cycles_sub(end, needed) : cycles(0);
-}
-
-/* Until when the VP, which is owed so much, may run while `next` waits. */
-static cycles_t owed_end(struct hv_sched *sched, cycles_t owed,
-                         const struct fair_entity *next, cycles_t now)
-{
-    struct classic *classic = sched->policy;
-    cycles_t end =
-        cycles_min(cycles_add(now, owed), sched_period_next(sched, now));
-    cycles_t start;
+    const struct classic *classic = sched->policy;
 
     if (!next || !fair_share_is_owed(&classic->share, next))
-        return end;
-    start = last_start(sched,
-                       sched_period_reserve_left(sched, next->owner, now), now);
-    return cycles_before(now, start) ? cycles_min(end, start) : end;
-}
-
-/* True if `next`, which waits, and is owed more, would not get it otherwise. */
-static bool must_make_room(struct hv_sched *sched, struct hv_vp *vp,
-                           const struct fair_entity *next, cycles_t now)
-{
-    struct classic *classic = sched->policy;
-    cycles_t owed = sched_period_reserve_left(sched, vp, now);
-    cycles_t to_next;
-
-    if (!fair_share_is_owed(&classic->share, next))
-        return false;
-    to_next = sched_period_reserve_left(sched, next->owner, now);
-    return cycles_before(owed, to_next) &&
-           !cycles_before(now, last_start(sched, to_next, now));
+        return cycles(0);
+    return sched_period_reserve_left(sched, next->owner, now);
 }
 
 /* Until when the VP may run from `now` on; whether the LP is lent meanwhile. */
@@ -380,7 +343,7 @@ static cycles_t slice_end(struct hv_sched *sched, struct hv_vp *vp,
             now, fair_share_slice(&classic->share, of(vp), lp->id.v, next));
     }
     lp_set_remove(&classic->lending, lp->id.v);
-    return owed_end(sched, owed, next, now);
+    return sched_period_owed_end(sched, owed, owed_to(sched, next, now), now);
 }
 
 /* An LP idles, and those who would take one of their own node do not take
@@ -443,7 +406,9 @@ static bool classic_must_yield(struct hv_sched *sched, struct hv_lp *lp,
     if (vp->sched.yields)
         return true;
     if (!lp_set_has(&classic->lending, lp->id.v))
-        return must_make_room(sched, vp, next, now);
+        return sched_period_owed_yields(
+            sched, sched_period_reserve_left(sched, vp, now),
+            owed_to(sched, next, now), now);
     fair_share_catch_up(share, own, next);
     return fair_share_is_owed(share, next) || could_move(sched, lp) ||
            fair_share_until(share, next, lp->id.v, own, own->virtual_time).v ==

@@ -157,6 +157,17 @@ static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
     return most;
 }
 
+/* What is owed to the one that waits for a core next. */
+static cycles_t owed_to_next(struct hv_sched *sched,
+                             const struct fair_entity *next, cycles_t now)
+{
+    const struct core_policy *policy = sched->policy;
+
+    if (!next || !fair_share_is_owed(&policy->share, next))
+        return cycles(0);
+    return owed_to(sched, next->owner, now);
+}
+
 /* Until when the core's holder may go on; whether the core is lent then. */
 static cycles_t slice_end(struct hv_sched *sched, struct host_core *core,
                           const struct fair_entity *next, cycles_t now)
@@ -166,7 +177,8 @@ static cycles_t slice_end(struct hv_sched *sched, struct host_core *core,
 
     if (owed.v > 0) {
         lp_set_remove(&policy->lending, core->number);
-        return cycles_min(cycles_add(now, owed), sched_period_next(sched, now));
+        return sched_period_owed_end(sched, owed,
+                                     owed_to_next(sched, next, now), now);
     }
     lp_set_add(&policy->lending, core->number);
     return cycles_add(now,
@@ -503,7 +515,9 @@ static bool must_leave(struct hv_sched *sched, struct host_core *core,
     if (core->holder->yields)
         return true;
     if (!lp_set_has(&policy->lending, core->number))
-        return false;
+        return sched_period_owed_yields(sched,
+                                        owed_to(sched, core->holder, now),
+                                        owed_to_next(sched, next, now), now);
     fair_share_catch_up(share, own, next);
     return fair_share_is_owed(share, next) || could_move(sched, core) ||
            fair_share_until(share, next, core->number, own, own->virtual_time)

@@ -22,6 +22,9 @@
  * been given back. */
 #define GIVEN_BACK_LEAST 64
 
+/* To have an LP switch takes less than this part of a period. */
+#define SWITCH_PARTS 128
+
 struct sched_period {
     struct hv_vp *head, *tail; /* parked, in order; by vp->sched.next */
     struct event release;
@@ -321,6 +324,38 @@ cycles_t sched_period_reserve_left(struct hv_sched *sched, struct hv_vp *vp,
     uint64_t used = vp->sched.account.used;
 
     return cycles(owed > used ? owed - used : 0);
+}
+
+/* One that waits and is owed so much gets it in this period if it begins at
+ * this time and then keeps its LP: a little sooner, for what a switch takes. 0:
+ * it is too late. */
+static cycles_t last_start(const struct hv_sched *sched, cycles_t owed,
+                           cycles_t now)
+{
+    cycles_t end = sched_period_next(sched, now);
+    cycles_t needed =
+        cycles_add(owed, cycles(period_cycles(sched) / SWITCH_PARTS));
+
+    return cycles_before(needed, end) ? cycles_sub(end, needed) : cycles(0);
+}
+
+cycles_t sched_period_owed_end(const struct hv_sched *sched, cycles_t owed,
+                               cycles_t next, cycles_t now)
+{
+    cycles_t end =
+        cycles_min(cycles_add(now, owed), sched_period_next(sched, now));
+    cycles_t start = last_start(sched, next, now);
+
+    if (next.v == 0 || !cycles_before(now, start))
+        return end;
+    return cycles_min(end, start);
+}
+
+bool sched_period_owed_yields(const struct hv_sched *sched, cycles_t owed,
+                              cycles_t next, cycles_t now)
+{
+    return cycles_before(owed, next) &&
+           !cycles_before(now, last_start(sched, next, now));
 }
 
 static void charge_vp(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,

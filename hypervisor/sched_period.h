@@ -74,6 +74,18 @@ void sched_period_stop(struct hv_sched *sched, struct hv_vp *vp, cycles_t now);
 cycles_t sched_period_reserve_left(struct hv_sched *sched, struct hv_vp *vp,
                                    cycles_t now);
 
+/**
+ * Two who are owed so much of their reserves at `now`: one that has an LP, and
+ * `next`, that waits (0: nobody who is owed something does). All have the same
+ * deadline, the end of the period. Until when the one may go on:
+ */
+cycles_t sched_period_owed_end(const struct hv_sched *sched, cycles_t owed,
+                               cycles_t next, cycles_t now);
+/** True if it makes room: else the one that waits, which is owed more, would
+ *  not get that in time. */
+bool sched_period_owed_yields(const struct hv_sched *sched, cycles_t owed,
+                              cycles_t next, cycles_t now);
+
 /** Takes in a VP that may not run, and gives it to the policy when it may;
  *  takes it out before. */
 void sched_period_park(struct hv_sched *sched, struct hv_vp *vp, cycles_t now);

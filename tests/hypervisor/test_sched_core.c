@@ -215,6 +215,31 @@ static void a_reserve_of_both_threads_is_no_more_than_that(void **state)
     sched_host_destroy(&host);
 }
 
+/* Two cores, three VMs of two VPs: the third finds its part in two pieces. */
+static void reserves_are_kept_that_cores_must_divide(void **state)
+{
+    struct sched_host host;
+    struct hv_context context;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 2);
+    context = sched_host_context(&host);
+    for (unsigned i = 0; i < 5; i++) {
+        struct hv_partition *vm = smt_vm(&host, i < 3 ? 1 : 10000);
+
+        sched_host_vp(&host, vm, always_busy);
+        sched_host_vp(&host, vm, always_busy);
+        if (i < 3)
+            assert_int_equal(partition_set_reserve(&context, vm, 0xa000),
+                             HV_STATUS_SUCCESS);
+    }
+    sched_host_run_until(&host, sched_ms(1000));
+    for (unsigned i = 0; i < 6; i++)
+        assert_share(host.tasks[i], sched_ms(1000), 6250, 80);
+    sched_host_destroy(&host);
+}
+
 /* Three VPs: the third has a core alone. */
 static void an_odd_vp_has_a_core_alone(void **state)
 {
@@ -373,6 +398,7 @@ int main(void)
         T(weights_count_by_core),
         T(a_reserve_holds),
         T(a_reserve_of_both_threads_is_no_more_than_that),
+        T(reserves_are_kept_that_cores_must_divide),
         T(an_odd_vp_has_a_core_alone),
         T(vps_that_may_use_one_thread_take_turns),
         T(root_vps_form_cores_by_their_lps),
