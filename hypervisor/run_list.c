@@ -14,7 +14,12 @@
 /* Neighbours of so many together become one, with room for what comes next. */
 #define NODE_MERGED_MOST 10
 
-/* Of a free place. */
+/* A key with the number behind it: one comparison, without a branch that the
+ * host would have to guess. */
+__extension__ typedef unsigned __int128 mark_t;
+
+/* Of a free place: after all others. */
+#define NUMBER_NONE UINT64_MAX
 #define KEY_NONE UINT64_MAX
 
 /**
@@ -25,12 +30,19 @@
  */
 struct run_node {
     alignas(HOST_LINE_BYTES) uint32_t count;
-    uint32_t number[NODE_MOST];
     struct place {
+        uint64_t number;
         uint64_t key;
         void *below; /* of a free node, the first: the next one */
     } place[NODE_MOST];
 };
+
+static void set_mark(struct run_node *node, uint32_t at, uint64_t key,
+                     uint64_t number)
+{
+    node->place[at].key = key;
+    node->place[at].number = number;
+}
 
 /* The pool. */
 
@@ -57,7 +69,7 @@ static struct run_node *take_node(struct run_pool *pool)
     pool->free = node->place[0].below;
     node->count = 0;
     for (uint32_t i = 0; i < NODE_MOST; i++)
-        node->place[i].key = KEY_NONE;
+        set_mark(node, i, KEY_NONE, NUMBER_NONE);
     return node;
 }
 
@@ -75,20 +87,21 @@ void run_pool_shrink(struct run_pool *pool, uint32_t entries)
 
 /* Nodes. */
 
-/* How many marks of the node are at or before the entry's. */
+static mark_t mark_of(uint64_t key, uint64_t number)
+{
+    return (mark_t)key << 64 | number;
+}
+
+/* How many marks of the node are at or before the entry's. All are looked at:
+ * that is faster than to guess where to stop. */
 static uint32_t count_up_to(const struct run_node *node,
                             const struct run_entry *entry)
 {
+    mark_t mark = mark_of(entry->key, entry->number);
     uint32_t count = 0;
 
-    /* All of them: that is faster than to guess where to stop. */
     for (uint32_t i = 0; i < NODE_MOST; i++)
-        count += node->place[i].key <= entry->key;
-    if (count > node->count)
-        count = node->count;
-    while (count > 0 && node->place[count - 1].key == entry->key &&
-           node->number[count - 1] > entry->number)
-        count--;
+        count += mark_of(node->place[i].key, node->place[i].number) <= mark;
     return count;
 }
 
@@ -109,19 +122,10 @@ static void shift(struct run_node *node, uint32_t from, uint32_t to)
 {
     uint32_t count = node->count - from;
 
-    memmove(&node->number[to], &node->number[from],
-            count * sizeof(*node->number));
     memmove(&node->place[to], &node->place[from], count * sizeof(*node->place));
     for (uint32_t i = to + count; i < node->count; i++)
-        node->place[i].key = KEY_NONE;
+        set_mark(node, i, KEY_NONE, NUMBER_NONE);
     node->count = to + count;
-}
-
-static void set_mark(struct run_node *node, uint32_t at, uint64_t key,
-                     uint32_t number)
-{
-    node->place[at].key = key;
-    node->number[at] = number;
 }
 
 /* Moves `count` from a place of one node to a place of another. */
@@ -129,7 +133,6 @@ static void move(struct run_node *from, uint32_t at, uint32_t count,
                  struct run_node *to, uint32_t place)
 {
     shift(to, place, place + count);
-    memcpy(&to->number[place], &from->number[at], count * sizeof(*to->number));
     memcpy(&to->place[place], &from->place[at], count * sizeof(*to->place));
     shift(from, at + count, at);
 }
@@ -140,7 +143,7 @@ static void raise_mark(struct run_node *node, uint32_t at, bool is_inner)
 {
     struct run_node *below = child(node, at);
 
-    set_mark(node, at, below->place[0].key, below->number[0]);
+    set_mark(node, at, below->place[0].key, below->place[0].number);
     if (is_inner)
         set_mark(below, 0, 0, 0);
 }
@@ -169,7 +172,7 @@ static void refill_child(struct run_pool *pool, struct run_node *node,
     uint32_t half = (left->count + right->count) / 2;
 
     if (is_inner)
-        set_mark(right, 0, node->place[place].key, node->number[place]);
+        set_mark(right, 0, node->place[place].key, node->place[place].number);
     if (left->count + right->count <= NODE_MERGED_MOST) {
         move(right, 0, right->count, left, left->count);
         shift(node, place + 1, place);
