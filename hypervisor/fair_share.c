@@ -7,6 +7,7 @@
 #include "sim/core/check.h"
 
 #define WEIGHT_MAX 10000
+#define AHEAD_MOST (UINT64_MAX / WEIGHT_MAX)
 
 /* On so many lists an entity may be at once. */
 #define LISTS_MOST 4
@@ -168,6 +169,24 @@ void fair_share_set_seats(struct fair_share *share, struct fair_entity *entity,
 }
 
 /* Virtual time. */
+
+void fair_share_set_weight(const struct fair_share *share,
+                           struct fair_entity *entity, uint64_t weight)
+{
+    uint64_t seat_time = share->seats[entity->seat].virtual_time;
+
+    CHECK(!fair_share_waits(entity));
+    if (weight == entity->weight)
+        return;
+    if (entity->virtual_time > seat_time) {
+        uint64_t ahead = entity->virtual_time - seat_time;
+
+        ahead = ahead < AHEAD_MOST ? ahead : AHEAD_MOST;
+        entity->virtual_time = seat_time + ahead * entity->weight / weight;
+    }
+    entity->remainder = 0;
+    entity->weight = weight;
+}
 
 void fair_share_charge(struct fair_entity *entity, cycles_t ran)
 {

@@ -109,6 +109,12 @@ void fair_share_leave(struct fair_share *share, struct fair_entity *entity);
 void fair_share_set_seats(struct fair_share *share, struct fair_entity *entity,
                           const struct lp_set *seats, uint32_t node);
 
+/** The weight of an entity that is not waiting may have changed. By what it is
+ *  ahead of its seat is time that it has had: that counts by the new weight, so
+ *  that who had little need not wait for others to catch up. */
+void fair_share_set_weight(const struct fair_share *share,
+                           struct fair_entity *entity, uint64_t weight);
+
 /** The entity has used a seat for `ran`. */
 void fair_share_charge(struct fair_entity *entity, cycles_t ran);
 /** What its virtual time will be after that. */

@@ -36,7 +36,6 @@ void host_core_charge(struct host_core *core, cycles_t now)
 
     if (!holder)
         return;
-    holder->entity.weight = holder->partition->sched.weight;
     fair_share_charge(&holder->entity, uncharged(core, now));
     core->charged_at = cycles_max(core->charged_at, now);
 }

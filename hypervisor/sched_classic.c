@@ -290,7 +290,7 @@ static void classic_enqueue(struct hv_sched *sched, struct hv_vp *vp,
     struct fair_entity *entity = of(vp);
     struct hv_lp *lp = idle_lp(sched, vp);
 
-    entity->weight = vp->partition->sched.weight;
+    fair_share_set_weight(&classic->share, entity, vp->partition->sched.weight);
     fair_share_set_seats(&classic->share, entity, &vp->sched.allowed, vp->node);
     vp->sched.queued = true;
     if (!sched_has_just_run(vp, now)) {
@@ -418,9 +418,10 @@ static bool classic_must_yield(struct hv_sched *sched, struct hv_lp *lp,
 static void classic_charge(struct hv_sched *sched, struct hv_vp *vp,
                            cycles_t ran, cycles_t now)
 {
-    (void)sched;
+    const struct classic *classic = sched->policy;
+
     (void)now;
-    of(vp)->weight = vp->partition->sched.weight;
+    fair_share_set_weight(&classic->share, of(vp), vp->partition->sched.weight);
     fair_share_charge(of(vp), ran);
 }
 

@@ -324,12 +324,13 @@ static void enqueue(struct hv_sched *sched, struct virtual_core *core,
     struct core_policy *policy = sched->policy;
     struct lp_set seats = virtual_core_seats(core);
     struct fair_wait wait = {
-        .key = core->entity.virtual_time,
         .reserved = core->partition->sched.reserve > 0,
     };
     int found = free_core(sched, core);
 
-    core->entity.weight = core->partition->sched.weight;
+    fair_share_set_weight(&policy->share, &core->entity,
+                          core->partition->sched.weight);
+    wait.key = core->entity.virtual_time;
     fair_share_set_seats(&policy->share, &core->entity, &seats,
                          virtual_core_next_ready(core, NULL)->vp->node);
     if (found >= 0) {
@@ -549,8 +550,15 @@ static bool core_must_yield(struct hv_sched *sched, struct hv_lp *lp,
 static void core_charge(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
                         cycles_t now)
 {
+    const struct core_policy *policy = sched->policy;
+    struct host_core *core = core_of(sched, vp->sched.lp);
+    struct virtual_core *holder = core->holder;
+
     (void)ran;
-    host_core_charge(core_of(sched, vp->sched.lp), now);
+    host_core_charge(core, now);
+    if (holder)
+        fair_share_set_weight(&policy->share, &holder->entity,
+                              holder->partition->sched.weight);
 }
 
 /* A new period: who waits, and has a reserve, is owed it. */

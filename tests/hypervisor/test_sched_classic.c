@@ -128,6 +128,28 @@ static void five_on_four_lps_share_fairly(void **state)
     vps_that_do_not_divide_evenly_share_fairly(4, 5);
 }
 
+/* Of two of the least weight each turn is a debt of a second at weight 100. */
+static void who_gets_more_weight_need_not_wait_for_it(void **state)
+{
+    for (unsigned turns = 40; turns < 48; turns++) {
+        struct sched_host host;
+        struct sched_task *vms[2];
+
+        (void)state;
+        create(&host, 1, 1);
+        for (unsigned i = 0; i < 2; i++)
+            vms[i] = sched_host_vm(&host, 1, always_busy);
+        sched_host_run_until(&host, sched_ms(turns * 5));
+        for (unsigned i = 0; i < 2; i++)
+            set_weight(&host, vms[i], 100);
+        sched_host_forget(&host);
+        sched_host_run_until(&host, sched_ms(turns * 5 + 200));
+        for (unsigned i = 0; i < 2; i++)
+            assert_share(vms[i], sched_ms(200), 5000, 6 * POINT);
+        sched_host_destroy(&host);
+    }
+}
+
 static void a_new_weight_counts_from_then_on(void **state)
 {
     struct sched_host host;
@@ -381,6 +403,7 @@ int main(void)
         T(the_least_and_the_greatest_weight_share_10000_to_1),
         T(three_on_two_lps_share_fairly),
         T(five_on_four_lps_share_fairly),
+        T(who_gets_more_weight_need_not_wait_for_it),
         T(a_new_weight_counts_from_then_on),
         T(a_reserve_holds_against_any_weights),
         T(reserves_are_kept_that_lps_must_divide),
