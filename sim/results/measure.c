@@ -75,7 +75,8 @@ static bool is_view(const char *name)
  * finds in the tables what the views tell anyway; but never SQLite's own. */
 static bool may_read(const char *table, const char *column, const char *view)
 {
-    if (strncmp(table, "sqlite_", 7) == 0)
+    if (strncmp(table, "sqlite_", strlen("sqlite_")) == 0 ||
+        strncmp(table, "pragma_", strlen("pragma_")) == 0)
         return false;
     return is_view(table) || is_view(view) || *column == '\0';
 }
