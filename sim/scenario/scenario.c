@@ -9,6 +9,7 @@
 #include "sim/core/check.h"
 #include "sim/scenario/document.h"
 #include "sim/scenario/scenario_keys.h"
+#include "sim/text/encode.h"
 
 void scenario_free(struct scenario *scenario)
 {
@@ -184,9 +185,9 @@ static void print_words(const struct scenario_key *key, const void *from,
     fprintf(out, "\n");
     for (size_t i = 0; i < count; i++) {
         fprintf(out, "%*s", (int)indent, "");
-        scenario_key_print_quoted(words[i].key, out);
+        encode_json(out, words[i].key);
         fprintf(out, ": ");
-        scenario_key_print_quoted(words[i].value, out);
+        encode_json(out, words[i].value);
         fprintf(out, "\n");
     }
 }

@@ -118,9 +118,6 @@ void scenario_key_print(const struct scenario_key *key,
  *  been given. */
 bool scenario_key_is_given(const struct scenario_key *key, const void *section);
 
-/** Writes `text` in double quotes, as YAML and JSON take it. */
-void scenario_key_print_quoted(const char *text, FILE *out);
-
 /** What hexadecimal digits, which have been checked, stand for: writes at most
  *  `most` bytes and returns how many. */
 size_t scenario_key_parse_hex(const char *digits, uint8_t *bytes, size_t most);

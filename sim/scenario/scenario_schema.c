@@ -10,20 +10,10 @@
 #include <string.h>
 
 #include "sim/scenario/scenario_keys.h"
+#include "sim/text/encode.h"
 
 static void print_object(enum scenario_section section, unsigned indent,
                          FILE *out);
-
-static void print_string(const char *text, FILE *out)
-{
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
 
 static void print_default(const struct scenario_key *key, FILE *out)
 {
@@ -36,7 +26,7 @@ static void print_default(const struct scenario_key *key, FILE *out)
              key->type >= SCENARIO_PART)
         fprintf(out, "%s", key->standard);
     else
-        print_string(key->standard, out);
+        encode_json(out, key->standard);
 }
 
 static void print_integer(const struct scenario_key *key, FILE *out)
@@ -50,7 +40,7 @@ static void print_integer(const struct scenario_key *key, FILE *out)
 static void print_pattern(const char *pattern, FILE *out)
 {
     fprintf(out, "\"type\": \"string\", \"pattern\": ");
-    print_string(pattern, out);
+    encode_json(out, pattern);
 }
 
 /** A plain `null` is a text to us, but the null value to other readers; and
@@ -65,7 +55,7 @@ static void print_enum(const struct scenario_key *key, FILE *out)
         if (!word.built)
             continue;
         fprintf(out, "%s", separator);
-        print_string(word.text, out);
+        encode_json(out, word.text);
         separator = ", ";
         if (strcmp(word.text, "null") == 0)
             fprintf(out, ", null");
@@ -79,7 +69,7 @@ static void print_enum(const struct scenario_key *key, FILE *out)
 static void print_hex(FILE *out)
 {
     fprintf(out, "\"type\": [\"string\", \"integer\"], \"pattern\": ");
-    print_string("^([0-9a-fA-F]{2})*$", out);
+    encode_json(out, "^([0-9a-fA-F]{2})*$");
 }
 
 /** One LP alone is a number to other readers. */
@@ -185,7 +175,7 @@ static void print_required(enum scenario_section section, unsigned indent,
             fprintf(out, ", ");
         else
             fprintf(out, ",\n%*s\"required\": [", (int)indent, "");
-        print_string(key->name, out);
+        encode_json(out, key->name);
         any = true;
     }
     if (any)
@@ -206,9 +196,9 @@ static void print_object(enum scenario_section section, unsigned indent,
         if (key->type == SCENARIO_PLANNED)
             continue;
         fprintf(out, "%s\n%*s", separator, (int)indent + 2, "");
-        print_string(key->name, out);
+        encode_json(out, key->name);
         fprintf(out, ": {\"description\": ");
-        print_string(key->help, out);
+        encode_json(out, key->help);
         print_default(key, out);
         fprintf(out, ",\n%*s", (int)indent + 4, "");
         print_type(key, indent + 4, out);
@@ -224,7 +214,7 @@ void scenario_schema_print(FILE *out)
     fprintf(out, "{\n  \"$schema\": "
                  "\"http://json-schema.org/draft-07/schema#\",\n"
                  "  \"title\": \"hvsim scenario\",\n  \"description\": ");
-    print_string(scenario_section_help(SCENARIO_SECTION_SCENARIO), out);
+    encode_json(out, scenario_section_help(SCENARIO_SECTION_SCENARIO));
     fprintf(out, ",\n  ");
     print_object(SCENARIO_SECTION_SCENARIO, 2, out);
     fprintf(out, "\n}\n");

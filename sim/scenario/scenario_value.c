@@ -10,6 +10,7 @@
 #include "sim/scenario/lp_list.h"
 #include "sim/scenario/scenario_keys.h"
 #include "sim/scenario/suggest.h"
+#include "sim/text/encode.h"
 #include "sim/text/text.h"
 
 /** "'20ks' has an unknown unit; expected a time ... (units: ns, us, ...)" */
@@ -374,17 +375,6 @@ bool scenario_key_is_given(const struct scenario_key *key, const void *section)
     return false;
 }
 
-void scenario_key_print_quoted(const char *text, FILE *out)
-{
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
 static void print_lps(const struct lp_set *lps, FILE *out)
 {
     char text[LP_LIST_TEXT_BYTES];
@@ -402,8 +392,8 @@ void scenario_key_print(const struct scenario_key *key,
         fprintf(out, "%s", value.text);
     } else if (key->type == SCENARIO_STRING) {
         text_print_quoted(out, value.text);
-    } else if (holds_text(key)) {
-        scenario_key_print_quoted(value.text, out);
+    } else if (holds_text(key)) { /* a string of JSON is one of YAML */
+        encode_json(out, value.text);
     } else if (key->type == SCENARIO_LPS) {
         print_lps(&value.lps, out);
     } else if (key->type == SCENARIO_ADDRESS) {
