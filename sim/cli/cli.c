@@ -329,6 +329,11 @@ static enum sim_status check_operands(const struct cli_invocation *invocation,
     const struct cli_command *command = invocation->command;
     char quoted[DOCUMENT_QUOTE_BYTES];
 
+    if (invocation->operand_count > 0 &&
+        invocation->operand_count < command->operands_least)
+        return sim_fail(error, SIM_BAD_USAGE,
+                        "%s: an argument is missing; expected %s",
+                        command->name, command->operands);
     if (invocation->operand_count < command->operands_least)
         return sim_fail(error, SIM_BAD_USAGE, "%s: missing %s", command->name,
                         command->operands);
