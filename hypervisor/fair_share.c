@@ -7,6 +7,7 @@
 #include "sim/core/check.h"
 
 #define WEIGHT_MAX 10000
+/* Of virtual time, so that its product with a weight fits. */
 #define AHEAD_MOST (UINT64_MAX / WEIGHT_MAX)
 
 /* On so many lists an entity may be at once. */
