@@ -132,7 +132,7 @@ void sched_expire_at(struct hv_sched *sched, cycles_t at)
 
 bool sched_allows(const struct hv_vp *vp, const struct hv_lp *lp)
 {
-    return lp_set_has(&vp->sched.allowed, lp->id.v);
+    return !vp->sched.restricted || lp_set_has(&vp->sched.allowed, lp->id.v);
 }
 
 bool sched_has_just_run(const struct hv_vp *vp, cycles_t now)
@@ -143,6 +143,27 @@ bool sched_has_just_run(const struct hv_vp *vp, cycles_t now)
            lp->free_since.v == now.v;
 }
 
+static struct lp_set idle_for(const struct hv_sched *sched,
+                              const struct hv_vp *vp)
+{
+    return vp->sched.restricted ? lp_set_and(&sched->idle, &vp->sched.allowed)
+                                : sched->idle;
+}
+
+struct hv_lp *sched_first_idle_lp(const struct hv_sched *sched,
+                                  const struct hv_vp *vp)
+{
+    struct lp_set idle;
+    int lp;
+
+    /* On a busy host this is asked often, and there is none. */
+    if (sched->idle_count == 0)
+        return NULL;
+    idle = idle_for(sched, vp);
+    lp = lp_set_next(&idle, 0);
+    return lp < 0 ? NULL : &sched->hv->lps[lp];
+}
+
 struct hv_lp *sched_idle_lp(const struct hv_sched *sched,
                             const struct hv_vp *vp)
 {
@@ -150,10 +171,9 @@ struct hv_lp *sched_idle_lp(const struct hv_sched *sched,
     struct lp_set idle;
     int lp;
 
-    /* On a busy host this is asked often, and there is none. */
     if (sched->idle_count == 0)
         return NULL;
-    idle = lp_set_and(&sched->idle, &vp->sched.allowed);
+    idle = idle_for(sched, vp);
     if (vp->sched.lp && lp_set_has(&idle, vp->sched.lp->id.v))
         return vp->sched.lp;
     if (lp_set_has(&idle, vp->sched.ideal_lp))
@@ -298,6 +318,8 @@ static void vp_controls_changed(struct hv_sched *sched, struct hv_vp *vp,
     if (queued)
         sched_dequeue(sched, vp);
     set_allowed(vp);
+    if (sched->ops->allowed_changed)
+        sched->ops->allowed_changed(sched, vp);
     if (queued)
         sched_enqueue(sched, vp, now);
     else if (vp->state == VP_RUNNING)

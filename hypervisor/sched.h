@@ -65,11 +65,16 @@ struct sched_holder {
 
 /** Where a VP's wait is booked: by sched_wait.c alone; see sched_wait(). */
 struct vp_wait {
-    enum sched_rule rule;
-    enum sched_rule before;             /* the rule until then */
-    cycles_t since;                     /* of that rule */
+    cycles_t since;     /* of the rule that holds now */
+    cycles_t idle_time; /* of some LP, as of `since` */
+    enum sched_rule rule : 8;
+    enum sched_rule before : 8; /* the rule until `since` */
+    bool has_parts;             /* else nothing is booked, and nobody named */
+};
+
+/** The rest of it, which few waits need. */
+struct vp_wait_parts {
     cycles_t by_rule[SCHED_RULE_COUNT]; /* without what runs since then */
-    cycles_t idle_time;                 /* of some LP, as of `since` */
     struct sched_holder named;          /* by the policy, now, */
     struct sched_holder held;           /* and longest of all so named */
 };
@@ -130,6 +135,9 @@ struct hv_sched_ops {
     bool (*vp_add)(struct hv_sched *sched, struct hv_vp *vp);
     /** A VP goes away; it is neither running nor queued. Optional. */
     void (*vp_remove)(struct hv_sched *sched, struct hv_vp *vp);
+    /** The LPs on which a VP may run (vp->sched.allowed) are others now; it is
+     *  not queued. Optional. */
+    void (*allowed_changed)(struct hv_sched *sched, struct hv_vp *vp);
 
     /**
      * A VP became runnable at `now`, or was switched out and still is. It is
@@ -261,6 +269,10 @@ bool sched_has_just_run(const struct hv_vp *vp, cycles_t now);
  *  that it may run on. */
 struct hv_lp *sched_idle_lp(const struct hv_sched *sched,
                             const struct hv_vp *vp);
+
+/** The first of those that are idle and on which it may run, or NULL. */
+struct hv_lp *sched_first_idle_lp(const struct hv_sched *sched,
+                                  const struct hv_vp *vp);
 
 /** Brings the LPs' counters of how many VPs wait for each up to date: for a
  *  sample. */

@@ -26,54 +26,75 @@ static cycles_t idle_time(const struct hv_sched *sched, cycles_t at)
     return cycles_add(sched->idle_time, cycles_sub(at, sched->idle_since));
 }
 
-static void book(struct vp_wait *wait, enum sched_rule rule, cycles_t time)
+/* A wait, and where its parts stand: in the VP, or on the stack, so that what
+ * it comes to can be worked out without a change. */
+struct booking {
+    const struct hv_vp *vp;
+    struct vp_wait *wait;
+    struct vp_wait_parts *parts;
+};
+
+static struct vp_wait_parts *open_parts(const struct booking *booking)
 {
-    wait->by_rule[rule] = cycles_add(wait->by_rule[rule], time);
+    if (!booking->wait->has_parts)
+        *booking->parts = (struct vp_wait_parts){0};
+    booking->wait->has_parts = true;
+    return booking->parts;
+}
+
+static void book(const struct booking *booking, enum sched_rule rule,
+                 cycles_t time)
+{
+    cycles_t *part = &open_parts(booking)->by_rule[rule];
+
+    *part = cycles_add(*part, time);
 }
 
 /* Books `length` that ends at `end`. A VP that may not run everywhere waits
  * because of that while an LP idles. */
-static void book_turn(const struct hv_vp *vp, struct vp_wait *wait,
-                      cycles_t length, cycles_t end)
+static void book_turn(const struct booking *booking, cycles_t length,
+                      cycles_t end)
 {
+    const struct hv_vp *vp = booking->vp;
+    cycles_t since = booking->wait->idle_time;
     cycles_t idle = idle_time(&vp->hv->sched, end);
-    cycles_t beside = cycles_before(wait->idle_time, idle)
-                          ? cycles_sub(idle, wait->idle_time)
-                          : cycles(0);
+    cycles_t beside =
+        cycles_before(since, idle) ? cycles_sub(idle, since) : cycles(0);
 
     beside = vp->sched.restricted ? cycles_min(beside, length) : cycles(0);
-    book(wait, SCHED_RULE_AFFINITY, beside);
-    book(wait, SCHED_RULE_SLICE, cycles_sub(length, beside));
+    book(booking, SCHED_RULE_AFFINITY, beside);
+    book(booking, SCHED_RULE_SLICE, cycles_sub(length, beside));
 }
 
-static void book_holder(struct vp_wait *wait, cycles_t length)
+static void book_holder(struct vp_wait_parts *parts, cycles_t length)
 {
-    struct sched_holder *held = &wait->held;
+    struct sched_holder *held = &parts->held;
 
-    if (wait->named.partition == 0)
+    if (parts->named.partition == 0)
         return;
-    if (held->partition == wait->named.partition && held->vp == wait->named.vp)
+    if (held->partition == parts->named.partition &&
+        held->vp == parts->named.vp)
         held->time = cycles_add(held->time, length);
     else if (cycles_before(held->time, length)) {
-        *held = wait->named;
+        *held = parts->named;
         held->time = length;
     }
 }
 
 /* Books what has passed under the rule that has held until `now`. */
-static void close_wait(const struct hv_vp *vp, struct vp_wait *wait,
-                       cycles_t now)
+static void close_wait(const struct booking *booking, cycles_t now)
 {
+    struct vp_wait *wait = booking->wait;
     cycles_t length;
 
     if (!cycles_before(wait->since, now))
         return;
     length = cycles_sub(now, wait->since);
     if (wait->rule == SCHED_RULE_SLICE || wait->rule == SCHED_RULE_AFFINITY)
-        book_turn(vp, wait, length, now);
+        book_turn(booking, length, now);
     else
-        book(wait, wait->rule, length);
-    book_holder(wait, length);
+        book(booking, wait->rule, length);
+    book_holder(booking->parts, length);
     wait->before = wait->rule;
     wait->since = now;
 }
@@ -91,28 +112,32 @@ void sched_wait(struct hv_vp *vp, enum sched_rule rule,
                 const struct hv_vp *holder, cycles_t now)
 {
     struct vp_wait *wait = &vp->sched.wait;
+    struct booking booking = {vp, wait, &vp->sched.wait_parts};
 
-    close_wait(vp, wait, now);
+    close_wait(&booking, now);
     wait->rule = rule;
     wait->idle_time = idle_time(&vp->hv->sched, wait->since);
-    wait->named = (struct sched_holder){0};
     if (holder)
-        wait->named = (struct sched_holder){
+        open_parts(&booking)->named = (struct sched_holder){
             .partition = holder->partition->id.v,
             .vp = holder->index.v,
             .number = holder->number,
         };
+    else if (wait->has_parts)
+        booking.parts->named = (struct sched_holder){0};
 }
 
 /* The VP started before what has been booked last. */
-static void take_back(struct vp_wait *wait, cycles_t now)
+static void take_back(const struct booking *booking, cycles_t now)
 {
+    const struct vp_wait *wait = booking->wait;
     cycles_t excess = cycles(0);
 
     if (cycles_before(now, wait->since))
         excess = cycles_sub(wait->since, now);
     for (unsigned i = 0; i < SCHED_RULE_COUNT && excess.v > 0; i++) {
-        cycles_t *part = &wait->by_rule[(wait->before + i) % SCHED_RULE_COUNT];
+        unsigned rule = (wait->before + i) % SCHED_RULE_COUNT;
+        cycles_t *part = &open_parts(booking)->by_rule[rule];
         cycles_t less = cycles_min(*part, excess);
 
         *part = cycles_sub(*part, less);
@@ -135,23 +160,22 @@ static cycles_t chosen_at(const struct hv_lp *lp, const struct vp_wait *wait)
  * others to run. */
 static bool none_idles_for(const struct hv_vp *vp)
 {
-    struct lp_set idle = lp_set_and(&vp->hv->sched.idle, &vp->sched.allowed);
-
-    return lp_set_is_empty(&idle);
+    return sched_first_idle_lp(&vp->hv->sched, vp) == NULL;
 }
 
-static void end_rules(const struct hv_vp *vp, const struct hv_lp *lp,
-                      struct vp_wait *wait, cycles_t now)
+static void end_rules(const struct booking *booking, const struct hv_lp *lp,
+                      cycles_t now)
 {
+    struct vp_wait *wait = booking->wait;
     cycles_t chosen = lp ? chosen_at(lp, wait) : now;
 
-    if (wait->rule == SCHED_RULE_WAKE && (lp || none_idles_for(vp)))
+    if (wait->rule == SCHED_RULE_WAKE && (lp || none_idles_for(booking->vp)))
         wait->rule = SCHED_RULE_SLICE;
-    close_wait(vp, wait, cycles_min(chosen, now));
+    close_wait(booking, cycles_min(chosen, now));
     wait->rule = SCHED_RULE_WAKE;
-    wait->named = (struct sched_holder){0};
-    close_wait(vp, wait, now);
-    take_back(wait, now);
+    booking->parts->named = (struct sched_holder){0};
+    close_wait(booking, now);
+    take_back(booking, now);
 }
 
 static enum sched_rule longest(const cycles_t *by_rule)
@@ -262,11 +286,11 @@ static void longest_first(struct sched_waited *waited)
 }
 
 static void name_holders(struct sched_waited *waited,
-                         const struct vp_wait *wait)
+                         const struct vp_wait_parts *parts)
 {
     cycles_t left = sched_waited_contention(waited);
     const struct hv_lp *lp = waited_for(waited);
-    struct sched_holder held = wait->held;
+    struct sched_holder held = parts->held;
 
     held.time = cycles_min(held.time, left);
     if (held.time.v > 0)
@@ -284,7 +308,11 @@ void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
                     cycles_t now, struct sched_waited *waited)
 {
     struct vp_wait wait = vp->sched.wait;
+    struct vp_wait_parts parts = {0};
+    struct booking booking = {vp, &wait, &parts};
 
+    if (wait.has_parts)
+        parts = vp->sched.wait_parts;
     waited->vp = vp;
     waited->lp = lp;
     waited->ready = vp->sched.ready_since;
@@ -292,11 +320,12 @@ void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
     waited->holder_partition = 0;
     waited->holder_vp = 0;
     waited->holder_count = 0;
-    end_rules(vp, lp, &wait, now);
+    wait.has_parts = true;
+    end_rules(&booking, lp, now);
     for (unsigned i = 0; i < SCHED_RULE_COUNT; i++)
-        waited->by_rule[i] = wait.by_rule[i];
-    waited->rule = longest(wait.by_rule);
-    name_holders(waited, &wait);
+        waited->by_rule[i] = parts.by_rule[i];
+    waited->rule = longest(parts.by_rule);
+    name_holders(waited, &parts);
 }
 
 cycles_t sched_waited_wake_up(const struct sched_waited *waited)

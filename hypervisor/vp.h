@@ -80,13 +80,14 @@ struct vp_sched {
     cycles_t ready_since;     /* valid while VP_READY */
     cycles_t slice_end;       /* what the policy said: a limit may end sooner */
     struct sched_grant grant; /* while it runs, as is */
-    uint32_t ideal_lp;        /* where a policy should try first */
-    bool queued;              /* on a run list of the policy */
-    bool parked;              /* on the list of sched_period.c */
-    bool restricted;          /* `allowed` are not all LPs */
-    bool yields;              /* it has said that it spins, and runs */
     struct sched_account account;
-    struct vp_wait wait;    /* valid while VP_READY */
+    struct vp_wait wait;             /* valid while VP_READY */
+    uint32_t ideal_lp;               /* where a policy should try first */
+    bool queued;                     /* on a run list of the policy */
+    bool parked;                     /* on the list of sched_period.c */
+    bool restricted;                 /* `allowed` are not all LPs */
+    bool yields;                     /* it has said that it spins, and runs */
+    struct vp_wait_parts wait_parts; /* if wait.has_parts */
     struct lp_set allowed;  /* by its affinity, its partition's, its group's */
     struct lp_set affinity; /* its own: a root VP's single LP */
 };

@@ -20,6 +20,7 @@ static uint32_t run_and_halt(struct small_host *host,
 
     vp->sched.allowed = (struct lp_set){0};
     lp_set_add(&vp->sched.allowed, 1);
+    vp->sched.restricted = true;
     vp->explicit_suspend = false;
     vp->halted = false;
     vp_reconsider(&host->context, vp);
