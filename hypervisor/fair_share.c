@@ -16,21 +16,13 @@
 /* No slice is shorter than this part of the longest. */
 #define SLICE_PARTS 64
 
-struct fair_class {
-    struct lp_set seats;
-    uint32_t node; /* preferred */
-    uint32_t members;
-    struct run_list fair, owed;
-    struct fair_class *next, *previous;
-};
-
 bool fair_share_init(struct fair_share *share, uint32_t seat_count,
                      const struct hv_sched_params *params)
 {
-    struct run_list empty = {.pool = &share->pool};
+    struct run_list empty = {.pool = &share->classes.pool};
 
     *share = (struct fair_share){
-        .seats = calloc(seat_count, sizeof(*share->seats)),
+        .seats = host_line_calloc(seat_count * sizeof(*share->seats)),
         .seat_count = seat_count,
         .node_count = 1,
         .slice = params->slice.v,
@@ -43,110 +35,33 @@ bool fair_share_init(struct fair_share *share, uint32_t seat_count,
         .reserved = empty,
     };
     for (uint32_t i = 0; share->seats && i < seat_count; i++)
-        share->seats[i] = (struct fair_seat){.fair = empty, .owed = empty};
+        share->seats[i] = (struct fair_seat){.own = empty, .owed = empty};
     return share->seats != NULL;
-}
-
-static void free_classes(struct fair_class *class)
-{
-    while (class) {
-        struct fair_class *next = class->next;
-
-        free(class);
-        class = next;
-    }
 }
 
 void fair_share_fini(struct fair_share *share)
 {
-    free_classes(share->classes);
-    free_classes(share->spare);
     free(share->seats);
 }
 
-/* Classes. */
-
-static void class_push(struct fair_class **list, struct fair_class *class)
-{
-    class->previous = NULL;
-    class->next = *list;
-    if (*list)
-        (*list)->previous = class;
-    *list = class;
-}
-
-static void class_pop(struct fair_class **list, struct fair_class *class)
-{
-    if (class->previous)
-        class->previous->next = class->next;
-    else
-        *list = class->next;
-    if (class->next)
-        class->next->previous = class->previous;
-}
-
-/* Each entity brings the class that it may need, and its part of the lists. */
 bool fair_share_join(struct fair_share *share, struct fair_entity *entity)
 {
-    struct fair_class *class = calloc(1, sizeof(*class));
-
-    if (!class || !run_pool_grow(&share->pool, LISTS_MOST)) {
-        free(class);
-        return false;
-    }
-    class_push(&share->spare, class);
     entity->class = NULL;
-    return true;
+    return fair_classes_grow(&share->classes, LISTS_MOST);
 }
 
 static void leave_class(struct fair_share *share, struct fair_entity *entity)
 {
-    struct fair_class *class = entity->class;
-
+    if (entity->class)
+        fair_classes_leave(&share->classes, entity->class);
     entity->class = NULL;
-    if (!class || --class->members > 0)
-        return;
-    class_pop(&share->classes, class);
-    class_push(&share->spare, class);
 }
 
 void fair_share_leave(struct fair_share *share, struct fair_entity *entity)
 {
-    struct fair_class *class;
-
     CHECK(!fair_share_waits(entity));
     leave_class(share, entity);
-    class = share->spare;
-    CHECK(class);
-    class_pop(&share->spare, class);
-    free(class);
-    run_pool_shrink(&share->pool, LISTS_MOST);
-}
-
-static bool is_class(const struct fair_class *class, const struct lp_set *seats,
-                     uint32_t node)
-{
-    return class->node == node &&
-           memcmp(&class->seats, seats, sizeof(*seats)) == 0;
-}
-
-static struct fair_class *find_class(struct fair_share *share,
-                                     const struct lp_set *seats, uint32_t node)
-{
-    struct fair_class *class = share->classes;
-    struct run_list empty = {.pool = &share->pool};
-
-    while (class && !is_class(class, seats, node))
-        class = class->next;
-    if (class)
-        return class;
-    class = share->spare;
-    CHECK(class);
-    class_pop(&share->spare, class);
-    *class = (struct fair_class){
-        .seats = *seats, .node = node, .fair = empty, .owed = empty};
-    class_push(&share->classes, class);
-    return class;
+    fair_classes_shrink(&share->classes, LISTS_MOST);
 }
 
 static bool is_one(const struct lp_set *seats)
@@ -160,19 +75,17 @@ void fair_share_set_seats(struct fair_share *share, struct fair_entity *entity,
                           const struct lp_set *seats, uint32_t node)
 {
     CHECK(!fair_share_waits(entity));
-    if (entity->class && is_class(entity->class, seats, node))
+    if (entity->class && fair_class_is(entity->class, seats, node))
         return;
     leave_class(share, entity);
-    if (is_one(seats))
-        return;
-    entity->class = find_class(share, seats, node);
-    entity->class->members++;
+    if (!is_one(seats))
+        entity->class = fair_classes_join(&share->classes, seats, node);
 }
 
 /* Virtual time. */
 
 void fair_share_set_weight(const struct fair_share *share,
-                           struct fair_entity *entity, uint64_t weight)
+                           struct fair_entity *entity, uint32_t weight)
 {
     uint64_t seat_time = share->seats[entity->seat].virtual_time;
 
@@ -194,7 +107,7 @@ void fair_share_charge(struct fair_entity *entity, cycles_t ran)
     uint64_t used = entity->remainder + ran.v * FAIR_SHARE_WEIGHT;
 
     entity->virtual_time += used / entity->weight;
-    entity->remainder = used % entity->weight;
+    entity->remainder = (uint32_t)(used % entity->weight);
 }
 
 uint64_t fair_share_after(const struct fair_entity *entity, cycles_t ran)
@@ -203,12 +116,24 @@ uint64_t fair_share_after(const struct fair_entity *entity, cycles_t ran)
            (entity->remainder + ran.v * FAIR_SHARE_WEIGHT) / entity->weight;
 }
 
+/* Where the first stands of those that wait at the seat. */
+static run_mark_t local_mark(const struct fair_seat *seat)
+{
+    run_mark_t least = run_list_first_mark(&seat->own);
+
+    for (const struct fair_cell *cell = seat->cells; cell; cell = cell->next) {
+        run_mark_t mark = run_list_first_mark(&cell->list);
+
+        least = mark < least ? mark : least;
+    }
+    return least;
+}
+
 static uint64_t least_at(struct fair_seat *seat, uint64_t holder_time)
 {
-    uint64_t least = holder_time;
+    uint64_t waiting = run_mark_key(local_mark(seat));
+    uint64_t least = waiting < holder_time ? waiting : holder_time;
 
-    if (run_list_first(&seat->fair) && run_list_first_key(&seat->fair) < least)
-        least = run_list_first_key(&seat->fair);
     if (least != UINT64_MAX && least > seat->virtual_time)
         seat->virtual_time = least;
     return seat->virtual_time;
@@ -226,100 +151,131 @@ void fair_share_wake(struct fair_share *share, struct fair_entity *entity,
 
 /* Lists. */
 
-static struct run_list *local_list(struct fair_share *share,
-                                   const struct fair_entity *entity, bool owed)
-{
-    struct fair_seat *seat = &share->seats[entity->seat];
-
-    return owed ? &seat->owed : &seat->fair;
-}
-
 bool fair_share_waits(const struct fair_entity *entity)
 {
     return run_list_is_listed(&entity->local);
 }
 
-bool fair_share_is_owed(const struct fair_share *share,
-                        const struct fair_entity *entity)
+/* By where the entry stands, without a look at it: see the top of "Choosing".
+ */
+static struct fair_entity *entity_of(const struct run_entry *local)
 {
-    return run_list_has(&share->seats[entity->seat].owed, &entity->local);
+    return (struct fair_entity *)((char *)(uintptr_t)local -
+                                  offsetof(struct fair_entity, local));
+}
+
+static void set_entry(struct run_entry *entry, struct fair_entity *entity,
+                      uint64_t key)
+{
+    entry->owner = entity;
+    entry->number = entity->number;
+    entry->key = key;
 }
 
 static void list(struct run_list *list, struct run_entry *entry,
                  struct fair_entity *entity, uint64_t key)
 {
-    entry->owner = entity;
-    entry->number = entity->number;
-    entry->key = key;
+    set_entry(entry, entity, key);
     run_list_add(list, entry);
-}
-
-static void unlist(struct run_entry *entry)
-{
-    if (run_list_is_listed(entry))
-        run_list_remove(entry);
-}
-
-/* Lets all seats of the class see it. */
-static void publish(struct fair_share *share, struct fair_entity *entity)
-{
-    struct fair_class *class = entity->class;
-
-    if (class)
-        list(fair_share_is_owed(share, entity) ? &class->owed : &class->fair,
-             &entity->wide, entity, entity->local.key);
 }
 
 static void be_patient(struct fair_share *share, struct fair_entity *entity)
 {
-    if (!run_list_is_listed(&entity->patient))
+    if (!entity->is_patient)
         list(&share->patient, &entity->patient, entity,
              entity->patient_until.v);
+    entity->is_patient = true;
+}
+
+/* Of those who are owed, who is owed most stands first. */
+static void add_owed(struct fair_share *share, struct fair_entity *entity,
+                     cycles_t owed, bool claims)
+{
+    uint64_t key = UINT64_MAX - owed.v;
+
+    entity->is_owed = true;
+    share->owed_count++;
+    list(&share->seats[entity->seat].owed, &entity->local, entity, key);
+    if (entity->class && !claims)
+        list(&entity->class->owed, &entity->wide, entity, key);
+}
+
+static void add_fair(struct fair_share *share, struct fair_entity *entity,
+                     uint64_t key, bool claims)
+{
+    struct fair_seat *seat = &share->seats[entity->seat];
+
+    set_entry(&entity->local, entity, key);
+    if (!entity->class || claims)
+        run_list_add(&seat->own, &entity->local);
+    else
+        entity->cell =
+            fair_cell_add(&share->classes, entity->class, &seat->cells,
+                          entity->seat, &entity->local);
 }
 
 void fair_share_add(struct fair_share *share, struct fair_entity *entity,
                     const struct fair_wait *wait)
 {
     struct fair_seat *seat = &share->seats[wait->seat];
-    bool owed = wait->owed.v > 0;
 
+    CHECK(!wait->claims || !seat->claimant);
     entity->seat = wait->seat;
     entity->patient_until = wait->patient_until;
-    /* Of those who are owed, who is owed most stands first. */
-    list(local_list(share, entity, owed), &entity->local, entity,
-         owed ? UINT64_MAX - wait->owed.v : wait->key);
-    share->owed_count += owed;
+    if (wait->claims)
+        seat->claimant = entity;
+    if (wait->owed.v > 0)
+        add_owed(share, entity, wait->owed, wait->claims);
+    else
+        add_fair(share, entity, wait->key, wait->claims);
     if (wait->reserved)
         list(&share->reserved, &entity->reserved, entity, 0);
-    if (wait->claims) {
-        CHECK(!seat->claimant);
-        seat->claimant = entity;
-    } else {
-        publish(share, entity);
-    }
+    entity->is_reserved = wait->reserved;
     if (wait->patient)
         be_patient(share, entity);
+}
+
+static void remove_owed(struct fair_share *share, struct fair_entity *entity)
+{
+    entity->is_owed = false;
+    share->owed_count--;
+    run_list_remove(&entity->local);
+    if (run_list_is_listed(&entity->wide))
+        run_list_remove(&entity->wide);
+}
+
+static void remove_fair(struct fair_share *share, struct fair_entity *entity)
+{
+    if (!entity->cell)
+        run_list_remove(&entity->local);
+    else
+        fair_cell_remove(&share->classes, &share->seats[entity->seat].cells,
+                         entity->cell, &entity->local);
+    entity->cell = NULL;
 }
 
 void fair_share_remove(struct fair_share *share, struct fair_entity *entity)
 {
     struct fair_seat *seat = &share->seats[entity->seat];
 
-    CHECK(fair_share_waits(entity));
-    share->owed_count -= fair_share_is_owed(share, entity);
     if (seat->claimant == entity)
         seat->claimant = NULL;
-    unlist(&entity->local);
-    unlist(&entity->wide);
-    unlist(&entity->patient);
-    unlist(&entity->reserved);
+    if (entity->is_owed)
+        remove_owed(share, entity);
+    else
+        remove_fair(share, entity);
+    if (entity->is_patient)
+        run_list_remove(&entity->patient);
+    if (entity->is_reserved)
+        run_list_remove(&entity->reserved);
+    entity->is_patient = entity->is_reserved = false;
 }
 
 void fair_share_take(struct fair_share *share, struct fair_entity *entity,
                      uint32_t at)
 {
     struct fair_seat *seat = &share->seats[at];
-    bool owed = fair_share_is_owed(share, entity);
+    bool owed = entity->is_owed;
 
     fair_share_remove(share, entity);
     CHECK(!seat->claimant);
@@ -338,7 +294,7 @@ void fair_share_catch_up(const struct fair_share *share,
     uint64_t lag =
         share->lag + share->slice * FAIR_SHARE_WEIGHT / waiting->weight;
 
-    if (fair_share_is_owed(share, waiting))
+    if (waiting->is_owed)
         return;
     if (holder->virtual_time + lag < waiting->local.key)
         holder->virtual_time = waiting->local.key - lag;
@@ -354,11 +310,14 @@ cycles_t fair_share_patience(const struct fair_share *share)
 struct fair_entity *fair_share_ripen(struct fair_share *share, cycles_t now)
 {
     struct run_entry *first = run_list_first(&share->patient);
+    struct fair_entity *entity;
 
     if (!first || first->key > now.v)
         return NULL;
+    entity = first->owner;
     run_list_remove(first);
-    return first->owner;
+    entity->is_patient = false;
+    return entity;
 }
 
 /* True if the seat is of those that entities of the class wait for in vain. */
@@ -369,129 +328,155 @@ static bool is_foreign(const struct fair_share *share,
            lp_set_has(&class->seats, seat);
 }
 
-void fair_share_idles(struct fair_share *share, uint32_t seat)
+static void make_patient(struct fair_share *share, struct fair_class *class)
 {
-    for (struct fair_class *class = share->classes; class;
-         class = class->next) {
-        struct run_entry *entry = run_list_first(&class->fair);
+    const struct fair_cell *cell = NULL;
 
-        if (!is_foreign(share, class, seat))
-            continue;
-        for (; entry; entry = run_list_next(entry))
+    while ((cell = fair_class_next_cell(class, cell)) != NULL) {
+        for (struct run_entry *entry = run_list_first(&cell->list); entry;
+             entry = run_list_next(entry))
             be_patient(share, entry->owner);
     }
 }
 
-/* Choosing. By the keys that the lists have: a look at those who wait would
+void fair_share_idles(struct fair_share *share, uint32_t seat)
+{
+    for (struct fair_class *class = share->classes.first; class;
+         class = class->next) {
+        if (is_foreign(share, class, seat))
+            make_patient(share, class);
+    }
+}
+
+/* Choosing. By the marks that the lists have: a look at those who wait would
  * fetch each of them into the host's caches. */
-
-struct candidate {
-    const struct run_entry *entry; /* NULL: there is none */
-    uint64_t key;
-};
-
-static void prefer(struct candidate *best, const struct run_entry *entry,
-                   uint64_t key)
-{
-    if (!best->entry || key < best->key ||
-        (key == best->key && entry->number < best->entry->number))
-        *best = (struct candidate){entry, key};
-}
-
-static void prefer_first(struct candidate *best, const struct run_list *list)
-{
-    const struct run_entry *first = run_list_first(list);
-
-    if (first)
-        prefer(best, first, run_list_first_key(list));
-}
 
 static struct fair_entity *best_owed(const struct fair_share *share,
                                      uint32_t seat)
 {
-    struct candidate best = {0};
+    const struct run_list *best = &share->seats[seat].owed;
 
-    prefer_first(&best, &share->seats[seat].owed);
-    for (const struct fair_class *class = share->classes; class;
+    for (const struct fair_class *class = share->classes.first; class;
          class = class->next) {
-        if (lp_set_has(&class->seats, seat))
-            prefer_first(&best, &class->owed);
+        if (lp_set_has(&class->seats, seat) &&
+            run_list_first_mark(&class->owed) < run_list_first_mark(best))
+            best = &class->owed;
     }
-    return best.entry ? best.entry->owner : NULL;
+    return run_list_first(best) ? run_list_first(best)->owner : NULL;
 }
+
+/* Who waits elsewhere: its mark, and its class (NULL: nobody) or itself. */
+struct candidate {
+    run_mark_t mark;
+    const struct fair_class *class;
+    const struct run_entry *entry; /* NULL: the first of its class */
+};
 
 static struct candidate best_of_node(const struct fair_share *share,
                                      uint32_t seat)
 {
     uint32_t node = share->seats[seat].node;
-    struct candidate best = {0};
+    struct candidate best = {.mark = RUN_MARK_NONE};
 
-    for (const struct fair_class *class = share->classes; class;
+    for (const struct fair_class *class = share->classes.first; class;
          class = class->next) {
-        if (class->node == node && lp_set_has(&class->seats, seat))
-            prefer_first(&best, &class->fair);
+        if (class->node == node && class->waiting.least < best.mark &&
+            lp_set_has(&class->seats, seat))
+            best = (struct candidate){.mark = class->waiting.least,
+                                      .class = class};
     }
     return best;
 }
 
 /* True if one who waits elsewhere takes the seat from the seat's own first. */
-static bool is_ahead(const struct fair_share *share, uint32_t seat,
-                     uint64_t key)
+static bool is_ahead(const struct fair_share *share, run_mark_t local,
+                     run_mark_t mark)
 {
-    const struct run_list *local = &share->seats[seat].fair;
-
-    return !run_list_first(local) ||
-           key + share->migrate_after < run_list_first_key(local);
+    return local == RUN_MARK_NONE ||
+           run_mark_key(mark) + share->migrate_after < run_mark_key(local);
 }
 
 static bool is_ripe(const struct run_entry *entry, cycles_t now)
 {
-    const struct fair_entity *entity = entry->owner;
+    const struct fair_entity *entity = entity_of(entry);
 
     return !cycles_before(now, entity->patient_until);
 }
 
-/* The first that takes a seat of another node; a seat that has others looks at
- * the very first alone. */
-static const struct run_entry *first_ripe(const struct run_list *list,
-                                          bool has_others, cycles_t now)
+static const struct run_entry *first_ripe_of_cell(const struct fair_cell *cell,
+                                                  cycles_t now)
 {
-    const struct run_entry *entry = run_list_first(list);
+    const struct run_entry *entry = run_list_first(&cell->list);
 
     while (entry && !is_ripe(entry, now))
-        entry = has_others ? NULL : run_list_next(entry);
+        entry = run_list_next(entry);
     return entry;
 }
 
-static void prefer_foreign(const struct fair_share *share, uint32_t seat,
-                           struct candidate *best, cycles_t now)
+/* The first that takes a seat of another node; a seat that has others looks at
+ * the very first alone. */
+static const struct run_entry *first_ripe(const struct fair_class *class,
+                                          bool has_others, cycles_t now)
 {
-    bool has_others = run_list_first(&share->seats[seat].fair) != NULL;
+    const struct run_entry *best = fair_class_first(class);
+    const struct fair_cell *cell = NULL;
 
-    for (const struct fair_class *class = share->classes; class;
+    if (is_ripe(best, now))
+        return best;
+    best = NULL;
+    while (!has_others && (cell = fair_class_next_cell(class, cell)) != NULL) {
+        const struct run_entry *ripe = first_ripe_of_cell(cell, now);
+
+        if (ripe && (!best || run_entry_mark(ripe) < run_entry_mark(best)))
+            best = ripe;
+    }
+    return best;
+}
+
+static void prefer_foreign(const struct fair_share *share, uint32_t seat,
+                           run_mark_t local, struct candidate *best,
+                           cycles_t now)
+{
+    for (const struct fair_class *class = share->classes.first; class;
          class = class->next) {
         const struct run_entry *ripe;
 
-        if (!is_foreign(share, class, seat) || !run_list_first(&class->fair) ||
-            !is_ahead(share, seat, run_list_first_key(&class->fair)))
+        if (!is_foreign(share, class, seat) ||
+            class->waiting.least == RUN_MARK_NONE ||
+            !is_ahead(share, local, class->waiting.least))
             continue;
-        ripe = first_ripe(&class->fair, has_others, now);
-        if (ripe)
-            prefer(best, ripe, ripe->key);
+        ripe = first_ripe(class, local != RUN_MARK_NONE, now);
+        if (ripe && run_entry_mark(ripe) < best->mark)
+            *best = (struct candidate){run_entry_mark(ripe), class, ripe};
     }
+}
+
+static struct fair_entity *first_at(const struct fair_seat *seat,
+                                    run_mark_t mark)
+{
+    const struct fair_cell *cell = seat->cells;
+
+    if (run_list_first_mark(&seat->own) == mark)
+        return entity_of(run_list_first(&seat->own));
+    while (run_list_first_mark(&cell->list) != mark)
+        cell = cell->next;
+    return entity_of(run_list_first(&cell->list));
 }
 
 static struct fair_entity *best_fair(const struct fair_share *share,
                                      uint32_t seat, cycles_t now)
 {
-    const struct run_entry *local = run_list_first(&share->seats[seat].fair);
+    run_mark_t local = local_mark(&share->seats[seat]);
     struct candidate best = best_of_node(share, seat);
 
-    if (share->node_count > 1 && (local || !best.entry))
-        prefer_foreign(share, seat, &best, now);
-    if (best.entry && is_ahead(share, seat, best.key))
-        return best.entry->owner;
-    return local ? local->owner : NULL;
+    if (share->node_count > 1 && (local != RUN_MARK_NONE || !best.class))
+        prefer_foreign(share, seat, local, &best, now);
+    if (best.class && is_ahead(share, local, best.mark))
+        return entity_of(best.entry ? best.entry
+                                    : fair_class_first(best.class));
+    if (local == RUN_MARK_NONE)
+        return NULL;
+    return first_at(&share->seats[seat], local);
 }
 
 struct fair_entity *fair_share_best(const struct fair_share *share,
@@ -528,7 +513,7 @@ cycles_t fair_share_slice(const struct fair_share *share,
 
     if (!next)
         return cycles(slice);
-    if (fair_share_is_owed(share, next))
+    if (next->is_owed)
         return cycles(0);
     if (next->weight > holder->weight)
         slice = slice * holder->weight / next->weight;
@@ -542,15 +527,24 @@ cycles_t fair_share_slice(const struct fair_share *share,
     return cycles(slice > least ? slice : least);
 }
 
+/* A key behind all of the list. */
+static uint64_t behind_list(const struct run_list *list, uint64_t key)
+{
+    const struct run_entry *last = run_list_last(list);
+
+    return last && last->key >= key ? last->key + 1 : key;
+}
+
 uint64_t fair_share_behind(const struct fair_share *share, uint32_t seat,
                            cycles_t now)
 {
-    const struct run_entry *last = run_list_last(&share->seats[seat].fair);
     const struct fair_entity *best = fair_share_best(share, seat, now);
-    uint64_t key = last ? last->key + 1 : 0;
+    uint64_t key = behind_list(&share->seats[seat].own, 0);
 
-    if (best && !fair_share_is_owed(share, best) &&
-        best->local.key + share->migrate_after >= key)
+    for (const struct fair_cell *cell = share->seats[seat].cells; cell;
+         cell = cell->next)
+        key = behind_list(&cell->list, key);
+    if (best && !best->is_owed && best->local.key + share->migrate_after >= key)
         key = best->local.key + share->migrate_after + 1;
     return key;
 }

@@ -9,11 +9,10 @@
  * goes next on a seat.
  *
  * Design. An entity's virtual time is what it has used, times 100, divided by
- * its weight; who has least of it goes first. Each seat has a run list of its
- * own. Entities that may use more than one seat are also on a list of their
- * class (those that may use the same seats and prefer the same NUMA node), so
- * that a seat finds whoever waits elsewhere and may run here by one look at
- * each class. A seat takes one that waits elsewhere if it has nobody itself,
+ * its weight; who has least of it goes first. Each waits at a seat. A seat
+ * finds whoever waits elsewhere, and may run here, by one look at each class
+ * (those that may use the same seats and prefer the same NUMA node: see
+ * fair_class.h). It takes one that waits elsewhere if it has nobody itself,
  * or if that one is behind its own first by more than `migrate_after`. So
  * virtual time means the same on all seats.
  *
@@ -22,7 +21,7 @@
  * comes to a seat is behind that, and who has one is behind those who wait for
  * it, by `lag` at most, beside what a slice makes of the other's weight.
  *
- * Who claims an idle seat gets it: it is on no list but that seat's. Were it
+ * Who claims an idle seat gets it: it waits for that one alone. Were it
  * taken by another seat, its own could find only those who may not have it,
  * whose seats had come before: and both would idle.
  *
@@ -34,38 +33,47 @@
  * classes are few, as affinities and nodes are.
  */
 
-#include "hypervisor/run_list.h"
+#include <stdalign.h>
+
+#include "hypervisor/fair_class.h"
 #include "hypervisor/sched.h"
+#include "sim/core/host_line.h"
 
 #define FAIR_SHARE_LAG_SLICES 4
 #define FAIR_SHARE_WEIGHT 100 /* virtual time is time at this weight */
 
-struct fair_class;
-
-/** Zero-initialise; then set the first two. */
+/** Zero-initialise; then set the first three. As in struct vp_sched, what every
+ *  choice needs stands in front. */
 struct fair_entity {
     void *owner;     /* borrowed */
     uint32_t number; /* breaks ties */
-    uint64_t weight; /* at least 1 */
+    uint32_t weight; /* at least 1 */
     uint64_t virtual_time;
     uint32_t seat; /* where it waits, or took its turn last */
     bool woken;    /* it has not had a seat since it woke */
 
     /* Private to fair_share.c. */
-    uint64_t remainder;       /* of the division by its weight */
+    bool is_owed;             /* it waits, and is owed a part of its reserve */
+    bool is_patient;          /* `patient` is listed, */
+    bool is_reserved;         /* and so is `reserved` */
+    uint32_t remainder;       /* of the division by its weight */
     struct fair_class *class; /* NULL: it may use one seat only */
+    struct fair_cell *cell;   /* where it waits; NULL: it is its seat's alone */
     cycles_t patient_until;
-    struct run_entry local;   /* on its seat's list */
-    struct run_entry wide;    /* on its class's */
+    /* In its cell, or on its seat's own list. */
+    alignas(HOST_LINE_BYTES) struct run_entry local;
+    struct run_entry wide;    /* if it is owed: on its class's list */
     struct run_entry patient; /* while a seat of another node idles */
     struct run_entry reserved;
 };
 
 struct fair_seat {
-    struct run_list fair, owed;
+    alignas(HOST_LINE_BYTES) struct run_list own; /* who waits for this alone */
+    struct fair_cell *cells;      /* who waits here, but may go elsewhere */
     struct fair_entity *claimant; /* for whom it was called, being idle */
     uint64_t virtual_time;        /* of who was last taken by it; never falls */
     uint32_t node;
+    struct run_list owed;
 };
 
 struct fair_share {
@@ -74,12 +82,10 @@ struct fair_share {
     uint64_t slice, migrate_after, lag; /* in virtual time at weight 100 */
     uint64_t wake_boost;                /* likewise */
     cycles_t preempt_after;
-    struct fair_class *classes; /* owns; that have members */
-    struct fair_class *spare;   /* owns; as many as may be needed yet */
-    struct run_pool pool;       /* owns; of all lists */
-    struct run_list patient;    /* by when they take a seat of another node */
-    struct run_list reserved;   /* who waits and has a reserve, by number */
-    uint32_t owed_count;        /* waiting */
+    struct fair_classes classes; /* owns */
+    struct run_list patient;     /* by when they take a seat of another node */
+    struct run_list reserved;    /* who waits and has a reserve, by number */
+    uint32_t owed_count;         /* waiting */
 };
 
 /** How an entity waits. */
@@ -113,7 +119,7 @@ void fair_share_set_seats(struct fair_share *share, struct fair_entity *entity,
  *  ahead of its seat is time that it has had: that counts by the new weight, so
  *  that who had little need not wait for others to catch up. */
 void fair_share_set_weight(const struct fair_share *share,
-                           struct fair_entity *entity, uint64_t weight);
+                           struct fair_entity *entity, uint32_t weight);
 
 /** The entity has used a seat for `ran`. */
 void fair_share_charge(struct fair_entity *entity, cycles_t ran);
@@ -129,9 +135,6 @@ bool fair_share_waits(const struct fair_entity *entity);
 /** Who should have that seat next, of those who wait; NULL: nobody. */
 struct fair_entity *fair_share_best(const struct fair_share *share,
                                     uint32_t seat, cycles_t now);
-/** True if that one is owed a part of its reserve. */
-bool fair_share_is_owed(const struct fair_share *share,
-                        const struct fair_entity *entity);
 /** How long one who has the seat, and that virtual time, may go on before the
  *  entity, which waits, comes before it. 0: it does. */
 cycles_t fair_share_until(const struct fair_share *share,

@@ -14,10 +14,6 @@
 /* Neighbours of so many together become one, with room for what comes next. */
 #define NODE_MERGED_MOST 10
 
-/* A key with the number behind it: one comparison, without a branch that the
- * host would have to guess. */
-__extension__ typedef unsigned __int128 mark_t;
-
 /* Of a free place: after all others. */
 #define NUMBER_NONE UINT64_MAX
 #define KEY_NONE UINT64_MAX
@@ -87,21 +83,16 @@ void run_pool_shrink(struct run_pool *pool, uint32_t entries)
 
 /* Nodes. */
 
-static mark_t mark_of(uint64_t key, uint64_t number)
-{
-    return (mark_t)key << 64 | number;
-}
-
 /* How many marks of the node are at or before the entry's. All are looked at:
  * that is faster than to guess where to stop. */
 static uint32_t count_up_to(const struct run_node *node,
                             const struct run_entry *entry)
 {
-    mark_t mark = mark_of(entry->key, entry->number);
+    run_mark_t mark = run_entry_mark(entry);
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < NODE_MOST; i++)
-        count += mark_of(node->place[i].key, node->place[i].number) <= mark;
+        count += run_mark(node->place[i].key, node->place[i].number) <= mark;
     return count;
 }
 
@@ -222,15 +213,6 @@ static struct run_node *leaf_for(struct run_list *list,
     return node;
 }
 
-/* By the key, without a look at the first, if they are not equals. */
-static bool is_before_first(const struct run_list *list,
-                            const struct run_entry *entry)
-{
-    if (!list->first || entry->key < list->first_key)
-        return true;
-    return entry->key == list->first_key && entry->number < list->first->number;
-}
-
 void run_list_add(struct run_list *list, struct run_entry *entry)
 {
     struct run_node *leaf;
@@ -243,9 +225,9 @@ void run_list_add(struct run_list *list, struct run_entry *entry)
     set_mark(leaf, at, entry->key, entry->number);
     leaf->place[at].below = entry;
     entry->list = list;
-    if (is_before_first(list, entry)) {
+    if (run_entry_mark(entry) < run_list_first_mark(list)) {
         list->first = entry;
-        list->first_key = entry->key;
+        list->first_mark = run_entry_mark(entry);
     }
 }
 
@@ -300,7 +282,7 @@ void run_list_remove(struct run_entry *entry)
         list->first = NULL;
     } else if (list->first == entry) { /* the next is of the same leaf */
         list->first = leaf->place[0].below;
-        list->first_key = leaf->place[0].key;
+        list->first_mark = run_mark(leaf->place[0].key, leaf->place[0].number);
     }
 }
 

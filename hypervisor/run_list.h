@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hypervisor/run_mark.h"
+
 struct run_list;
 struct run_node;
 
@@ -46,8 +48,8 @@ struct run_list {
     /* Private to run_list.c. */
     struct run_node *root;   /* NULL: empty */
     struct run_entry *first; /* NULL: empty */
-    uint64_t first_key;      /* that of the first, if there is one */
     uint32_t height;         /* of inner nodes below each other */
+    run_mark_t first_mark;   /* that of the first, if there is one */
 };
 
 /** So many more entries may be on the pool's lists at once. False if out of
@@ -75,10 +77,10 @@ static inline struct run_entry *run_list_first(const struct run_list *list)
     return list->first;
 }
 
-/** Its key, without a look at it; the list is not empty. */
-static inline uint64_t run_list_first_key(const struct run_list *list)
+/** Where it stands, without a look at it; RUN_MARK_NONE: the list is empty. */
+static inline run_mark_t run_list_first_mark(const struct run_list *list)
 {
-    return list->first_key;
+    return list->first ? list->first_mark : RUN_MARK_NONE;
 }
 
 static inline bool run_list_has(const struct run_list *list,
@@ -93,11 +95,10 @@ static inline bool run_list_is_listed(const struct run_entry *entry)
     return entry->list != NULL;
 }
 
-/** True if `a` stands, or would stand, before `b`. */
-static inline bool run_list_before(const struct run_entry *a,
-                                   const struct run_entry *b)
+/** Where an entry stands, or would stand. */
+static inline run_mark_t run_entry_mark(const struct run_entry *entry)
 {
-    return a->key != b->key ? a->key < b->key : a->number < b->number;
+    return run_mark(entry->key, entry->number);
 }
 
 #endif

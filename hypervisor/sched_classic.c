@@ -80,6 +80,13 @@ static void classic_fini(struct hv_sched *sched)
     sched->policy = NULL;
 }
 
+static void classic_allowed_changed(struct hv_sched *sched, struct hv_vp *vp)
+{
+    struct classic *classic = sched->policy;
+
+    fair_share_set_seats(&classic->share, of(vp), &vp->sched.allowed, vp->node);
+}
+
 static bool classic_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 {
     struct classic *classic = sched->policy;
@@ -89,7 +96,10 @@ static bool classic_vp_add(struct hv_sched *sched, struct hv_vp *vp)
     entity->number = vp->number;
     entity->weight = vp->partition->sched.weight;
     entity->seat = vp->sched.ideal_lp;
-    return fair_share_join(&classic->share, entity);
+    if (!fair_share_join(&classic->share, entity))
+        return false;
+    classic_allowed_changed(sched, vp);
+    return true;
 }
 
 static void classic_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
@@ -102,19 +112,21 @@ static void classic_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 /* True if the VP first waits for an LP of its own node. */
 static bool is_patient(const struct hv_sched *sched, const struct hv_vp *vp)
 {
-    const struct hypervisor *hv = sched->hv;
+    const struct lp_set *own = &sched->hv->node_lps[vp->node];
 
-    return hv->node_count > 1 && sched->params.node_patience.v > 0 &&
-           lp_set_first_in_both(&hv->node_lps[vp->node], &vp->sched.allowed) >=
-               0;
+    if (sched->hv->node_count == 1 || sched->params.node_patience.v == 0)
+        return false;
+    return vp->sched.restricted
+               ? lp_set_first_in_both(own, &vp->sched.allowed) >= 0
+               : !lp_set_is_empty(own);
 }
 
-/* True if it may wait at the LP of that number. */
+/* True if it may wait at that LP. */
 static bool suits(const struct hv_sched *sched, const struct hv_vp *vp,
-                  uint32_t lp)
+                  const struct hv_lp *lp)
 {
-    return lp_set_has(&vp->sched.allowed, lp) &&
-           (sched->hv->lps[lp].node == vp->node || !is_patient(sched, vp));
+    return sched_allows(vp, lp) &&
+           (lp->node == vp->node || !is_patient(sched, vp));
 }
 
 /* Where a VP waits that has found no idle LP. */
@@ -124,9 +136,9 @@ static struct hv_lp *home_of(const struct hv_sched *sched,
     struct hypervisor *hv = sched->hv;
     int lp;
 
-    if (vp->sched.lp && suits(sched, vp, vp->sched.lp->id.v))
+    if (vp->sched.lp && suits(sched, vp, vp->sched.lp))
         return vp->sched.lp;
-    if (suits(sched, vp, vp->sched.ideal_lp))
+    if (suits(sched, vp, &hv->lps[vp->sched.ideal_lp]))
         return &hv->lps[vp->sched.ideal_lp];
     lp = lp_set_first_in_both(&vp->sched.allowed, &hv->node_lps[vp->node]);
     if (lp < 0)
@@ -291,7 +303,6 @@ static void classic_enqueue(struct hv_sched *sched, struct hv_vp *vp,
     struct hv_lp *lp = idle_lp(sched, vp);
 
     fair_share_set_weight(&classic->share, entity, vp->partition->sched.weight);
-    fair_share_set_seats(&classic->share, entity, &vp->sched.allowed, vp->node);
     vp->sched.queued = true;
     if (!sched_has_just_run(vp, now)) {
         const struct hv_lp *home = home_of(sched, vp);
@@ -322,9 +333,7 @@ static void classic_dequeue(struct hv_sched *sched, struct hv_vp *vp)
 static cycles_t owed_to(struct hv_sched *sched, const struct fair_entity *next,
                         cycles_t now)
 {
-    const struct classic *classic = sched->policy;
-
-    if (!next || !fair_share_is_owed(&classic->share, next))
+    if (!next || !next->is_owed)
         return cycles(0);
     return sched_period_reserve_left(sched, next->owner, now);
 }
@@ -410,7 +419,7 @@ static bool classic_must_yield(struct hv_sched *sched, struct hv_lp *lp,
             sched, sched_period_reserve_left(sched, vp, now),
             owed_to(sched, next, now), now);
     fair_share_catch_up(share, own, next);
-    return fair_share_is_owed(share, next) || could_move(sched, lp) ||
+    return next->is_owed || could_move(sched, lp) ||
            fair_share_until(share, next, lp->id.v, own, own->virtual_time).v ==
                0;
 }
@@ -497,6 +506,7 @@ const struct hv_sched_ops sched_classic = {
     .fini = classic_fini,
     .vp_add = classic_vp_add,
     .vp_remove = classic_vp_remove,
+    .allowed_changed = classic_allowed_changed,
     .enqueue = classic_enqueue,
     .dequeue = classic_dequeue,
     .pick = classic_pick,

@@ -79,7 +79,7 @@ static bool core_init(struct hv_sched *sched)
     if (!policy->cores)
         return false;
     policy->share.node_count = hv->node_count;
-    policy->free = lp_set_first_of(count);
+    policy->free = policy->pool.cores = lp_set_first_of(count);
     for (uint32_t i = 0; i < count; i++) {
         policy->cores[i] = (struct host_core){
             .number = i,
@@ -108,6 +108,12 @@ static bool core_vp_add(struct hv_sched *sched, struct hv_vp *vp)
     struct core_policy *policy = sched->policy;
 
     return virtual_core_vp_add(&policy->pool, &policy->share, vp);
+}
+
+static void core_allowed_changed(struct hv_sched *sched, struct hv_vp *vp)
+{
+    (void)sched;
+    virtual_thread_set_allowed(vp);
 }
 
 /* Who has what. */
@@ -149,10 +155,11 @@ static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
     if (admission_reserve(core->partition) == 0)
         return most;
     for (uint32_t i = 0; i < core->thread_count; i++) {
-        const struct virtual_thread *thread = core->threads[i];
+        const struct virtual_slot *slot = &core->slots[i];
+        struct hv_vp *vp = slot->thread->vp;
 
-        if (core->since[i] > 0 || thread->vp->state == VP_RUNNING)
-            most = cycles_max(most, owed_to_vp(sched, thread->vp, now));
+        if (slot->since > 0 || vp->state == VP_RUNNING)
+            most = cycles_max(most, owed_to_vp(sched, vp, now));
     }
     return most;
 }
@@ -161,9 +168,7 @@ static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
 static cycles_t owed_to_next(struct hv_sched *sched,
                              const struct fair_entity *next, cycles_t now)
 {
-    const struct core_policy *policy = sched->policy;
-
-    if (!next || !fair_share_is_owed(&policy->share, next))
+    if (!next || !next->is_owed)
         return cycles(0);
     return owed_to(sched, next->owner, now);
 }
@@ -217,21 +222,24 @@ static void give(struct hv_sched *sched, struct host_core *core,
 
 /* The free core that suits it best; -1: there is none. */
 static int free_core(const struct hv_sched *sched,
-                     const struct virtual_core *core)
+                     const struct virtual_core *core,
+                     const struct lp_set *seats)
 {
     const struct core_policy *policy = sched->policy;
-    struct lp_set seats = virtual_core_seats(core);
-    const struct hv_vp *vp = virtual_core_next_ready(core, NULL)->vp;
-    uint32_t ideal = sched->hv->lps[vp->sched.ideal_lp].core;
-    int found;
+    struct lp_set free = lp_set_and(seats, &policy->free);
+    int found = lp_set_next(&free, 0);
+    const struct hv_vp *vp;
+    uint32_t ideal;
 
-    seats = lp_set_and(&seats, &policy->free);
-    if (lp_set_has(&seats, core->entity.seat))
+    if (found < 0)
+        return -1;
+    if (lp_set_has(&free, core->entity.seat))
         return (int)core->entity.seat;
-    if (lp_set_has(&seats, ideal))
+    vp = virtual_core_next_ready(core, NULL)->vp;
+    ideal = sched->hv->lps[vp->sched.ideal_lp].core;
+    if (lp_set_has(&free, ideal))
         return (int)ideal;
-    found = lp_set_next(&seats, 0);
-    for (int i = found; i >= 0; i = lp_set_next(&seats, (uint32_t)i + 1)) {
+    for (int i = found; i >= 0; i = lp_set_next(&free, (uint32_t)i + 1)) {
         if (policy->share.seats[i].node == vp->node)
             return i;
     }
@@ -243,11 +251,13 @@ static uint32_t home_of(const struct hv_sched *sched,
                         const struct virtual_core *core,
                         const struct lp_set *seats)
 {
-    const struct hv_vp *vp = virtual_core_next_ready(core, NULL)->vp;
-    uint32_t ideal = sched->hv->lps[vp->sched.ideal_lp].core;
+    const struct hv_vp *vp;
+    uint32_t ideal;
 
     if (lp_set_has(seats, core->entity.seat))
         return core->entity.seat;
+    vp = virtual_core_next_ready(core, NULL)->vp;
+    ideal = sched->hv->lps[vp->sched.ideal_lp].core;
     return lp_set_has(seats, ideal) ? ideal : (uint32_t)lp_set_next(seats, 0);
 }
 
@@ -259,11 +269,9 @@ static void tell_wait(struct hv_sched *sched, const struct virtual_core *core,
     const struct virtual_thread *thread = NULL;
 
     while ((thread = virtual_core_next_ready(core, thread)) != NULL) {
-        struct lp_set idle =
-            lp_set_and(&sched->idle, &thread->vp->sched.allowed);
-        int lp = lp_set_next(&idle, 0);
+        const struct hv_lp *lp = sched_first_idle_lp(sched, thread->vp);
         const struct hv_lp *used =
-            lp < 0 ? NULL : host_core_used(core_of(sched, &sched->hv->lps[lp]));
+            lp ? host_core_used(core_of(sched, lp)) : NULL;
 
         sched_wait(thread->vp, used ? SCHED_RULE_SIBLING : SCHED_RULE_SLICE,
                    used ? used->vp : NULL, now);
@@ -277,8 +285,7 @@ static bool could_move(const struct hv_sched *sched,
     const struct core_policy *policy = sched->policy;
     const struct hv_lp *used = host_core_used(core);
 
-    return used &&
-           lp_set_first_in_both(&of(used->vp)->cores, &policy->free) >= 0;
+    return used && virtual_thread_finds(of(used->vp), &policy->free);
 }
 
 /* Has the core's threads choose again for who waits for it, as soon as they
@@ -322,11 +329,11 @@ static void enqueue(struct hv_sched *sched, struct virtual_core *core,
                     cycles_t now)
 {
     struct core_policy *policy = sched->policy;
-    struct lp_set seats = virtual_core_seats(core);
+    struct lp_set seats = virtual_core_seats(&policy->pool, core);
     struct fair_wait wait = {
         .reserved = core->partition->sched.reserve > 0,
     };
-    int found = free_core(sched, core);
+    int found = free_core(sched, core, &seats);
 
     fair_share_set_weight(&policy->share, &core->entity,
                           core->partition->sched.weight);
@@ -520,7 +527,7 @@ static bool must_leave(struct hv_sched *sched, struct host_core *core,
                                         owed_to(sched, core->holder, now),
                                         owed_to_next(sched, next, now), now);
     fair_share_catch_up(share, own, next);
-    return fair_share_is_owed(share, next) || could_move(sched, core) ||
+    return next->is_owed || could_move(sched, core) ||
            fair_share_until(share, next, core->number, own, own->virtual_time)
                    .v == 0;
 }
@@ -604,6 +611,7 @@ const struct hv_sched_ops sched_core = {
     .fini = core_fini,
     .vp_add = core_vp_add,
     .vp_remove = core_vp_remove,
+    .allowed_changed = core_allowed_changed,
     .enqueue = core_enqueue,
     .dequeue = core_dequeue,
     .pick = core_pick,

@@ -274,7 +274,8 @@ static struct edf_vp *best_for(const struct edf *edf, const struct hv_lp *lp)
 
     if (!own || !any)
         return own ? own : any;
-    return run_list_before(&own->entry, &any->entry) ? own : any;
+    return run_entry_mark(&own->entry) < run_entry_mark(&any->entry) ? own
+                                                                     : any;
 }
 
 /* Calling LPs. */

@@ -2,24 +2,25 @@
 #include "hypervisor/virtual_core.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
+#include "sim/core/host_line.h"
 
 bool virtual_core_vp_add(struct virtual_core_pool *pool,
                          struct fair_share *share, struct hv_vp *vp)
 {
     struct virtual_thread *thread = vp->sched.policy;
-    struct virtual_core *core = calloc(1, sizeof(*core));
+    struct virtual_core *core = host_line_calloc(sizeof(*core));
 
     if (!core || !fair_share_join(share, &core->entity)) {
         free(core);
         return false;
     }
     thread->vp = vp;
+    virtual_thread_set_allowed(vp);
     core->next = pool->first;
     pool->first = core;
     return true;
@@ -33,9 +34,9 @@ static void leave(struct virtual_core_pool *pool, struct virtual_thread *thread)
     if (!core)
         return;
     last = --core->thread_count;
-    core->threads[thread->place] = core->threads[last];
-    core->since[thread->place] = core->since[last];
-    core->threads[thread->place]->place = thread->place;
+    core->restricted -= thread->restricted;
+    core->slots[thread->place] = core->slots[last];
+    core->slots[thread->place].thread->place = thread->place;
     if (core->thread_count > 0)
         return;
     CHECK(!core->on && !fair_share_waits(&core->entity));
@@ -106,6 +107,7 @@ static struct virtual_core *take(struct virtual_core_pool *pool,
     core->partition = vp->partition;
     core->key = key;
     core->thread_count = 0;
+    core->restricted = 0;
     core->yields = false;
     core->entity.owner = core;
     core->entity.number = vp->number;
@@ -115,70 +117,78 @@ static struct virtual_core *take(struct virtual_core_pool *pool,
     return core;
 }
 
-static void find_cores(struct virtual_thread *thread)
+void virtual_thread_set_allowed(struct hv_vp *vp)
 {
-    const struct hv_vp *vp = thread->vp;
+    struct virtual_thread *thread = vp->sched.policy;
+    uint32_t count = vp->hv->lp_count / vp->hv->threads_per_core;
     int lp = lp_set_next(&vp->sched.allowed, 0);
 
-    thread->allowed = vp->sched.allowed;
+    if (thread->core)
+        thread->core->restricted -= thread->restricted;
     thread->cores = (struct lp_set){0};
     for (; lp >= 0; lp = lp_set_next(&vp->sched.allowed, (uint32_t)lp + 1))
         lp_set_add(&thread->cores, vp->hv->lps[lp].core);
+    thread->restricted = lp_set_count(&thread->cores) < count;
+    if (thread->core)
+        thread->core->restricted += thread->restricted;
 }
 
 void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp)
 {
     struct virtual_thread *thread = vp->sched.policy;
+    struct virtual_core *core;
+    struct placing placing;
 
-    if (!thread->core) {
-        struct placing placing = placing_of(vp);
-        struct virtual_core *core = find(vp->partition, placing.key);
-
-        if (!core)
-            core = take(pool, vp, placing.key);
-        thread->core = core;
-        thread->thread = placing.thread;
-        thread->place = core->thread_count;
-        core->threads[thread->place] = thread;
-        core->since[thread->place] = 0;
-        core->thread_count++;
-    }
-    if (memcmp(&thread->allowed, &vp->sched.allowed, sizeof(thread->allowed)))
-        find_cores(thread);
+    if (thread->core)
+        return;
+    placing = placing_of(vp);
+    core = find(vp->partition, placing.key);
+    if (!core)
+        core = take(pool, vp, placing.key);
+    thread->core = core;
+    thread->thread = placing.thread;
+    thread->place = core->thread_count++;
+    core->restricted += thread->restricted;
+    core->slots[thread->place] = (struct virtual_slot){.thread = thread};
 }
 
 void virtual_thread_wait(const struct virtual_thread *thread, uint64_t order)
 {
-    thread->core->since[thread->place] = order;
+    thread->core->slots[thread->place].since = order;
 }
 
 void virtual_thread_end_wait(const struct virtual_thread *thread)
 {
-    thread->core->since[thread->place] = 0;
+    thread->core->slots[thread->place].since = 0;
 }
 
 struct virtual_thread *
 virtual_core_next_ready(const struct virtual_core *core,
                         const struct virtual_thread *after)
 {
-    uint64_t from = after ? core->since[after->place] : 0;
+    uint64_t from = after ? core->slots[after->place].since : 0;
     uint64_t least = UINT64_MAX;
     struct virtual_thread *next = NULL;
 
     for (uint32_t i = 0; i < core->thread_count; i++) {
-        if (core->since[i] > from && core->since[i] < least) {
-            least = core->since[i];
-            next = core->threads[i];
+        const struct virtual_slot *slot = &core->slots[i];
+
+        if (slot->since > from && slot->since < least) {
+            least = slot->since;
+            next = slot->thread;
         }
     }
     return next;
 }
 
-struct lp_set virtual_core_seats(const struct virtual_core *core)
+struct lp_set virtual_core_seats(const struct virtual_core_pool *pool,
+                                 const struct virtual_core *core)
 {
-    const struct virtual_thread *thread = virtual_core_next_ready(core, NULL);
-    struct lp_set seats = thread->cores;
+    const struct virtual_thread *thread = NULL;
+    struct lp_set seats = pool->cores;
 
+    if (core->restricted == 0)
+        return seats;
     while ((thread = virtual_core_next_ready(core, thread)) != NULL) {
         struct lp_set both = lp_set_and(&seats, &thread->cores);
 
@@ -186,6 +196,15 @@ struct lp_set virtual_core_seats(const struct virtual_core *core)
             seats = both;
     }
     return seats;
+}
+
+bool virtual_thread_finds(const struct virtual_thread *thread,
+                          const struct lp_set *cores)
+{
+    if (lp_set_is_empty(cores))
+        return false;
+    return !thread->restricted ||
+           lp_set_first_in_both(&thread->cores, cores) >= 0;
 }
 
 struct hv_lp *virtual_thread_lp(const struct virtual_thread *thread,

@@ -23,29 +23,33 @@ struct virtual_core;
 struct virtual_thread {
     struct hv_vp *vp;
     struct virtual_core *core; /* NULL: it has never been ready */
-    uint32_t thread;       /* of its core; on a host's it prefers that one */
-    uint32_t place;        /* in virtual_core.threads */
-    struct lp_set allowed; /* of which `cores` are the cores */
-    struct lp_set cores;   /* of the host, by number */
+    uint32_t thread;     /* of its core; on a host's it prefers that one */
+    uint32_t place;      /* in virtual_core.slots */
+    bool restricted;     /* `cores` are not all cores */
+    struct lp_set cores; /* of the host, by number, on which it may run */
 };
 
 struct virtual_core {
-    struct fair_entity entity; /* waits for a core of the host */
-    struct hv_partition *partition;
-    uint64_t key; /* which of its partition's */
-    struct virtual_thread *threads[VIRTUAL_CORE_WIDTH_MAX];
-    /* By thread: since when it waits for an LP, in some order; 0: it does not.
-     * Here, so that who is next is found without a look at each. */
-    uint64_t since[VIRTUAL_CORE_WIDTH_MAX];
+    struct fair_entity entity;      /* waits for a core of the host */
+    struct hv_partition *partition; /* borrowed */
+    struct host_core *on;           /* it has that core; NULL: none */
     uint32_t thread_count;
-    struct host_core *on;      /* it has that core; NULL: none */
-    bool yields;               /* one of its VPs spins */
+    uint32_t restricted; /* so many of them are */
+    bool yields;         /* one of its VPs spins */
+    struct virtual_slot {
+        struct virtual_thread *thread;
+        /* Since when it waits for an LP, in some order; 0: it does not. Here,
+         * so that who is next is found without a look at each. */
+        uint64_t since;
+    } slots[VIRTUAL_CORE_WIDTH_MAX];
+    uint64_t key;              /* which of its partition's */
     struct virtual_core *next; /* in the pool */
 };
 
 /** Virtual cores that have no VPs: as many as VPs might need. */
 struct virtual_core_pool {
     struct virtual_core *first; /* owns */
+    struct lp_set cores;        /* all of the host, by number */
 };
 
 /** A VP comes, and has a virtual core if it needs one; false if out of memory.
@@ -55,9 +59,11 @@ bool virtual_core_vp_add(struct virtual_core_pool *pool,
 void virtual_core_vp_remove(struct virtual_core_pool *pool,
                             struct fair_share *share, struct hv_vp *vp);
 
-/** Makes the VP a thread of its virtual core, if it is not, and brings the
- *  cores that it may use up to date. */
+/** Makes the VP a thread of its virtual core, if it is not. */
 void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp);
+
+/** The LPs on which the VP may run are others now; it does not wait. */
+void virtual_thread_set_allowed(struct hv_vp *vp);
 
 /** The thread waits for an LP from now on, and longer than all that get a
  *  greater `order` (at least 1). */
@@ -72,7 +78,12 @@ virtual_core_next_ready(const struct virtual_core *core,
 
 /** The cores that suit all threads that wait; where there is none, as many of
  *  those that wait for longest as can be. */
-struct lp_set virtual_core_seats(const struct virtual_core *core);
+struct lp_set virtual_core_seats(const struct virtual_core_pool *pool,
+                                 const struct virtual_core *core);
+
+/** True if one of those cores suits the thread. */
+bool virtual_thread_finds(const struct virtual_thread *thread,
+                          const struct lp_set *cores);
 
 /** The LP of that core of the host where the thread runs, by its affinity; one
  *  of no other core. NULL: it may not run there. */

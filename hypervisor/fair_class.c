@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hypervisor/fair_class.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/core/check.h"
+#include "sim/core/host_line.h"
+
+/* What an entity brings. */
+
+static void class_push(struct fair_class **list, struct fair_class *class)
+{
+    class->previous = NULL;
+    class->next = *list;
+    if (*list)
+        (*list)->previous = class;
+    *list = class;
+}
+
+static void class_pop(struct fair_class **list, struct fair_class *class)
+{
+    if (class->previous)
+        class->previous->next = class->next;
+    else
+        *list = class->next;
+    if (class->next)
+        class->next->previous = class->previous;
+}
+
+static void cell_push(struct fair_cell **list, struct fair_cell *cell)
+{
+    cell->next = *list;
+    *list = cell;
+}
+
+static struct fair_cell *cell_pop(struct fair_cell **list)
+{
+    struct fair_cell *cell = *list;
+
+    CHECK(cell);
+    *list = cell->next;
+    return cell;
+}
+
+bool fair_classes_grow(struct fair_classes *classes, uint32_t lists)
+{
+    struct fair_class *class = calloc(1, sizeof(*class));
+    struct fair_cell *cell = host_line_calloc(sizeof(*cell));
+
+    if (!class || !cell || !run_pool_grow(&classes->pool, lists))
+        goto fail;
+    if (!seat_pool_grow(&classes->seat_pool, 1)) {
+        run_pool_shrink(&classes->pool, lists);
+        goto fail;
+    }
+    class_push(&classes->spare, class);
+    cell_push(&classes->spare_cells, cell);
+    return true;
+
+fail:
+    free(class);
+    free(cell);
+    return false;
+}
+
+void fair_classes_shrink(struct fair_classes *classes, uint32_t lists)
+{
+    struct fair_class *class = classes->spare;
+
+    CHECK(class);
+    class_pop(&classes->spare, class);
+    free(class);
+    free(cell_pop(&classes->spare_cells));
+    run_pool_shrink(&classes->pool, lists);
+    seat_pool_shrink(&classes->seat_pool, 1);
+}
+
+/* Classes. */
+
+bool fair_class_is(const struct fair_class *class, const struct lp_set *seats,
+                   uint32_t node)
+{
+    return class->node == node &&
+           memcmp(&class->seats, seats, sizeof(*seats)) == 0;
+}
+
+struct fair_class *fair_classes_join(struct fair_classes *classes,
+                                     const struct lp_set *seats, uint32_t node)
+{
+    struct fair_class *class = classes->first;
+
+    while (class && !fair_class_is(class, seats, node))
+        class = class->next;
+    if (!class) {
+        class = classes->spare;
+        CHECK(class);
+        class_pop(&classes->spare, class);
+        *class = (struct fair_class){
+            .seats = *seats,
+            .node = node,
+            .waiting = seat_tree_empty(),
+            .owed = {.pool = &classes->pool},
+        };
+        class_push(&classes->first, class);
+    }
+    class->members++;
+    return class;
+}
+
+void fair_classes_leave(struct fair_classes *classes, struct fair_class *class)
+{
+    if (--class->members > 0)
+        return;
+    class_pop(&classes->first, class);
+    class_push(&classes->spare, class);
+}
+
+/* Cells. */
+
+static struct fair_cell *find_cell(struct fair_classes *classes,
+                                   struct fair_class *class,
+                                   struct fair_cell **cells, uint32_t seat)
+{
+    struct fair_cell *cell = *cells;
+
+    while (cell && cell->class != class)
+        cell = cell->next;
+    if (cell)
+        return cell;
+    cell = cell_pop(&classes->spare_cells);
+    *cell = (struct fair_cell){
+        .list = {.pool = &classes->pool}, .class = class, .seat = seat};
+    cell_push(cells, cell);
+    return cell;
+}
+
+struct fair_cell *fair_cell_add(struct fair_classes *classes,
+                                struct fair_class *class,
+                                struct fair_cell **cells, uint32_t seat,
+                                struct run_entry *entry)
+{
+    struct fair_cell *cell = find_cell(classes, class, cells, seat);
+
+    run_list_add(&cell->list, entry);
+    if (run_list_first(&cell->list) == entry)
+        seat_tree_set(&classes->seat_pool, &class->waiting, seat,
+                      run_list_first_mark(&cell->list), cell);
+    return cell;
+}
+
+static void end_cell(struct fair_classes *classes, struct fair_cell **cells,
+                     struct fair_cell *cell)
+{
+    while (*cells != cell)
+        cells = &(*cells)->next;
+    *cells = cell->next;
+    seat_tree_remove(&classes->seat_pool, &cell->class->waiting, cell->seat);
+    cell_push(&classes->spare_cells, cell);
+}
+
+void fair_cell_remove(struct fair_classes *classes, struct fair_cell **cells,
+                      struct fair_cell *cell, struct run_entry *entry)
+{
+    bool was_first = run_list_first(&cell->list) == entry;
+
+    run_list_remove(entry);
+    if (!run_list_first(&cell->list))
+        end_cell(classes, cells, cell);
+    else if (was_first)
+        seat_tree_set(&classes->seat_pool, &cell->class->waiting, cell->seat,
+                      run_list_first_mark(&cell->list), cell);
+}
+
+struct run_entry *fair_class_first(const struct fair_class *class)
+{
+    const struct fair_cell *cell = class->waiting.first;
+
+    CHECK(cell);
+    return run_list_first(&cell->list);
+}
+
+struct fair_cell *fair_class_next_cell(const struct fair_class *class,
+                                       const struct fair_cell *cell)
+{
+    return seat_tree_next(&class->waiting, cell ? cell->seat + 1 : 0);
+}
