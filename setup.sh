@@ -12,8 +12,8 @@ readonly UNICORN_LEAST=2.1.1
 readonly CAPSTONE_LEAST=5.0
 readonly PACKAGES=(
     binutils cmake gcc gnuplot-nox libc6-dev ninja-build pkg-config python3
-    libcapstone-dev libcmocka-dev librandom123-dev libsqlite3-dev
-    libunicorn-dev libxxhash-dev libyaml-dev
+    libcapstone-dev libcmocka-dev libjemalloc-dev librandom123-dev
+    libsqlite3-dev libunicorn-dev libxxhash-dev libyaml-dev
 )
 
 build_dir=${HVSIM_BUILD_DIR:-$ROOT/build/release}

@@ -29,6 +29,7 @@ hvsim_require(CAPSTONE capstone 5.0 libcapstone-dev)
 hvsim_require(SQLITE sqlite3 3.40 libsqlite3-dev)
 hvsim_require(YAML yaml-0.1 0.2.5 libyaml-dev)
 hvsim_require(XXHASH libxxhash 0.8 libxxhash-dev)
+hvsim_require(JEMALLOC jemalloc 5.2 libjemalloc-dev)
 hvsim_require(CMOCKA cmocka 1.1.5 libcmocka-dev)
 
 # hvsim_require_header(<NAME> <header> <Debian package>): a library of headers

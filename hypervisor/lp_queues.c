@@ -66,7 +66,7 @@ static void note_place(struct lp_queues *queues, struct hv_vp *vp, uint32_t lp,
     CHECK(level < LP_QUEUES_LEVELS_MAX && !vp->sched.queued);
     place->lp = lp;
     place->level = level;
-    place->movable = lp_set_count(&vp->sched.allowed) > 1;
+    place->movable = !sched_is_pinned(vp);
     queues->of_lp[lp].levels |= bit(level);
     count_movable(queues, place);
     vp->sched.queued = true;

@@ -135,6 +135,12 @@ bool sched_allows(const struct hv_vp *vp, const struct hv_lp *lp)
     return !vp->sched.restricted || lp_set_has(&vp->sched.allowed, lp->id.v);
 }
 
+bool sched_is_pinned(const struct hv_vp *vp)
+{
+    return vp->sched.restricted ? lp_set_count(&vp->sched.allowed) == 1
+                                : vp->hv->lp_count == 1;
+}
+
 bool sched_has_just_run(const struct hv_vp *vp, cycles_t now)
 {
     const struct hv_lp *lp = vp->sched.lp;

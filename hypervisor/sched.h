@@ -260,6 +260,9 @@ void sched_expire_at(struct hv_sched *sched, cycles_t at);
 /** True if `vp` may run on `lp`. */
 bool sched_allows(const struct hv_vp *vp, const struct hv_lp *lp);
 
+/** True if `vp` may run on one LP only. */
+bool sched_is_pinned(const struct hv_vp *vp);
+
 /** True if `vp`, which is enqueued at `now`, comes from the LP on which it has
  *  just run: it is not one that wakes. */
 bool sched_has_just_run(const struct hv_vp *vp, cycles_t now);

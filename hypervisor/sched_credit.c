@@ -57,7 +57,7 @@
 /* Cycles; so that products fit. */
 #define LONG_PERIOD_MOST (UINT64_C(1) << 31)
 /* A VM's weight is divided among its VPs. */
-#define WEIGHT_SCALE 4096
+#define WEIGHT_SCALE UINT64_C(4096)
 
 enum credit_level { BOOST, UNDER, OVER };
 

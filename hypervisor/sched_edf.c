@@ -221,10 +221,9 @@ static void edf_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 
 static struct run_list *list_for(struct edf *edf, const struct hv_vp *vp)
 {
-    int first = lp_set_next(&vp->sched.allowed, 0);
-    bool alone = lp_set_next(&vp->sched.allowed, (uint32_t)first + 1) < 0;
-
-    return alone ? &edf->pinned[first] : &edf->waiting;
+    if (!sched_is_pinned(vp))
+        return &edf->waiting;
+    return &edf->pinned[lp_set_next(&vp->sched.allowed, 0)];
 }
 
 static void list(struct hv_sched *sched, struct edf_vp *e, uint64_t key)

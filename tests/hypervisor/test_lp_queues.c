@@ -39,6 +39,7 @@ static int create(void **state)
     for (uint32_t i = 0; i < LPS; i++)
         world->lps[i].id = (lp_id_t){i};
     for (unsigned i = 0; i < 2; i++) {
+        world->vps[i].hv = &world->hv;
         world->vps[i].sched.allowed = world->node;
         world->vps[i].sched.policy = &world->places[i];
     }
