@@ -99,7 +99,7 @@ struct fair_class *fair_classes_join(struct fair_classes *classes,
         *class = (struct fair_class){
             .seats = *seats,
             .node = node,
-            .waiting = seat_tree_empty(),
+            .waiting = seat_tree_empty(classes->seat_count),
             .owed = {.pool = &classes->pool},
         };
         class_push(&classes->first, class);
@@ -120,7 +120,7 @@ void fair_classes_leave(struct fair_classes *classes, struct fair_class *class)
 
 static struct fair_cell *find_cell(struct fair_classes *classes,
                                    struct fair_class *class,
-                                   struct fair_cell **cells, uint32_t seat)
+                                   struct fair_cell **cells)
 {
     struct fair_cell *cell = *cells;
 
@@ -129,8 +129,8 @@ static struct fair_cell *find_cell(struct fair_classes *classes,
     if (cell)
         return cell;
     cell = cell_pop(&classes->spare_cells);
-    *cell = (struct fair_cell){
-        .list = {.pool = &classes->pool}, .class = class, .seat = seat};
+    *cell =
+        (struct fair_cell){.list = {.pool = &classes->pool}, .class = class};
     cell_push(cells, cell);
     return cell;
 }
@@ -140,7 +140,7 @@ struct fair_cell *fair_cell_add(struct fair_classes *classes,
                                 struct fair_cell **cells, uint32_t seat,
                                 struct run_entry *entry)
 {
-    struct fair_cell *cell = find_cell(classes, class, cells, seat);
+    struct fair_cell *cell = find_cell(classes, class, cells);
 
     run_list_add(&cell->list, entry);
     if (run_list_first(&cell->list) == entry)
@@ -149,26 +149,27 @@ struct fair_cell *fair_cell_add(struct fair_classes *classes,
     return cell;
 }
 
-static void end_cell(struct fair_classes *classes, struct fair_cell **cells,
-                     struct fair_cell *cell)
+static void end_cell(struct fair_classes *classes, struct fair_cell *cell,
+                     struct fair_cell **cells, uint32_t seat)
 {
     while (*cells != cell)
         cells = &(*cells)->next;
     *cells = cell->next;
-    seat_tree_remove(&classes->seat_pool, &cell->class->waiting, cell->seat);
+    seat_tree_remove(&classes->seat_pool, &cell->class->waiting, seat);
     cell_push(&classes->spare_cells, cell);
 }
 
-void fair_cell_remove(struct fair_classes *classes, struct fair_cell **cells,
-                      struct fair_cell *cell, struct run_entry *entry)
+void fair_cell_remove(struct fair_classes *classes, struct fair_cell *cell,
+                      struct fair_cell **cells, uint32_t seat,
+                      struct run_entry *entry)
 {
     bool was_first = run_list_first(&cell->list) == entry;
 
     run_list_remove(entry);
     if (!run_list_first(&cell->list))
-        end_cell(classes, cells, cell);
+        end_cell(classes, cell, cells, seat);
     else if (was_first)
-        seat_tree_set(&classes->seat_pool, &cell->class->waiting, cell->seat,
+        seat_tree_set(&classes->seat_pool, &cell->class->waiting, seat,
                       run_list_first_mark(&cell->list), cell);
 }
 
@@ -181,7 +182,7 @@ struct run_entry *fair_class_first(const struct fair_class *class)
 }
 
 struct fair_cell *fair_class_next_cell(const struct fair_class *class,
-                                       const struct fair_cell *cell)
+                                       uint32_t *from)
 {
-    return seat_tree_next(&class->waiting, cell ? cell->seat + 1 : 0);
+    return seat_tree_next(&class->waiting, from);
 }

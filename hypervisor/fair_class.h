@@ -31,11 +31,11 @@ struct fair_cell {
     struct run_list list;
     struct fair_class *class;
     struct fair_cell *next; /* of the seat; of a spare one, the next spare */
-    uint32_t seat;
 };
 
-/** Zero-initialise. */
+/** Zero-initialise; then set the first. */
 struct fair_classes {
+    uint32_t seat_count;
     struct fair_class *first; /* owns; those that have members */
     struct run_pool pool;     /* owns; of all lists */
 
@@ -59,21 +59,23 @@ void fair_classes_leave(struct fair_classes *classes, struct fair_class *class);
 bool fair_class_is(const struct fair_class *class, const struct lp_set *seats,
                    uint32_t node);
 
-/** The entry waits at that seat, `cells` being those that are there. Returns
- *  its cell. */
+/** The entry waits at the seat, `cells` being those that are there. Returns its
+ *  cell. */
 struct fair_cell *fair_cell_add(struct fair_classes *classes,
                                 struct fair_class *class,
                                 struct fair_cell **cells, uint32_t seat,
                                 struct run_entry *entry);
 /** It does not any more. */
-void fair_cell_remove(struct fair_classes *classes, struct fair_cell **cells,
-                      struct fair_cell *cell, struct run_entry *entry);
+void fair_cell_remove(struct fair_classes *classes, struct fair_cell *cell,
+                      struct fair_cell **cells, uint32_t seat,
+                      struct run_entry *entry);
 
 /** The first of the class at any seat, which is there. */
 struct run_entry *fair_class_first(const struct fair_class *class);
 
-/** Its cells, by seats: the first, the one after that; NULL: none. */
+/** Its cell at the seat *from or the first one after, which *from is then;
+ * NULL: there is none. */
 struct fair_cell *fair_class_next_cell(const struct fair_class *class,
-                                       const struct fair_cell *cell);
+                                       uint32_t *from);
 
 #endif

@@ -25,6 +25,7 @@ bool fair_share_init(struct fair_share *share, uint32_t seat_count,
         .seats = host_line_calloc(seat_count * sizeof(*share->seats)),
         .seat_count = seat_count,
         .node_count = 1,
+        .classes = {.seat_count = seat_count},
         .slice = params->slice.v,
         .migrate_after = params->migrate_after.v,
         .lag =
@@ -249,8 +250,9 @@ static void remove_fair(struct fair_share *share, struct fair_entity *entity)
     if (!entity->cell)
         run_list_remove(&entity->local);
     else
-        fair_cell_remove(&share->classes, &share->seats[entity->seat].cells,
-                         entity->cell, &entity->local);
+        fair_cell_remove(&share->classes, entity->cell,
+                         &share->seats[entity->seat].cells, entity->seat,
+                         &entity->local);
     entity->cell = NULL;
 }
 
@@ -330,9 +332,10 @@ static bool is_foreign(const struct fair_share *share,
 
 static void make_patient(struct fair_share *share, struct fair_class *class)
 {
-    const struct fair_cell *cell = NULL;
+    const struct fair_cell *cell;
 
-    while ((cell = fair_class_next_cell(class, cell)) != NULL) {
+    for (uint32_t seat = 0; (cell = fair_class_next_cell(class, &seat)) != NULL;
+         seat++) {
         for (struct run_entry *entry = run_list_first(&cell->list); entry;
              entry = run_list_next(entry))
             be_patient(share, entry->owner);
@@ -419,12 +422,15 @@ static const struct run_entry *first_ripe(const struct fair_class *class,
                                           bool has_others, cycles_t now)
 {
     const struct run_entry *best = fair_class_first(class);
-    const struct fair_cell *cell = NULL;
+    const struct fair_cell *cell;
 
     if (is_ripe(best, now))
         return best;
     best = NULL;
-    while (!has_others && (cell = fair_class_next_cell(class, cell)) != NULL) {
+    if (has_others)
+        return NULL;
+    for (uint32_t seat = 0; (cell = fair_class_next_cell(class, &seat)) != NULL;
+         seat++) {
         const struct run_entry *ripe = first_ripe_of_cell(cell, now);
 
         if (ripe && (!best || run_entry_mark(ripe) < run_entry_mark(best)))

@@ -49,14 +49,14 @@ uint64_t host_core_time(const struct host_core *core, cycles_t now)
 
 bool host_core_is_over(const struct host_core *core)
 {
-    const struct virtual_thread *thread = NULL;
+    const struct hv_vp *vp = NULL;
 
     if (core->leaving)
         return true;
     if (host_core_used(core))
         return false;
-    while ((thread = virtual_core_next_ready(core->holder, thread)) != NULL) {
-        if (virtual_thread_lp(thread, core->number))
+    while ((vp = virtual_core_next_ready(core->holder, vp)) != NULL) {
+        if (virtual_thread_lp(vp, core->number))
             return false;
     }
     return true;
@@ -73,23 +73,23 @@ void host_core_vacate(struct host_core *core)
     core->leaving = false;
 }
 
-struct virtual_thread *host_core_next(const struct host_core *core,
-                                      const struct hv_lp *lp)
+struct hv_vp *host_core_next(const struct host_core *core,
+                             const struct hv_lp *lp)
 {
-    struct virtual_thread *thread = NULL;
+    struct hv_vp *vp = NULL;
 
     do {
-        thread = virtual_core_next_ready(core->holder, thread);
-    } while (thread && virtual_thread_lp(thread, core->number) != lp);
-    return thread;
+        vp = virtual_core_next_ready(core->holder, vp);
+    } while (vp && virtual_thread_lp(vp, core->number) != lp);
+    return vp;
 }
 
 bool host_core_is_short(const struct host_core *core)
 {
-    const struct virtual_thread *thread = NULL;
+    const struct hv_vp *vp = NULL;
 
-    while ((thread = virtual_core_next_ready(core->holder, thread)) != NULL) {
-        const struct hv_lp *lp = virtual_thread_lp(thread, core->number);
+    while ((vp = virtual_core_next_ready(core->holder, vp)) != NULL) {
+        const struct hv_lp *lp = virtual_thread_lp(vp, core->number);
 
         if (!lp || lp->vp)
             return true;

@@ -40,8 +40,8 @@ bool host_core_is_over(const struct host_core *core);
 void host_core_vacate(struct host_core *core);
 
 /** The holder's VP that runs on that thread next; NULL: none. */
-struct virtual_thread *host_core_next(const struct host_core *core,
-                                      const struct hv_lp *lp);
+struct hv_vp *host_core_next(const struct host_core *core,
+                             const struct hv_lp *lp);
 
 /** True if a VP of the holder is ready and has no thread to run on. */
 bool host_core_is_short(const struct host_core *core);

@@ -11,6 +11,8 @@
 /* Of what is below a node. The least does not hold for the root. */
 #define NODE_MOST 12
 #define NODE_LEAST 4
+/* So many are in a node's first two lines: most lists have no more. */
+#define NODE_FEW 5
 /* Neighbours of so many together become one, with room for what comes next. */
 #define NODE_MERGED_MOST 10
 
@@ -83,15 +85,16 @@ void run_pool_shrink(struct run_pool *pool, uint32_t entries)
 
 /* Nodes. */
 
-/* How many marks of the node are at or before the entry's. All are looked at:
- * that is faster than to guess where to stop. */
+/* How many marks of the node are at or before the entry's. Free places are
+ * looked at, too: that is faster than to guess where to stop. */
 static uint32_t count_up_to(const struct run_node *node,
                             const struct run_entry *entry)
 {
     run_mark_t mark = run_entry_mark(entry);
+    uint32_t places = node->count <= NODE_FEW ? NODE_FEW : NODE_MOST;
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < NODE_MOST; i++)
+    for (uint32_t i = 0; i < places; i++)
         count += run_mark(node->place[i].key, node->place[i].number) <= mark;
     return count;
 }

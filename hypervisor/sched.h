@@ -69,14 +69,17 @@ struct vp_wait {
     cycles_t idle_time; /* of some LP, as of `since` */
     enum sched_rule rule : 8;
     enum sched_rule before : 8; /* the rule until `since` */
-    bool has_parts;             /* else nothing is booked, and nobody named */
+    uint8_t booked;             /* those that have a part, by bits */
+    bool is_named, is_held;     /* what the parts say of holders is so */
 };
+
+_Static_assert(SCHED_RULE_COUNT <= 8, "a bit for each");
 
 /** The rest of it, which few waits need. */
 struct vp_wait_parts {
-    cycles_t by_rule[SCHED_RULE_COUNT]; /* without what runs since then */
-    struct sched_holder named;          /* by the policy, now, */
-    struct sched_holder held;           /* and longest of all so named */
+    struct sched_holder named;       /* by the policy, now, */
+    struct sched_holder held;        /* and longest of all so named */
+    cycles_t time[SCHED_RULE_COUNT]; /* without what runs since then */
 };
 
 /* LP_RUNS, who is on the LP, and one that the policy named. */

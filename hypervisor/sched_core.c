@@ -121,10 +121,10 @@ static void core_allowed_changed(struct hv_sched *sched, struct hv_vp *vp)
 static void tell(const struct virtual_core *core, enum sched_rule rule,
                  const struct hv_vp *holder, cycles_t now)
 {
-    const struct virtual_thread *thread = NULL;
+    struct hv_vp *vp = NULL;
 
-    while ((thread = virtual_core_next_ready(core, thread)) != NULL)
-        sched_wait(thread->vp, rule, holder, now);
+    while ((vp = virtual_core_next_ready(core, vp)) != NULL)
+        sched_wait(vp, rule, holder, now);
 }
 
 /* What the VP is owed of its reserve. One that runs is charged when its own LP
@@ -156,10 +156,8 @@ static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
         return most;
     for (uint32_t i = 0; i < core->thread_count; i++) {
         const struct virtual_slot *slot = &core->slots[i];
-        struct hv_vp *vp = slot->thread->vp;
-
-        if (slot->since > 0 || vp->state == VP_RUNNING)
-            most = cycles_max(most, owed_to_vp(sched, vp, now));
+        if (slot->since > 0 || slot->vp->state == VP_RUNNING)
+            most = cycles_max(most, owed_to_vp(sched, slot->vp, now));
     }
     return most;
 }
@@ -197,7 +195,7 @@ static void give(struct hv_sched *sched, struct host_core *core,
                  struct virtual_core *to, cycles_t now)
 {
     struct core_policy *policy = sched->policy;
-    struct virtual_thread *thread = NULL;
+    struct hv_vp *vp = NULL;
 
     fair_share_take(&policy->share, &to->entity, core->number);
     lp_set_remove(&policy->free, core->number);
@@ -209,10 +207,10 @@ static void give(struct hv_sched *sched, struct host_core *core,
     core->slice_end = slice_end(
         sched, core, fair_share_best(&policy->share, core->number, now),
         core->since);
-    while ((thread = virtual_core_next_ready(to, thread)) != NULL) {
-        struct hv_lp *lp = virtual_thread_lp(thread, core->number);
+    while ((vp = virtual_core_next_ready(to, vp)) != NULL) {
+        struct hv_lp *lp = virtual_thread_lp(vp, core->number);
 
-        sched_wait(thread->vp, SCHED_RULE_WAKE, NULL, now);
+        sched_wait(vp, SCHED_RULE_WAKE, NULL, now);
         if (lp)
             sched_poke(sched, lp, now);
     }
@@ -235,7 +233,7 @@ static int free_core(const struct hv_sched *sched,
         return -1;
     if (lp_set_has(&free, core->entity.seat))
         return (int)core->entity.seat;
-    vp = virtual_core_next_ready(core, NULL)->vp;
+    vp = virtual_core_next_ready(core, NULL);
     ideal = sched->hv->lps[vp->sched.ideal_lp].core;
     if (lp_set_has(&free, ideal))
         return (int)ideal;
@@ -256,7 +254,7 @@ static uint32_t home_of(const struct hv_sched *sched,
 
     if (lp_set_has(seats, core->entity.seat))
         return core->entity.seat;
-    vp = virtual_core_next_ready(core, NULL)->vp;
+    vp = virtual_core_next_ready(core, NULL);
     ideal = sched->hv->lps[vp->sched.ideal_lp].core;
     return lp_set_has(seats, ideal) ? ideal : (uint32_t)lp_set_next(seats, 0);
 }
@@ -266,14 +264,14 @@ static uint32_t home_of(const struct hv_sched *sched,
 static void tell_wait(struct hv_sched *sched, const struct virtual_core *core,
                       cycles_t now)
 {
-    const struct virtual_thread *thread = NULL;
+    struct hv_vp *vp = NULL;
 
-    while ((thread = virtual_core_next_ready(core, thread)) != NULL) {
-        const struct hv_lp *lp = sched_first_idle_lp(sched, thread->vp);
+    while ((vp = virtual_core_next_ready(core, vp)) != NULL) {
+        const struct hv_lp *lp = sched_first_idle_lp(sched, vp);
         const struct hv_lp *used =
             lp ? host_core_used(core_of(sched, lp)) : NULL;
 
-        sched_wait(thread->vp, used ? SCHED_RULE_SIBLING : SCHED_RULE_SLICE,
+        sched_wait(vp, used ? SCHED_RULE_SIBLING : SCHED_RULE_SLICE,
                    used ? used->vp : NULL, now);
     }
 }
@@ -285,7 +283,7 @@ static bool could_move(const struct hv_sched *sched,
     const struct core_policy *policy = sched->policy;
     const struct hv_lp *used = host_core_used(core);
 
-    return used && virtual_thread_finds(of(used->vp), &policy->free);
+    return used && virtual_thread_finds(used->vp, &policy->free);
 }
 
 /* Has the core's threads choose again for who waits for it, as soon as they
@@ -339,7 +337,7 @@ static void enqueue(struct hv_sched *sched, struct virtual_core *core,
                           core->partition->sched.weight);
     wait.key = core->entity.virtual_time;
     fair_share_set_seats(&policy->share, &core->entity, &seats,
-                         virtual_core_next_ready(core, NULL)->vp->node);
+                         virtual_core_next_ready(core, NULL)->node);
     if (found >= 0) {
         wait.seat = (uint32_t)found;
         wait.claims = true;
@@ -376,7 +374,7 @@ static void join_others(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
     struct core_policy *policy = sched->policy;
     struct host_core *core = of(vp)->core->on;
-    struct hv_lp *lp = virtual_thread_lp(of(vp), core->number);
+    struct hv_lp *lp = virtual_thread_lp(vp, core->number);
     const struct fair_entity *next;
 
     if (core->leaving || !lp || lp->vp) {
@@ -396,7 +394,7 @@ static void core_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 
     virtual_core_join(&policy->pool, vp);
     core = of(vp)->core;
-    virtual_thread_wait(of(vp), ++policy->order);
+    virtual_core_wait(vp, ++policy->order);
     vp->sched.queued = true;
     if (core->on) {
         join_others(sched, vp, now);
@@ -418,7 +416,7 @@ static void core_dequeue(struct hv_sched *sched, struct hv_vp *vp)
     struct core_policy *policy = sched->policy;
     struct virtual_core *core = of(vp)->core;
 
-    virtual_thread_end_wait(of(vp));
+    virtual_core_end_wait(vp);
     vp->sched.queued = false;
     if (fair_share_waits(&core->entity) && !virtual_core_next_ready(core, NULL))
         fair_share_remove(&policy->share, &core->entity);
@@ -476,7 +474,7 @@ static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
 {
     struct core_policy *policy = sched->policy;
     struct host_core *core = core_of(sched, lp);
-    struct virtual_thread *thread;
+    struct hv_vp *vp;
 
     if (core->holder && host_core_is_over(core)) {
         if (host_core_used(core))
@@ -493,15 +491,15 @@ static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
         }
         give(sched, core, next->owner, now);
     }
-    thread = host_core_next(core, lp);
-    if (!thread)
+    vp = host_core_next(core, lp);
+    if (!vp)
         return idle(sched, core, now);
-    virtual_thread_end_wait(thread);
-    thread->vp->sched.queued = false;
+    virtual_core_end_wait(vp);
+    vp->sched.queued = false;
     if (host_core_idles(sched, core))
-        tell_next(sched, core, thread->vp, now);
+        tell_next(sched, core, vp, now);
     return (struct sched_choice){
-        .vp = thread->vp,
+        .vp = vp,
         .not_before = core->free_since,
         .slice_end = core->slice_end,
     };
@@ -597,7 +595,7 @@ static const struct hv_lp *core_queue_of(const struct hv_sched *sched,
 {
     const struct virtual_core *core = of(vp)->core;
     uint32_t seat = core->on ? core->on->number : core->entity.seat;
-    const struct hv_lp *lp = virtual_thread_lp(of(vp), seat);
+    const struct hv_lp *lp = virtual_thread_lp(vp, seat);
 
     return lp ? lp : &sched->hv->lps[seat * sched->hv->threads_per_core];
 }

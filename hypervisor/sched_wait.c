@@ -34,20 +34,33 @@ struct booking {
     struct vp_wait_parts *parts;
 };
 
-static struct vp_wait_parts *open_parts(const struct booking *booking)
+/* Where a rule's part stands: those first that many waits have. */
+static unsigned place_of(enum sched_rule rule)
 {
-    if (!booking->wait->has_parts)
-        *booking->parts = (struct vp_wait_parts){0};
-    booking->wait->has_parts = true;
-    return booking->parts;
+    static const uint8_t place[SCHED_RULE_COUNT] = {
+        [SCHED_RULE_SLICE] = 0,    [SCHED_RULE_SIBLING] = 1,
+        [SCHED_RULE_WAKE] = 2,     [SCHED_RULE_NUMA] = 3,
+        [SCHED_RULE_AFFINITY] = 4, [SCHED_RULE_CAP] = 5,
+        [SCHED_RULE_GROUP] = 6,
+    };
+
+    return place[rule];
+}
+
+static bool is_booked(const struct vp_wait *wait, enum sched_rule rule)
+{
+    return (wait->booked >> rule & 1) != 0;
 }
 
 static void book(const struct booking *booking, enum sched_rule rule,
                  cycles_t time)
 {
-    cycles_t *part = &open_parts(booking)->by_rule[rule];
+    cycles_t *part = &booking->parts->time[place_of(rule)];
 
-    *part = cycles_add(*part, time);
+    if (time.v == 0)
+        return;
+    *part = is_booked(booking->wait, rule) ? cycles_add(*part, time) : time;
+    booking->wait->booked |= (uint8_t)(1u << rule);
 }
 
 /* Books `length` that ends at `end`. A VP that may not run everywhere waits
@@ -66,19 +79,22 @@ static void book_turn(const struct booking *booking, cycles_t length,
     book(booking, SCHED_RULE_SLICE, cycles_sub(length, beside));
 }
 
-static void book_holder(struct vp_wait_parts *parts, cycles_t length)
+static void book_holder(const struct booking *booking, cycles_t length)
 {
-    struct sched_holder *held = &parts->held;
+    const struct sched_holder *named = &booking->parts->named;
+    struct sched_holder *held = &booking->parts->held;
+    bool is_held = booking->wait->is_held;
 
-    if (parts->named.partition == 0)
+    if (!booking->wait->is_named)
         return;
-    if (held->partition == parts->named.partition &&
-        held->vp == parts->named.vp)
+    if (is_held && held->partition == named->partition &&
+        held->vp == named->vp) {
         held->time = cycles_add(held->time, length);
-    else if (cycles_before(held->time, length)) {
-        *held = parts->named;
+    } else if (!is_held || cycles_before(held->time, length)) {
+        *held = *named;
         held->time = length;
     }
+    booking->wait->is_held = true;
 }
 
 /* Books what has passed under the rule that has held until `now`. */
@@ -94,7 +110,7 @@ static void close_wait(const struct booking *booking, cycles_t now)
         book_turn(booking, length, now);
     else
         book(booking, wait->rule, length);
-    book_holder(booking->parts, length);
+    book_holder(booking, length);
     wait->before = wait->rule;
     wait->since = now;
 }
@@ -117,14 +133,13 @@ void sched_wait(struct hv_vp *vp, enum sched_rule rule,
     close_wait(&booking, now);
     wait->rule = rule;
     wait->idle_time = idle_time(&vp->hv->sched, wait->since);
+    wait->is_named = holder != NULL;
     if (holder)
-        open_parts(&booking)->named = (struct sched_holder){
+        booking.parts->named = (struct sched_holder){
             .partition = holder->partition->id.v,
             .vp = holder->index.v,
             .number = holder->number,
         };
-    else if (wait->has_parts)
-        booking.parts->named = (struct sched_holder){0};
 }
 
 /* The VP started before what has been booked last. */
@@ -136,10 +151,13 @@ static void take_back(const struct booking *booking, cycles_t now)
     if (cycles_before(now, wait->since))
         excess = cycles_sub(wait->since, now);
     for (unsigned i = 0; i < SCHED_RULE_COUNT && excess.v > 0; i++) {
-        unsigned rule = (wait->before + i) % SCHED_RULE_COUNT;
-        cycles_t *part = &open_parts(booking)->by_rule[rule];
-        cycles_t less = cycles_min(*part, excess);
+        enum sched_rule rule = (wait->before + i) % SCHED_RULE_COUNT;
+        cycles_t *part = &booking->parts->time[place_of(rule)];
+        cycles_t less =
+            is_booked(wait, rule) ? cycles_min(*part, excess) : cycles(0);
 
+        if (less.v == 0)
+            continue;
         *part = cycles_sub(*part, less);
         excess = cycles_sub(excess, less);
     }
@@ -173,7 +191,7 @@ static void end_rules(const struct booking *booking, const struct hv_lp *lp,
         wait->rule = SCHED_RULE_SLICE;
     close_wait(booking, cycles_min(chosen, now));
     wait->rule = SCHED_RULE_WAKE;
-    booking->parts->named = (struct sched_holder){0};
+    wait->is_named = false;
     close_wait(booking, now);
     take_back(booking, now);
 }
@@ -286,12 +304,14 @@ static void longest_first(struct sched_waited *waited)
 }
 
 static void name_holders(struct sched_waited *waited,
-                         const struct vp_wait_parts *parts)
+                         const struct booking *booking)
 {
     cycles_t left = sched_waited_contention(waited);
     const struct hv_lp *lp = waited_for(waited);
-    struct sched_holder held = parts->held;
+    struct sched_holder held = {0};
 
+    if (booking->wait->is_held)
+        held = booking->parts->held;
     held.time = cycles_min(held.time, left);
     if (held.time.v > 0)
         add_holder(waited, held);
@@ -304,15 +324,30 @@ static void name_holders(struct sched_waited *waited,
     waited->holder_vp = waited->holders[0].vp;
 }
 
+/* Only what there is of it: the rest would be fetched in vain. */
+static void copy_parts(const struct hv_vp *vp, struct vp_wait_parts *parts)
+{
+    const struct vp_wait *wait = &vp->sched.wait;
+    const struct vp_wait_parts *from = &vp->sched.wait_parts;
+
+    if (wait->is_named)
+        parts->named = from->named;
+    if (wait->is_held)
+        parts->held = from->held;
+    for (unsigned i = 0; i < SCHED_RULE_COUNT; i++) {
+        if (is_booked(wait, i))
+            parts->time[place_of(i)] = from->time[place_of(i)];
+    }
+}
+
 void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
                     cycles_t now, struct sched_waited *waited)
 {
     struct vp_wait wait = vp->sched.wait;
-    struct vp_wait_parts parts = {0};
+    struct vp_wait_parts parts;
     struct booking booking = {vp, &wait, &parts};
 
-    if (wait.has_parts)
-        parts = vp->sched.wait_parts;
+    copy_parts(vp, &parts);
     waited->vp = vp;
     waited->lp = lp;
     waited->ready = vp->sched.ready_since;
@@ -320,12 +355,12 @@ void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
     waited->holder_partition = 0;
     waited->holder_vp = 0;
     waited->holder_count = 0;
-    wait.has_parts = true;
     end_rules(&booking, lp, now);
     for (unsigned i = 0; i < SCHED_RULE_COUNT; i++)
-        waited->by_rule[i] = parts.by_rule[i];
-    waited->rule = longest(parts.by_rule);
-    name_holders(waited, &parts);
+        waited->by_rule[i] =
+            is_booked(&wait, i) ? parts.time[place_of(i)] : cycles(0);
+    waited->rule = longest(waited->by_rule);
+    name_holders(waited, &booking);
 }
 
 cycles_t sched_waited_wake_up(const struct sched_waited *waited)

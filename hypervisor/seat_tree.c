@@ -9,9 +9,9 @@
 
 #define FANOUT_BITS 3
 #define FANOUT (1u << FANOUT_BITS)
-#define LEVELS 3
+#define LEVELS_MOST 3
 
-_Static_assert(1u << (FANOUT_BITS * LEVELS) >= LP_COUNT_MAX,
+_Static_assert(1u << (FANOUT_BITS * LEVELS_MOST) >= LP_COUNT_MAX,
                "a path for each seat");
 
 /* By the digits of seats' numbers. A mark is the least of what is below it; a
@@ -20,6 +20,7 @@ struct seat_node {
     alignas(HOST_LINE_BYTES) run_mark_t mark[FANOUT];
     void *below[FANOUT]; /* nodes; of a leaf, owners; of a free one, the first:
                             the next one */
+    uint32_t first;      /* where the least mark is */
 };
 
 static uint32_t digit(uint32_t seat, uint32_t level)
@@ -31,7 +32,7 @@ static uint32_t digit(uint32_t seat, uint32_t level)
 
 bool seat_pool_grow(struct seat_pool *pool, uint32_t seats)
 {
-    for (uint32_t i = 0; i < seats * LEVELS; i++) {
+    for (uint32_t i = 0; i < seats * LEVELS_MOST; i++) {
         struct seat_node *node = host_line_calloc(sizeof(*node));
 
         if (!node) {
@@ -58,6 +59,7 @@ static struct seat_node *take_node(struct seat_pool *pool)
         node->mark[i] = RUN_MARK_NONE;
         node->below[i] = NULL;
     }
+    node->first = 0;
     return node;
 }
 
@@ -69,49 +71,47 @@ static void give_back(struct seat_pool *pool, struct seat_node *node)
 
 void seat_pool_shrink(struct seat_pool *pool, uint32_t seats)
 {
-    for (uint32_t i = 0; i < seats * LEVELS; i++)
+    for (uint32_t i = 0; i < seats * LEVELS_MOST; i++)
         free(take_node(pool));
+}
+
+struct seat_tree seat_tree_empty(uint32_t seats)
+{
+    uint32_t levels = 1;
+
+    while (seats > 1u << (FANOUT_BITS * levels))
+        levels++;
+    return (struct seat_tree){.least = RUN_MARK_NONE, .levels = levels};
 }
 
 /* Marks. */
 
-/* All are looked at: that is faster than to guess which to skip. */
 static run_mark_t least_of(const struct seat_node *node)
+{
+    return node->mark[node->first];
+}
+
+/* Looks at all: that is faster than to guess which to skip. */
+static void find_first(struct seat_node *node)
 {
     run_mark_t least = node->mark[0];
 
-    for (uint32_t i = 1; i < FANOUT; i++)
+    node->first = 0;
+    for (uint32_t i = 1; i < FANOUT; i++) {
+        node->first = node->mark[i] < least ? i : node->first;
         least = node->mark[i] < least ? node->mark[i] : least;
-    return least;
-}
-
-static uint32_t place_of(const struct seat_node *node, run_mark_t mark)
-{
-    uint32_t place = 0;
-
-    for (uint32_t i = 1; i < FANOUT; i++)
-        place = node->mark[i] == mark ? i : place;
-    return place;
-}
-
-static void *owner_of(const struct seat_tree *tree, run_mark_t mark)
-{
-    const struct seat_node *node = tree->root;
-
-    for (uint32_t level = LEVELS - 1; level > 0; level--)
-        node = node->below[place_of(node, mark)];
-    return node->below[place_of(node, mark)];
+    }
 }
 
 /* The nodes from the root, which is of the highest level, to the seat's leaf,
  * that of level 0; made where they are missing. */
 static void find_path(struct seat_pool *pool, struct seat_tree *tree,
-                      uint32_t seat, struct seat_node *path[LEVELS])
+                      uint32_t seat, struct seat_node *path[LEVELS_MOST])
 {
     if (!tree->root)
         tree->root = take_node(pool);
-    path[LEVELS - 1] = tree->root;
-    for (uint32_t level = LEVELS - 1; level > 0; level--) {
+    path[tree->levels - 1] = tree->root;
+    for (uint32_t level = tree->levels - 1; level > 0; level--) {
         void **below = &path[level]->below[digit(seat, level)];
 
         if (!*below)
@@ -120,23 +120,49 @@ static void find_path(struct seat_pool *pool, struct seat_tree *tree,
     }
 }
 
-/* The node's least mark was `before`; now one that was `old` is `mark`. */
-static run_mark_t least_now(const struct seat_node *node, run_mark_t before,
-                            run_mark_t old, run_mark_t mark)
+/* True if the node's least mark is another one now. */
+static bool set_mark_at(struct seat_node *node, uint32_t at, run_mark_t mark)
 {
+    run_mark_t before = least_of(node);
+
+    node->mark[at] = mark;
     if (mark <= before)
-        return mark;
-    return old == before ? least_of(node) : before;
+        node->first = at;
+    else if (at == node->first)
+        find_first(node);
+    return least_of(node) != before;
+}
+
+/* Up the path, for as long as the least changes. */
+static void set_mark(struct seat_tree *tree, uint32_t seat,
+                     struct seat_node *path[LEVELS_MOST], run_mark_t mark)
+{
+    for (uint32_t level = 0; level < tree->levels; level++) {
+        if (!set_mark_at(path[level], digit(seat, level), mark))
+            return;
+        mark = least_of(path[level]);
+    }
+}
+
+/* The least of all, from what the root says. */
+static void find_least(struct seat_tree *tree)
+{
+    const struct seat_node *node = tree->root;
+
+    tree->least = node ? least_of(node) : RUN_MARK_NONE;
+    for (uint32_t level = tree->levels - 1; node && level > 0; level--)
+        node = node->below[node->first];
+    tree->first = node ? node->below[node->first] : NULL;
 }
 
 /* Gives back the nodes of the path that have no marks any more. */
 static void prune(struct seat_pool *pool, struct seat_tree *tree, uint32_t seat,
-                  struct seat_node *path[LEVELS])
+                  struct seat_node *path[LEVELS_MOST])
 {
-    for (uint32_t level = 0; level < LEVELS; level++) {
+    for (uint32_t level = 0; level < tree->levels; level++) {
         if (least_of(path[level]) != RUN_MARK_NONE)
             return;
-        if (level == LEVELS - 1)
+        if (level == tree->levels - 1)
             tree->root = NULL;
         else
             path[level + 1]->below[digit(seat, level + 1)] = NULL;
@@ -144,72 +170,54 @@ static void prune(struct seat_pool *pool, struct seat_tree *tree, uint32_t seat,
     }
 }
 
-/* Up the path, for as long as the least changes. */
-static void set_mark(struct seat_tree *tree, uint32_t seat,
-                     struct seat_node *path[LEVELS], run_mark_t mark)
-{
-    for (uint32_t level = 0; level < LEVELS; level++) {
-        run_mark_t *at = &path[level]->mark[digit(seat, level)];
-        run_mark_t old = *at;
-        run_mark_t before = level + 1 < LEVELS
-                                ? path[level + 1]->mark[digit(seat, level + 1)]
-                                : tree->least;
-
-        if (old == mark)
-            return;
-        *at = mark;
-        mark = least_now(path[level], before, old, mark);
-    }
-    if (mark == tree->least)
-        return;
-    tree->least = mark;
-    tree->first = mark == RUN_MARK_NONE ? NULL : owner_of(tree, mark);
-}
-
 void seat_tree_set(struct seat_pool *pool, struct seat_tree *tree,
                    uint32_t seat, run_mark_t mark, void *owner)
 {
-    struct seat_node *path[LEVELS];
+    struct seat_node *path[LEVELS_MOST];
 
-    CHECK(seat < LP_COUNT_MAX && mark != RUN_MARK_NONE);
+    CHECK(mark != RUN_MARK_NONE && digit(seat, tree->levels) == 0);
     find_path(pool, tree, seat, path);
     path[0]->below[digit(seat, 0)] = owner;
     set_mark(tree, seat, path, mark);
-    if (tree->least == mark)
-        tree->first = owner;
+    find_least(tree);
 }
 
 void seat_tree_remove(struct seat_pool *pool, struct seat_tree *tree,
                       uint32_t seat)
 {
-    struct seat_node *path[LEVELS];
+    struct seat_node *path[LEVELS_MOST];
 
     find_path(pool, tree, seat, path);
     CHECK(path[0]->below[digit(seat, 0)]);
     path[0]->below[digit(seat, 0)] = NULL;
     set_mark(tree, seat, path, RUN_MARK_NONE);
     prune(pool, tree, seat, path);
+    find_least(tree);
 }
 
-/* What the first seat from that one on stands for, of those below the node. */
+/* As seat_tree_next(), of what is below the node. */
 static void *next_below(const struct seat_node *node, uint32_t level,
-                        uint32_t from)
+                        uint32_t *from)
 {
-    for (uint32_t i = digit(from, level); i < FANOUT; i++) {
-        uint32_t rest = i == digit(from, level) ? from : 0;
-        void *below = node->below[i];
+    uint32_t step = 1u << (FANOUT_BITS * level);
 
-        if (below && level > 0)
-            below = next_below(below, level - 1, rest);
-        if (below)
-            return below;
+    for (uint32_t i = digit(*from, level); i < FANOUT; i++) {
+        void *below = node->below[i];
+        void *found = below;
+
+        if (!below)
+            *from = *from / step * step + step;
+        else if (level > 0)
+            found = next_below(below, level - 1, from);
+        if (found)
+            return found;
     }
     return NULL;
 }
 
-void *seat_tree_next(const struct seat_tree *tree, uint32_t from)
+void *seat_tree_next(const struct seat_tree *tree, uint32_t *from)
 {
-    if (!tree->root || from >= LP_COUNT_MAX)
+    if (!tree->root || digit(*from, tree->levels) > 0)
         return NULL;
-    return next_below(tree->root, LEVELS - 1, from);
+    return next_below(tree->root, tree->levels - 1, from);
 }

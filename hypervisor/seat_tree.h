@@ -26,15 +26,16 @@ struct seat_pool {
 
 /** Begins as seat_tree_empty(). */
 struct seat_tree {
-    run_mark_t least;       /* RUN_MARK_NONE: no seat has a mark */
-    void *first;            /* what that stands for; NULL: nothing */
-    struct seat_node *root; /* private to seat_tree.c; NULL: empty */
+    run_mark_t least; /* RUN_MARK_NONE: no seat has a mark */
+    void *first;      /* what that stands for; NULL: nothing */
+
+    /* Private to seat_tree.c. */
+    struct seat_node *root; /* NULL: empty */
+    uint32_t levels;
 };
 
-static inline struct seat_tree seat_tree_empty(void)
-{
-    return (struct seat_tree){.least = RUN_MARK_NONE};
-}
+/** A tree of so many seats, of which none has a mark. */
+struct seat_tree seat_tree_empty(uint32_t seats);
 
 /** So many more seats may have marks at once. False if out of memory, and
  *  nothing has changed. */
@@ -52,8 +53,8 @@ void seat_tree_set(struct seat_pool *pool, struct seat_tree *tree,
 void seat_tree_remove(struct seat_pool *pool, struct seat_tree *tree,
                       uint32_t seat);
 
-/** What the first seat from that one on stands for that has a mark, in the
- *  order of their numbers; NULL: none. */
-void *seat_tree_next(const struct seat_tree *tree, uint32_t from);
+/** What the seat *from stands for, or the first one after that has a mark,
+ *  which *from is then; NULL: none. */
+void *seat_tree_next(const struct seat_tree *tree, uint32_t *from);
 
 #endif

@@ -12,14 +12,12 @@
 bool virtual_core_vp_add(struct virtual_core_pool *pool,
                          struct fair_share *share, struct hv_vp *vp)
 {
-    struct virtual_thread *thread = vp->sched.policy;
     struct virtual_core *core = host_line_calloc(sizeof(*core));
 
     if (!core || !fair_share_join(share, &core->entity)) {
         free(core);
         return false;
     }
-    thread->vp = vp;
     virtual_thread_set_allowed(vp);
     core->next = pool->first;
     pool->first = core;
@@ -29,6 +27,7 @@ bool virtual_core_vp_add(struct virtual_core_pool *pool,
 static void leave(struct virtual_core_pool *pool, struct virtual_thread *thread)
 {
     struct virtual_core *core = thread->core;
+    struct virtual_thread *moved;
     uint32_t last;
 
     if (!core)
@@ -36,7 +35,8 @@ static void leave(struct virtual_core_pool *pool, struct virtual_thread *thread)
     last = --core->thread_count;
     core->restricted -= thread->restricted;
     core->slots[thread->place] = core->slots[last];
-    core->slots[thread->place].thread->place = thread->place;
+    moved = core->slots[thread->place].vp->sched.policy;
+    moved->place = thread->place;
     if (core->thread_count > 0)
         return;
     CHECK(!core->on && !fair_share_waits(&core->entity));
@@ -149,33 +149,45 @@ void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp)
     thread->thread = placing.thread;
     thread->place = core->thread_count++;
     core->restricted += thread->restricted;
-    core->slots[thread->place] = (struct virtual_slot){.thread = thread};
+    core->slots[thread->place] = (struct virtual_slot){.vp = vp};
 }
 
-void virtual_thread_wait(const struct virtual_thread *thread, uint64_t order)
+void virtual_core_wait(const struct hv_vp *vp, uint64_t order)
 {
+    const struct virtual_thread *thread = vp->sched.policy;
+
     thread->core->slots[thread->place].since = order;
 }
 
-void virtual_thread_end_wait(const struct virtual_thread *thread)
+void virtual_core_end_wait(const struct hv_vp *vp)
 {
-    thread->core->slots[thread->place].since = 0;
+    virtual_core_wait(vp, 0);
 }
 
-struct virtual_thread *
-virtual_core_next_ready(const struct virtual_core *core,
-                        const struct virtual_thread *after)
+/* Without a look at the VP. */
+static uint64_t since_of(const struct virtual_core *core,
+                         const struct hv_vp *vp)
 {
-    uint64_t from = after ? core->slots[after->place].since : 0;
+    uint32_t i = 0;
+
+    while (core->slots[i].vp != vp)
+        i++;
+    return core->slots[i].since;
+}
+
+struct hv_vp *virtual_core_next_ready(const struct virtual_core *core,
+                                      const struct hv_vp *after)
+{
+    uint64_t from = after ? since_of(core, after) : 0;
     uint64_t least = UINT64_MAX;
-    struct virtual_thread *next = NULL;
+    struct hv_vp *next = NULL;
 
     for (uint32_t i = 0; i < core->thread_count; i++) {
         const struct virtual_slot *slot = &core->slots[i];
 
         if (slot->since > from && slot->since < least) {
             least = slot->since;
-            next = slot->thread;
+            next = slot->vp;
         }
     }
     return next;
@@ -184,12 +196,13 @@ virtual_core_next_ready(const struct virtual_core *core,
 struct lp_set virtual_core_seats(const struct virtual_core_pool *pool,
                                  const struct virtual_core *core)
 {
-    const struct virtual_thread *thread = NULL;
+    const struct hv_vp *vp = NULL;
     struct lp_set seats = pool->cores;
 
     if (core->restricted == 0)
         return seats;
-    while ((thread = virtual_core_next_ready(core, thread)) != NULL) {
+    while ((vp = virtual_core_next_ready(core, vp)) != NULL) {
+        const struct virtual_thread *thread = vp->sched.policy;
         struct lp_set both = lp_set_and(&seats, &thread->cores);
 
         if (!lp_set_is_empty(&both))
@@ -198,26 +211,27 @@ struct lp_set virtual_core_seats(const struct virtual_core_pool *pool,
     return seats;
 }
 
-bool virtual_thread_finds(const struct virtual_thread *thread,
-                          const struct lp_set *cores)
+bool virtual_thread_finds(const struct hv_vp *vp, const struct lp_set *cores)
 {
+    const struct virtual_thread *thread = vp->sched.policy;
+
     if (lp_set_is_empty(cores))
         return false;
     return !thread->restricted ||
            lp_set_first_in_both(&thread->cores, cores) >= 0;
 }
 
-struct hv_lp *virtual_thread_lp(const struct virtual_thread *thread,
-                                uint32_t host_core)
+struct hv_lp *virtual_thread_lp(const struct hv_vp *vp, uint32_t host_core)
 {
-    struct hypervisor *hv = thread->vp->hv;
+    const struct virtual_thread *thread = vp->sched.policy;
+    struct hypervisor *hv = vp->hv;
     uint32_t width = hv->threads_per_core;
     struct hv_lp *first = &hv->lps[host_core * width];
 
-    if (sched_allows(thread->vp, &first[thread->thread]))
+    if (sched_allows(vp, &first[thread->thread]))
         return &first[thread->thread];
     for (uint32_t i = 0; i < width; i++) {
-        if (sched_allows(thread->vp, &first[i]))
+        if (sched_allows(vp, &first[i]))
             return &first[i];
     }
     return NULL;

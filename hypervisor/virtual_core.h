@@ -21,7 +21,6 @@ struct virtual_core;
 
 /** A VP of a virtual core: its vp->sched.policy. */
 struct virtual_thread {
-    struct hv_vp *vp;
     struct virtual_core *core; /* NULL: it has never been ready */
     uint32_t thread;     /* of its core; on a host's it prefers that one */
     uint32_t place;      /* in virtual_core.slots */
@@ -37,7 +36,7 @@ struct virtual_core {
     uint32_t restricted; /* so many of them are */
     bool yields;         /* one of its VPs spins */
     struct virtual_slot {
-        struct virtual_thread *thread;
+        struct hv_vp *vp;
         /* Since when it waits for an LP, in some order; 0: it does not. Here,
          * so that who is next is found without a look at each. */
         uint64_t since;
@@ -65,29 +64,26 @@ void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp);
 /** The LPs on which the VP may run are others now; it does not wait. */
 void virtual_thread_set_allowed(struct hv_vp *vp);
 
-/** The thread waits for an LP from now on, and longer than all that get a
- *  greater `order` (at least 1). */
-void virtual_thread_wait(const struct virtual_thread *thread, uint64_t order);
-void virtual_thread_end_wait(const struct virtual_thread *thread);
+/** The VP waits for an LP from now on, and longer than all that get a greater
+ *  `order` (at least 1). */
+void virtual_core_wait(const struct hv_vp *vp, uint64_t order);
+void virtual_core_end_wait(const struct hv_vp *vp);
 
-/** The thread that waits for longest of those that wait, and come after
- *  `after` (or NULL) in that order; NULL: none. */
-struct virtual_thread *
-virtual_core_next_ready(const struct virtual_core *core,
-                        const struct virtual_thread *after);
+/** The VP that waits for longest of those that wait, and come after `after`
+ *  (or NULL), which waits, in that order; NULL: none. */
+struct hv_vp *virtual_core_next_ready(const struct virtual_core *core,
+                                      const struct hv_vp *after);
 
-/** The cores that suit all threads that wait; where there is none, as many of
- *  those that wait for longest as can be. */
+/** The cores that suit all VPs that wait; where there is none, as many of those
+ *  that wait for longest as can be. */
 struct lp_set virtual_core_seats(const struct virtual_core_pool *pool,
                                  const struct virtual_core *core);
 
-/** True if one of those cores suits the thread. */
-bool virtual_thread_finds(const struct virtual_thread *thread,
-                          const struct lp_set *cores);
+/** True if one of those cores suits the VP. */
+bool virtual_thread_finds(const struct hv_vp *vp, const struct lp_set *cores);
 
-/** The LP of that core of the host where the thread runs, by its affinity; one
- *  of no other core. NULL: it may not run there. */
-struct hv_lp *virtual_thread_lp(const struct virtual_thread *thread,
-                                uint32_t host_core);
+/** The LP of that core of the host where the VP runs, by its affinity; one of
+ *  no other core. NULL: it may not run there. */
+struct hv_lp *virtual_thread_lp(const struct hv_vp *vp, uint32_t host_core);
 
 #endif

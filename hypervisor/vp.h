@@ -87,7 +87,7 @@ struct vp_sched {
     bool parked;                     /* on the list of sched_period.c */
     bool restricted;                 /* `allowed` are not all LPs */
     bool yields;                     /* it has said that it spins, and runs */
-    struct vp_wait_parts wait_parts; /* if wait.has_parts */
+    struct vp_wait_parts wait_parts; /* as `wait` says */
     struct lp_set allowed;  /* by its affinity, its partition's, its group's */
     struct lp_set affinity; /* its own: a root VP's single LP */
 };

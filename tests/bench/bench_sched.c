@@ -5,7 +5,7 @@
  *
  *   bench_sched [policy...]
  *
- * For each policy, the medians of a few repeats:
+ * For each policy, the medians of a few repeats, which take turns:
  *
  * - Host nanoseconds per dispatch, by numbers of LPs and VPs: choosing,
  *   accounting, queueing, waking and pre-empting, as the run loop has it done,
@@ -30,7 +30,7 @@
 #include "sim/core/check.h"
 #include "sim/machine/machine_private.h"
 
-#define REPEATS 5
+#define REPEATS 7
 #define DISPATCHES 100000 /* timed, of a repeat */
 #define VPS_PER_VM 4
 #define THREADS_PER_CORE 2
@@ -346,54 +346,90 @@ static void step_until(struct bench *b, uint64_t dispatches)
         step(b, &bill);
 }
 
-static double measure_scheduler(const struct hv_sched_ops *ops, uint32_t lps,
-                                uint32_t vps)
+/* Numbers of LPs and VPs. */
+
+#define SIZES 4
+
+static const uint32_t lp_sizes[SIZES] = {4, 32, 128, 512};
+static const uint32_t vp_sizes[SIZES] = {8, 64, 512, 4096};
+
+struct cell {
+    struct bench bench;
+    double ns[REPEATS]; /* per dispatch */
+};
+
+static void start_cell(struct cell *cell, const struct hv_sched_ops *ops,
+                       uint32_t lps, uint32_t vps)
 {
     struct cost_bill bill = {0};
-    double ns[REPEATS];
-    struct bench b;
+    struct bench *b = &cell->bench;
 
-    bench_create(&b, ops, lps, vps);
+    bench_create(b, ops, lps, vps);
 
-    struct hv_context context = {.hv = b.hv, .bill = &bill};
+    struct hv_context context = {.hv = b->hv, .bill = &bill};
 
     for (uint32_t i = 0; i < vps; i++)
-        wake(&context, b.tickers[i].vp);
-    step_until(&b, DISPATCHES);
-    for (unsigned i = 0; i < REPEATS; i++) {
-        uint64_t before = b.dispatches;
-        double start = cpu_s();
+        wake(&context, b->tickers[i].vp);
+    step_until(b, DISPATCHES);
+}
 
-        step_until(&b, before + DISPATCHES);
-        ns[i] = (cpu_s() - start) * 1e9 / (double)(b.dispatches - before);
+/* The host's caches are this cell's by then. */
+static void warm_up(struct bench *b)
+{
+    step_until(b, b->dispatches + DISPATCHES / 4);
+}
+
+static double measure(struct bench *b)
+{
+    uint64_t before;
+    double start;
+
+    warm_up(b);
+    before = b->dispatches;
+    start = cpu_s();
+    step_until(b, before + DISPATCHES);
+    return (cpu_s() - start) * 1e9 / (double)(b->dispatches - before);
+}
+
+/* In turns: what else the host does slows all of them down. */
+static void measure_cells(struct cell *cells)
+{
+    for (unsigned i = 0; i < REPEATS; i++) {
+        for (unsigned c = 0; c < SIZES * SIZES; c++)
+            cells[c].ns[i] = measure(&cells[c].bench);
     }
-    bench_destroy(&b);
-    return median(ns, REPEATS);
+}
+
+static void print_cells(const struct hv_sched_ops *ops, struct cell *cells)
+{
+    double least = 0, most = 0;
+
+    printf("%s: host ns per dispatch\n  LPs \\ VPs", ops->name);
+    for (unsigned v = 0; v < SIZES; v++)
+        printf("%8" PRIu32, vp_sizes[v]);
+    for (unsigned c = 0; c < SIZES * SIZES; c++) {
+        double ns = median(cells[c].ns, REPEATS);
+
+        if (c % SIZES == 0)
+            printf("\n  %9" PRIu32, lp_sizes[c / SIZES]);
+        printf("%8.0f", ns);
+        least = least == 0 || ns < least ? ns : least;
+        most = ns > most ? ns : most;
+    }
+    printf("\n  largest / smallest        %8.2f\n", most / least);
+    fflush(stdout);
 }
 
 static void print_scheduler(const struct hv_sched_ops *ops)
 {
-    static const uint32_t lps[] = {4, 32, 128, 512};
-    static const uint32_t vps[] = {8, 64, 512, 4096};
-    double least = 0, most = 0;
+    static struct cell cells[SIZES * SIZES];
 
-    printf("%s: host ns per dispatch\n  LPs \\ VPs", ops->name);
-    for (unsigned v = 0; v < 4; v++)
-        printf("%8" PRIu32, vps[v]);
-    printf("\n");
-    for (unsigned l = 0; l < 4; l++) {
-        printf("  %9" PRIu32, lps[l]);
-        for (unsigned v = 0; v < 4; v++) {
-            double ns = measure_scheduler(ops, lps[l], vps[v]);
-
-            printf("%8.0f", ns);
-            fflush(stdout);
-            least = least == 0 || ns < least ? ns : least;
-            most = ns > most ? ns : most;
-        }
-        printf("\n");
-    }
-    printf("  largest / smallest        %8.2f\n", most / least);
+    for (unsigned c = 0; c < SIZES * SIZES; c++)
+        start_cell(&cells[c], ops, lp_sizes[c / SIZES], vp_sizes[c % SIZES]);
+    measure_cells(cells);
+    print_cells(ops, cells);
+    for (unsigned c = 0; c < SIZES * SIZES; c++)
+        bench_destroy(&cells[c].bench);
 }
 
 /* The whole machine. */

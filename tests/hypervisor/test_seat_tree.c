@@ -27,7 +27,7 @@ static int create(void **state)
 
     assert_non_null(world);
     assert_true(seat_pool_grow(&world->pool, MARKED_MOST));
-    world->tree = seat_tree_empty();
+    world->tree = seat_tree_empty(LP_COUNT_MAX);
     for (uint32_t i = 0; i < LP_COUNT_MAX; i++)
         world->marks[i] = RUN_MARK_NONE;
     *state = world;
@@ -84,11 +84,9 @@ static void assert_walk(const struct world *world)
     uint32_t from = 0, seen = 0;
     const run_mark_t *mark;
 
-    while ((mark = seat_tree_next(&world->tree, from)) != NULL) {
-        uint32_t seat = (uint32_t)(mark - world->marks);
-
-        assert_true(seat >= from && *mark != RUN_MARK_NONE);
-        from = seat + 1;
+    for (; (mark = seat_tree_next(&world->tree, &from)) != NULL; from++) {
+        assert_ptr_equal(mark, &world->marks[from]);
+        assert_true(*mark != RUN_MARK_NONE);
         seen++;
     }
     assert_int_equal(seen, world->marked);
@@ -97,9 +95,10 @@ static void assert_walk(const struct world *world)
 static void an_empty_tree_has_no_least(void **state)
 {
     struct world *world = *state;
+    uint32_t from = 0;
 
     assert_least(world);
-    assert_null(seat_tree_next(&world->tree, 0));
+    assert_null(seat_tree_next(&world->tree, &from));
 }
 
 static void of_equal_keys_the_least_number_is_first(void **state)
