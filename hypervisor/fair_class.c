@@ -135,10 +135,9 @@ static struct fair_cell *find_cell(struct fair_classes *classes,
     return cell;
 }
 
-struct fair_cell *fair_cell_add(struct fair_classes *classes,
-                                struct fair_class *class,
-                                struct fair_cell **cells, uint32_t seat,
-                                struct run_entry *entry)
+void fair_cell_add(struct fair_classes *classes, struct fair_class *class,
+                   struct fair_cell **cells, uint32_t seat,
+                   struct run_entry *entry)
 {
     struct fair_cell *cell = find_cell(classes, class, cells);
 
@@ -146,7 +145,6 @@ struct fair_cell *fair_cell_add(struct fair_classes *classes,
     if (run_list_first(&cell->list) == entry)
         seat_tree_set(&classes->seat_pool, &class->waiting, seat,
                       run_list_first_mark(&cell->list), cell);
-    return cell;
 }
 
 static void end_cell(struct fair_classes *classes, struct fair_cell *cell,
@@ -159,10 +157,10 @@ static void end_cell(struct fair_classes *classes, struct fair_cell *cell,
     cell_push(&classes->spare_cells, cell);
 }
 
-void fair_cell_remove(struct fair_classes *classes, struct fair_cell *cell,
-                      struct fair_cell **cells, uint32_t seat,
-                      struct run_entry *entry)
+void fair_cell_remove(struct fair_classes *classes, struct fair_cell **cells,
+                      uint32_t seat, struct run_entry *entry)
 {
+    struct fair_cell *cell = (struct fair_cell *)run_list_of(entry);
     bool was_first = run_list_first(&cell->list) == entry;
 
     run_list_remove(entry);

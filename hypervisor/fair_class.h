@@ -28,7 +28,7 @@ struct fair_class {
 
 /** One that is there has an entity. */
 struct fair_cell {
-    struct run_list list;
+    struct run_list list; /* the first: what an entry's list is part of */
     struct fair_class *class;
     struct fair_cell *next; /* of the seat; of a spare one, the next spare */
 };
@@ -59,16 +59,13 @@ void fair_classes_leave(struct fair_classes *classes, struct fair_class *class);
 bool fair_class_is(const struct fair_class *class, const struct lp_set *seats,
                    uint32_t node);
 
-/** The entry waits at the seat, `cells` being those that are there. Returns its
- *  cell. */
-struct fair_cell *fair_cell_add(struct fair_classes *classes,
-                                struct fair_class *class,
-                                struct fair_cell **cells, uint32_t seat,
-                                struct run_entry *entry);
+/** The entry waits at the seat, `cells` being those that are there. */
+void fair_cell_add(struct fair_classes *classes, struct fair_class *class,
+                   struct fair_cell **cells, uint32_t seat,
+                   struct run_entry *entry);
 /** It does not any more. */
-void fair_cell_remove(struct fair_classes *classes, struct fair_cell *cell,
-                      struct fair_cell **cells, uint32_t seat,
-                      struct run_entry *entry);
+void fair_cell_remove(struct fair_classes *classes, struct fair_cell **cells,
+                      uint32_t seat, struct run_entry *entry);
 
 /** The first of the class at any seat, which is there. */
 struct run_entry *fair_class_first(const struct fair_class *class);

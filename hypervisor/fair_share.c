@@ -40,6 +40,12 @@ bool fair_share_init(struct fair_share *share, uint32_t seat_count,
     return share->seats != NULL;
 }
 
+static struct fair_seat *seat_of(const struct fair_share *share,
+                                 const struct fair_entity *entity)
+{
+    return &share->seats[fair_entity_seat(entity)];
+}
+
 void fair_share_fini(struct fair_share *share)
 {
     free(share->seats);
@@ -86,9 +92,9 @@ void fair_share_set_seats(struct fair_share *share, struct fair_entity *entity,
 /* Virtual time. */
 
 void fair_share_set_weight(const struct fair_share *share,
-                           struct fair_entity *entity, uint32_t weight)
+                           struct fair_entity *entity, uint16_t weight)
 {
-    uint64_t seat_time = share->seats[entity->seat].virtual_time;
+    uint64_t seat_time = seat_of(share, entity)->virtual_time;
 
     CHECK(!fair_share_waits(entity));
     if (weight == entity->weight)
@@ -108,7 +114,7 @@ void fair_share_charge(struct fair_entity *entity, cycles_t ran)
     uint64_t used = entity->remainder + ran.v * FAIR_SHARE_WEIGHT;
 
     entity->virtual_time += used / entity->weight;
-    entity->remainder = (uint32_t)(used % entity->weight);
+    entity->remainder = (uint16_t)(used % entity->weight);
 }
 
 uint64_t fair_share_after(const struct fair_entity *entity, cycles_t ran)
@@ -165,18 +171,12 @@ static struct fair_entity *entity_of(const struct run_entry *local)
                                   offsetof(struct fair_entity, local));
 }
 
-static void set_entry(struct run_entry *entry, struct fair_entity *entity,
-                      uint64_t key)
-{
-    entry->owner = entity;
-    entry->number = entity->number;
-    entry->key = key;
-}
-
 static void list(struct run_list *list, struct run_entry *entry,
                  struct fair_entity *entity, uint64_t key)
 {
-    set_entry(entry, entity, key);
+    entry->owner = entity;
+    entry->number = entity->local.number;
+    entry->key = key;
     run_list_add(list, entry);
 }
 
@@ -196,7 +196,8 @@ static void add_owed(struct fair_share *share, struct fair_entity *entity,
 
     entity->is_owed = true;
     share->owed_count++;
-    list(&share->seats[entity->seat].owed, &entity->local, entity, key);
+    entity->local.key = key;
+    run_list_add(&seat_of(share, entity)->owed, &entity->local);
     if (entity->class && !claims)
         list(&entity->class->owed, &entity->wide, entity, key);
 }
@@ -204,15 +205,14 @@ static void add_owed(struct fair_share *share, struct fair_entity *entity,
 static void add_fair(struct fair_share *share, struct fair_entity *entity,
                      uint64_t key, bool claims)
 {
-    struct fair_seat *seat = &share->seats[entity->seat];
+    struct fair_seat *seat = seat_of(share, entity);
 
-    set_entry(&entity->local, entity, key);
+    entity->local.key = key;
     if (!entity->class || claims)
         run_list_add(&seat->own, &entity->local);
     else
-        entity->cell =
-            fair_cell_add(&share->classes, entity->class, &seat->cells,
-                          entity->seat, &entity->local);
+        fair_cell_add(&share->classes, entity->class, &seat->cells,
+                      fair_entity_seat(entity), &entity->local);
 }
 
 void fair_share_add(struct fair_share *share, struct fair_entity *entity,
@@ -221,7 +221,7 @@ void fair_share_add(struct fair_share *share, struct fair_entity *entity,
     struct fair_seat *seat = &share->seats[wait->seat];
 
     CHECK(!wait->claims || !seat->claimant);
-    entity->seat = wait->seat;
+    entity->local.remark = wait->seat;
     entity->patient_until = wait->patient_until;
     if (wait->claims)
         seat->claimant = entity;
@@ -247,18 +247,18 @@ static void remove_owed(struct fair_share *share, struct fair_entity *entity)
 
 static void remove_fair(struct fair_share *share, struct fair_entity *entity)
 {
-    if (!entity->cell)
+    struct fair_seat *seat = seat_of(share, entity);
+
+    if (run_list_has(&seat->own, &entity->local))
         run_list_remove(&entity->local);
     else
-        fair_cell_remove(&share->classes, entity->cell,
-                         &share->seats[entity->seat].cells, entity->seat,
-                         &entity->local);
-    entity->cell = NULL;
+        fair_cell_remove(&share->classes, &seat->cells,
+                         fair_entity_seat(entity), &entity->local);
 }
 
 void fair_share_remove(struct fair_share *share, struct fair_entity *entity)
 {
-    struct fair_seat *seat = &share->seats[entity->seat];
+    struct fair_seat *seat = seat_of(share, entity);
 
     if (seat->claimant == entity)
         seat->claimant = NULL;
@@ -281,7 +281,7 @@ void fair_share_take(struct fair_share *share, struct fair_entity *entity,
 
     fair_share_remove(share, entity);
     CHECK(!seat->claimant);
-    entity->seat = at;
+    entity->local.remark = at;
     entity->woken = false;
     if (seat->virtual_time > entity->virtual_time + share->lag)
         entity->virtual_time = seat->virtual_time - share->lag;
@@ -338,7 +338,7 @@ static void make_patient(struct fair_share *share, struct fair_class *class)
          seat++) {
         for (struct run_entry *entry = run_list_first(&cell->list); entry;
              entry = run_list_next(entry))
-            be_patient(share, entry->owner);
+            be_patient(share, entity_of(entry));
     }
 }
 
@@ -365,7 +365,10 @@ static struct fair_entity *best_owed(const struct fair_share *share,
             run_list_first_mark(&class->owed) < run_list_first_mark(best))
             best = &class->owed;
     }
-    return run_list_first(best) ? run_list_first(best)->owner : NULL;
+    if (!run_list_first(best))
+        return NULL;
+    return best == &share->seats[seat].owed ? entity_of(run_list_first(best))
+                                            : run_list_first(best)->owner;
 }
 
 /* Who waits elsewhere: its mark, and its class (NULL: nobody) or itself. */
@@ -501,9 +504,10 @@ cycles_t fair_share_until(const struct fair_share *share,
 {
     uint64_t key = entity->local.key;
 
-    if (entity->seat != seat)
+    if (fair_entity_seat(entity) != seat)
         key += share->migrate_after;
-    if (key < time || (key == time && entity->number < holder->number))
+    if (key < time ||
+        (key == time && entity->local.number < holder->local.number))
         return cycles(0);
     if (key - time >= UINT64_MAX / (2 * WEIGHT_MAX))
         return CYCLES_NEVER;

@@ -42,30 +42,34 @@
 #define FAIR_SHARE_LAG_SLICES 4
 #define FAIR_SHARE_WEIGHT 100 /* virtual time is time at this weight */
 
-/** Zero-initialise; then set the first three. As in struct vp_sched, what every
- *  choice needs stands in front. */
+/** Zero-initialise; then set local.owner (borrowed), local.number, which breaks
+ *  ties, and what stands before the private part. What every choice needs is
+ *  one line of the host's caches: thousands of entities do not fit into them.
+ */
 struct fair_entity {
-    void *owner;     /* borrowed */
-    uint32_t number; /* breaks ties */
-    uint32_t weight; /* at least 1 */
+    alignas(HOST_LINE_BYTES) struct run_entry local; /* at its seat: see
+                                                        fair_entity_seat() */
     uint64_t virtual_time;
-    uint32_t seat; /* where it waits, or took its turn last */
-    bool woken;    /* it has not had a seat since it woke */
+    uint16_t weight; /* 1..10000 */
+    bool woken;      /* it has not had a seat since it woke */
 
     /* Private to fair_share.c. */
     bool is_owed;             /* it waits, and is owed a part of its reserve */
     bool is_patient;          /* `patient` is listed, */
     bool is_reserved;         /* and so is `reserved` */
-    uint32_t remainder;       /* of the division by its weight */
+    uint16_t remainder;       /* of the division by its weight */
     struct fair_class *class; /* NULL: it may use one seat only */
-    struct fair_cell *cell;   /* where it waits; NULL: it is its seat's alone */
     cycles_t patient_until;
-    /* In its cell, or on its seat's own list. */
-    alignas(HOST_LINE_BYTES) struct run_entry local;
     struct run_entry wide;    /* if it is owed: on its class's list */
     struct run_entry patient; /* while a seat of another node idles */
     struct run_entry reserved;
 };
+
+/** Where it waits, or took its turn last. */
+static inline uint32_t fair_entity_seat(const struct fair_entity *entity)
+{
+    return entity->local.remark;
+}
 
 struct fair_seat {
     alignas(HOST_LINE_BYTES) struct run_list own; /* who waits for this alone */
@@ -119,7 +123,7 @@ void fair_share_set_seats(struct fair_share *share, struct fair_entity *entity,
  *  ahead of its seat is time that it has had: that counts by the new weight, so
  *  that who had little need not wait for others to catch up. */
 void fair_share_set_weight(const struct fair_share *share,
-                           struct fair_entity *entity, uint32_t weight);
+                           struct fair_entity *entity, uint16_t weight);
 
 /** The entity has used a seat for `ran`. */
 void fair_share_charge(struct fair_entity *entity, cycles_t ran);

@@ -117,7 +117,7 @@ enum partition_state {
 struct partition_sched {
     uint64_t reserve;        /* 1/65536 of an LP per VP */
     uint64_t cap;            /* likewise */
-    uint32_t weight;         /* 1..10000 */
+    uint16_t weight;         /* 1..10000 */
     struct cpu_group *group; /* borrowed from the hypervisor; NULL: none */
     uint32_t wanting_vps;    /* those ready or running */
     struct lp_set affinity;

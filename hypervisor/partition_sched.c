@@ -65,7 +65,7 @@ enum hv_status partition_set_weight(struct hv_context *context,
         !heeds(partition, SCHED_WEIGHTS))
         return HV_STATUS_OPERATION_DENIED;
     partition_charge(partition);
-    partition->sched.weight = (uint32_t)value;
+    partition->sched.weight = (uint16_t)value;
     sched_controls_changed(partition, context->now);
     return HV_STATUS_SUCCESS;
 }

@@ -36,6 +36,7 @@ struct run_entry {
     void *owner;     /* borrowed: the VP, or whatever else a policy lists */
     uint64_t key;    /* the least is first; does not change while listed */
     uint32_t number; /* of equals the least is first; unique on a list */
+    uint32_t remark; /* the owner's: there is room for it */
 
     /* Private to run_list.c. */
     struct run_list *list; /* NULL: on none */
@@ -87,6 +88,12 @@ static inline bool run_list_has(const struct run_list *list,
                                 const struct run_entry *entry)
 {
     return entry->list == list;
+}
+
+/** The list that the entry is on, or NULL. */
+static inline struct run_list *run_list_of(const struct run_entry *entry)
+{
+    return entry->list;
 }
 
 /** True if the entry is on some list. */

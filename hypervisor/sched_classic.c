@@ -92,10 +92,10 @@ static bool classic_vp_add(struct hv_sched *sched, struct hv_vp *vp)
     struct classic *classic = sched->policy;
     struct fair_entity *entity = of(vp);
 
-    entity->owner = vp;
-    entity->number = vp->number;
+    entity->local.owner = vp;
+    entity->local.number = vp->number;
     entity->weight = vp->partition->sched.weight;
-    entity->seat = vp->sched.ideal_lp;
+    entity->local.remark = vp->sched.ideal_lp;
     if (!fair_share_join(&classic->share, entity))
         return false;
     classic_allowed_changed(sched, vp);
@@ -335,7 +335,7 @@ static cycles_t owed_to(struct hv_sched *sched, const struct fair_entity *next,
 {
     if (!next || !next->is_owed)
         return cycles(0);
-    return sched_period_reserve_left(sched, next->owner, now);
+    return sched_period_reserve_left(sched, next->local.owner, now);
 }
 
 /* Until when the VP may run from `now` on; whether the LP is lent meanwhile. */
@@ -367,7 +367,7 @@ static void tell_patient(struct hv_sched *sched, const struct hv_lp *lp,
     fair_share_idles(share, lp->id.v);
     for (entry = run_list_first(&share->patient); entry;
          entry = run_list_next(entry)) {
-        struct hv_vp *vp = ((struct fair_entity *)entry->owner)->owner;
+        struct hv_vp *vp = ((struct fair_entity *)entry->owner)->local.owner;
 
         if (sched_allows(vp, lp))
             sched_wait(vp, SCHED_RULE_NUMA, NULL, now);
@@ -390,7 +390,7 @@ static struct sched_choice classic_pick(struct hv_sched *sched,
             tell_patient(sched, lp, now);
         return (struct sched_choice){0};
     }
-    vp = entity->owner;
+    vp = entity->local.owner;
     fair_share_take(share, entity, lp->id.v);
     vp->sched.queued = false;
     return (struct sched_choice){
@@ -444,11 +444,12 @@ static void turn_period(struct hv_sched *sched, cycles_t now)
     while (entry) {
         struct run_entry *next = run_list_next(entry);
         struct fair_entity *entity = entry->owner;
-        cycles_t owed = sched_period_reserve_left(sched, entity->owner, now);
+        cycles_t owed =
+            sched_period_reserve_left(sched, entity->local.owner, now);
 
         if (owed.v > 0) {
             fair_share_remove(&classic->share, entity);
-            enqueue_owed(sched, entity->owner, owed, now);
+            enqueue_owed(sched, entity->local.owner, owed, now);
         }
         entry = next;
     }
@@ -462,7 +463,7 @@ static void end_patience(struct hv_sched *sched, cycles_t now)
     struct fair_entity *entity;
 
     while ((entity = fair_share_ripen(&classic->share, now)) != NULL) {
-        struct hv_vp *vp = entity->owner;
+        struct hv_vp *vp = entity->local.owner;
         struct hv_lp *lp = sched_idle_lp(sched, vp);
 
         if (lp) {
@@ -493,7 +494,7 @@ static void classic_expire(struct hv_sched *sched, cycles_t now)
 static const struct hv_lp *classic_queue_of(const struct hv_sched *sched,
                                             const struct hv_vp *vp)
 {
-    return &sched->hv->lps[of(vp)->seat];
+    return &sched->hv->lps[fair_entity_seat(of(vp))];
 }
 
 const struct hv_sched_ops sched_classic = {

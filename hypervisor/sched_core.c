@@ -168,7 +168,7 @@ static cycles_t owed_to_next(struct hv_sched *sched,
 {
     if (!next || !next->is_owed)
         return cycles(0);
-    return owed_to(sched, next->owner, now);
+    return owed_to(sched, next->local.owner, now);
 }
 
 /* Until when the core's holder may go on; whether the core is lent then. */
@@ -231,8 +231,8 @@ static int free_core(const struct hv_sched *sched,
 
     if (found < 0)
         return -1;
-    if (lp_set_has(&free, core->entity.seat))
-        return (int)core->entity.seat;
+    if (lp_set_has(&free, fair_entity_seat(&core->entity)))
+        return (int)fair_entity_seat(&core->entity);
     vp = virtual_core_next_ready(core, NULL);
     ideal = sched->hv->lps[vp->sched.ideal_lp].core;
     if (lp_set_has(&free, ideal))
@@ -252,8 +252,8 @@ static uint32_t home_of(const struct hv_sched *sched,
     const struct hv_vp *vp;
     uint32_t ideal;
 
-    if (lp_set_has(seats, core->entity.seat))
-        return core->entity.seat;
+    if (lp_set_has(seats, fair_entity_seat(&core->entity)))
+        return fair_entity_seat(&core->entity);
     vp = virtual_core_next_ready(core, NULL);
     ideal = sched->hv->lps[vp->sched.ideal_lp].core;
     return lp_set_has(seats, ideal) ? ideal : (uint32_t)lp_set_next(seats, 0);
@@ -384,7 +384,7 @@ static void join_others(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
     sched_poke(sched, lp, now);
     next = fair_share_best(&policy->share, core->number, now);
     if (next)
-        tell(next->owner, SCHED_RULE_SLICE, NULL, now);
+        tell(next->local.owner, SCHED_RULE_SLICE, NULL, now);
 }
 
 static void core_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
@@ -403,7 +403,8 @@ static void core_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
     if (fair_share_waits(&core->entity)) {
         fair_share_remove(&policy->share, &core->entity);
     } else {
-        const struct host_core *home = &policy->cores[core->entity.seat];
+        const struct host_core *home =
+            &policy->cores[fair_entity_seat(&core->entity)];
 
         fair_share_wake(&policy->share, &core->entity, home->number,
                         host_core_time(home, now));
@@ -455,7 +456,7 @@ static void tell_next(struct hv_sched *sched, const struct host_core *core,
         fair_share_best(&policy->share, core->number, now);
 
     if (next)
-        tell(next->owner, SCHED_RULE_SIBLING, holder, now);
+        tell(next->local.owner, SCHED_RULE_SIBLING, holder, now);
 }
 
 /* The LP idles while its core is held. */
@@ -489,7 +490,7 @@ static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
             lp_set_add(&policy->free, core->number);
             return (struct sched_choice){0};
         }
-        give(sched, core, next->owner, now);
+        give(sched, core, next->local.owner, now);
     }
     vp = host_core_next(core, lp);
     if (!vp)
@@ -584,7 +585,7 @@ static void core_expire(struct hv_sched *sched, cycles_t now)
         struct fair_entity *entity = entry->owner;
 
         fair_share_remove(&policy->share, entity);
-        enqueue(sched, entity->owner, now);
+        enqueue(sched, entity->local.owner, now);
         entry = next;
     }
     watch_period(sched, now);
@@ -594,7 +595,8 @@ static const struct hv_lp *core_queue_of(const struct hv_sched *sched,
                                          const struct hv_vp *vp)
 {
     const struct virtual_core *core = of(vp)->core;
-    uint32_t seat = core->on ? core->on->number : core->entity.seat;
+    uint32_t seat =
+        core->on ? core->on->number : fair_entity_seat(&core->entity);
     const struct hv_lp *lp = virtual_thread_lp(vp, seat);
 
     return lp ? lp : &sched->hv->lps[seat * sched->hv->threads_per_core];

@@ -109,11 +109,11 @@ static struct virtual_core *take(struct virtual_core_pool *pool,
     core->thread_count = 0;
     core->restricted = 0;
     core->yields = false;
-    core->entity.owner = core;
-    core->entity.number = vp->number;
+    core->entity.local.owner = core;
+    core->entity.local.number = vp->number;
     core->entity.weight = vp->partition->sched.weight;
     core->entity.virtual_time = 0;
-    core->entity.seat = vp->hv->lps[vp->sched.ideal_lp].core;
+    core->entity.local.remark = vp->hv->lps[vp->sched.ideal_lp].core;
     return core;
 }
 
