@@ -56,7 +56,7 @@ bool host_core_is_over(const struct host_core *core)
     if (host_core_used(core))
         return false;
     while ((vp = virtual_core_next_ready(core->holder, vp)) != NULL) {
-        if (virtual_thread_lp(vp, core->number))
+        if (virtual_core_lp(vp, core->number))
             return false;
     }
     return true;
@@ -80,7 +80,7 @@ struct hv_vp *host_core_next(const struct host_core *core,
 
     do {
         vp = virtual_core_next_ready(core->holder, vp);
-    } while (vp && virtual_thread_lp(vp, core->number) != lp);
+    } while (vp && virtual_core_lp(vp, core->number) != lp);
     return vp;
 }
 
@@ -89,7 +89,7 @@ bool host_core_is_short(const struct host_core *core)
     const struct hv_vp *vp = NULL;
 
     while ((vp = virtual_core_next_ready(core->holder, vp)) != NULL) {
-        const struct hv_lp *lp = virtual_thread_lp(vp, core->number);
+        const struct hv_lp *lp = virtual_core_lp(vp, core->number);
 
         if (!lp || lp->vp)
             return true;

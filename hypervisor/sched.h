@@ -126,7 +126,8 @@ struct hv_sched_ops {
     const char *help; /* one sentence */
     unsigned flags;   /* SCHED_* */
     size_t vp_bytes;  /* of the policy's own state of each VP, which stands at
-                         vp->sched.policy, all zero at first; 0: none */
+                         vp->sched.policy, all zero at first; 0: none, and
+                         the pointer is the policy's to use */
 
     /** Makes the policy's own state. False if out of memory. Mandatory. */
     bool (*init)(struct hv_sched *sched);

@@ -47,7 +47,7 @@ struct core_policy {
     cycles_t next_period;    /* they are looked at again */
 };
 
-static struct virtual_thread *of(const struct hv_vp *vp)
+static struct virtual_core *of(const struct hv_vp *vp)
 {
     return vp->sched.policy;
 }
@@ -113,7 +113,7 @@ static bool core_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 static void core_allowed_changed(struct hv_sched *sched, struct hv_vp *vp)
 {
     (void)sched;
-    virtual_thread_set_allowed(vp);
+    virtual_core_set_allowed(vp);
 }
 
 /* Who has what. */
@@ -154,7 +154,7 @@ static cycles_t owed_to(struct hv_sched *sched, const struct virtual_core *core,
     /* Few VMs have one: the threads of the others need no look. */
     if (admission_reserve(core->partition) == 0)
         return most;
-    for (uint32_t i = 0; i < core->thread_count; i++) {
+    for (uint32_t i = 0; i < core->vp_count; i++) {
         const struct virtual_slot *slot = &core->slots[i];
         if (slot->since > 0 || slot->vp->state == VP_RUNNING)
             most = cycles_max(most, owed_to_vp(sched, slot->vp, now));
@@ -208,7 +208,7 @@ static void give(struct hv_sched *sched, struct host_core *core,
         sched, core, fair_share_best(&policy->share, core->number, now),
         core->since);
     while ((vp = virtual_core_next_ready(to, vp)) != NULL) {
-        struct hv_lp *lp = virtual_thread_lp(vp, core->number);
+        struct hv_lp *lp = virtual_core_lp(vp, core->number);
 
         sched_wait(vp, SCHED_RULE_WAKE, NULL, now);
         if (lp)
@@ -283,7 +283,7 @@ static bool could_move(const struct hv_sched *sched,
     const struct core_policy *policy = sched->policy;
     const struct hv_lp *used = host_core_used(core);
 
-    return used && virtual_thread_finds(used->vp, &policy->free);
+    return used && virtual_core_finds(used->vp, &policy->free);
 }
 
 /* Has the core's threads choose again for who waits for it, as soon as they
@@ -373,8 +373,8 @@ static void enqueue(struct hv_sched *sched, struct virtual_core *core,
 static void join_others(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
     struct core_policy *policy = sched->policy;
-    struct host_core *core = of(vp)->core->on;
-    struct hv_lp *lp = virtual_thread_lp(vp, core->number);
+    struct host_core *core = of(vp)->on;
+    struct hv_lp *lp = virtual_core_lp(vp, core->number);
     const struct fair_entity *next;
 
     if (core->leaving || !lp || lp->vp) {
@@ -393,7 +393,7 @@ static void core_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
     struct virtual_core *core;
 
     virtual_core_join(&policy->pool, vp);
-    core = of(vp)->core;
+    core = of(vp);
     virtual_core_wait(vp, ++policy->order);
     vp->sched.queued = true;
     if (core->on) {
@@ -415,7 +415,7 @@ static void core_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 static void core_dequeue(struct hv_sched *sched, struct hv_vp *vp)
 {
     struct core_policy *policy = sched->policy;
-    struct virtual_core *core = of(vp)->core;
+    struct virtual_core *core = of(vp);
 
     virtual_core_end_wait(vp);
     vp->sched.queued = false;
@@ -439,10 +439,10 @@ static void vacate(struct hv_sched *sched, struct host_core *core, cycles_t now)
 static void core_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 {
     struct core_policy *policy = sched->policy;
-    struct virtual_core *core = of(vp)->core;
+    struct virtual_core *core = of(vp);
 
     /* Its LP, which it has just left, will choose. */
-    if (core && core->thread_count == 1 && core->on)
+    if (core && core->vp_count == 1 && core->on)
         vacate(sched, core->on, cycles(0));
     virtual_core_vp_remove(&policy->pool, &policy->share, vp);
 }
@@ -594,10 +594,10 @@ static void core_expire(struct hv_sched *sched, cycles_t now)
 static const struct hv_lp *core_queue_of(const struct hv_sched *sched,
                                          const struct hv_vp *vp)
 {
-    const struct virtual_core *core = of(vp)->core;
+    const struct virtual_core *core = of(vp);
     uint32_t seat =
         core->on ? core->on->number : fair_entity_seat(&core->entity);
-    const struct hv_lp *lp = virtual_thread_lp(vp, seat);
+    const struct hv_lp *lp = virtual_core_lp(vp, seat);
 
     return lp ? lp : &sched->hv->lps[seat * sched->hv->threads_per_core];
 }
@@ -606,7 +606,6 @@ const struct hv_sched_ops sched_core = {
     .name = "core",
     .help = "like classic, by cores: no two VMs on one core at one time",
     .flags = SCHED_WEIGHTS | SCHED_RESERVES | SCHED_LIMITS,
-    .vp_bytes = sizeof(struct virtual_thread),
     .init = core_init,
     .fini = core_fini,
     .vp_add = core_vp_add,

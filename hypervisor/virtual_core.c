@@ -18,26 +18,38 @@ bool virtual_core_vp_add(struct virtual_core_pool *pool,
         free(core);
         return false;
     }
-    virtual_thread_set_allowed(vp);
+    vp->sched.policy = NULL;
     core->next = pool->first;
     pool->first = core;
     return true;
 }
 
-static void leave(struct virtual_core_pool *pool, struct virtual_thread *thread)
+/* Its number among the VPs of its virtual core. */
+static uint32_t index_of(const struct virtual_core *core,
+                         const struct hv_vp *vp)
 {
-    struct virtual_core *core = thread->core;
-    struct virtual_thread *moved;
-    uint32_t last;
+    uint32_t i = 0;
+
+    while (core->slots[i].vp != vp)
+        i++;
+    return i;
+}
+
+static void leave(struct virtual_core_pool *pool, struct hv_vp *vp)
+{
+    struct virtual_core *core = vp->sched.policy;
+    uint32_t at, last;
 
     if (!core)
         return;
-    last = --core->thread_count;
-    core->restricted -= thread->restricted;
-    core->slots[thread->place] = core->slots[last];
-    moved = core->slots[thread->place].vp->sched.policy;
-    moved->place = thread->place;
-    if (core->thread_count > 0)
+    at = index_of(core, vp);
+    last = --core->vp_count;
+    core->restricted -= core->places[at].restricted;
+    core->slots[at] = core->slots[last];
+    core->threads[at] = core->threads[last];
+    core->places[at] = core->places[last];
+    vp->sched.policy = NULL;
+    if (core->vp_count > 0)
         return;
     CHECK(!core->on && !fair_share_waits(&core->entity));
     core->next = pool->first;
@@ -47,10 +59,9 @@ static void leave(struct virtual_core_pool *pool, struct virtual_thread *thread)
 void virtual_core_vp_remove(struct virtual_core_pool *pool,
                             struct fair_share *share, struct hv_vp *vp)
 {
-    struct virtual_thread *thread = vp->sched.policy;
     struct virtual_core *core;
 
-    leave(pool, thread);
+    leave(pool, vp);
     core = pool->first;
     CHECK(core);
     pool->first = core->next;
@@ -61,7 +72,7 @@ void virtual_core_vp_remove(struct virtual_core_pool *pool,
 /* Which VPs belong together: `key` is the same for those. */
 struct placing {
     uint64_t key;
-    uint32_t thread;
+    uint8_t thread;
 };
 
 static struct placing placing_of(const struct hv_vp *vp)
@@ -73,13 +84,13 @@ static struct placing placing_of(const struct hv_vp *vp)
     if (lp_set_next(&vp->sched.affinity, (uint32_t)pinned + 1) < 0)
         return (struct placing){
             .key = UINT64_C(1) << 32 | (uint32_t)pinned / host_width,
-            .thread = (uint32_t)pinned % host_width,
+            .thread = (uint8_t)((uint32_t)pinned % host_width),
         };
     if (width > host_width)
         width = host_width;
     return (struct placing){
         .key = vp->index.v / width,
-        .thread = (uint32_t)(vp->index.v % width),
+        .thread = (uint8_t)(vp->index.v % width),
     };
 }
 
@@ -88,11 +99,10 @@ static struct virtual_core *find(const struct hv_partition *partition,
 {
     for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
         const struct hv_vp *vp = partition->vps[i];
-        const struct virtual_thread *thread = vp ? vp->sched.policy : NULL;
+        struct virtual_core *core = vp ? vp->sched.policy : NULL;
 
-        if (thread && thread->core && thread->core->key == key &&
-            thread->core->thread_count < VIRTUAL_CORE_WIDTH_MAX)
-            return thread->core;
+        if (core && core->key == key && core->vp_count < VIRTUAL_CORE_WIDTH_MAX)
+            return core;
     }
     return NULL;
 }
@@ -106,7 +116,7 @@ static struct virtual_core *take(struct virtual_core_pool *pool,
     pool->first = core->next;
     core->partition = vp->partition;
     core->key = key;
-    core->thread_count = 0;
+    core->vp_count = 0;
     core->restricted = 0;
     core->yields = false;
     core->entity.local.owner = core;
@@ -117,46 +127,47 @@ static struct virtual_core *take(struct virtual_core_pool *pool,
     return core;
 }
 
-void virtual_thread_set_allowed(struct hv_vp *vp)
+void virtual_core_set_allowed(const struct hv_vp *vp)
 {
-    struct virtual_thread *thread = vp->sched.policy;
+    struct virtual_core *core = vp->sched.policy;
     uint32_t count = vp->hv->lp_count / vp->hv->threads_per_core;
     int lp = lp_set_next(&vp->sched.allowed, 0);
+    struct virtual_place *place;
 
-    if (thread->core)
-        thread->core->restricted -= thread->restricted;
-    thread->cores = (struct lp_set){0};
+    if (!core)
+        return;
+    place = &core->places[index_of(core, vp)];
+    core->restricted -= place->restricted;
+    place->cores = (struct lp_set){0};
     for (; lp >= 0; lp = lp_set_next(&vp->sched.allowed, (uint32_t)lp + 1))
-        lp_set_add(&thread->cores, vp->hv->lps[lp].core);
-    thread->restricted = lp_set_count(&thread->cores) < count;
-    if (thread->core)
-        thread->core->restricted += thread->restricted;
+        lp_set_add(&place->cores, vp->hv->lps[lp].core);
+    place->restricted = lp_set_count(&place->cores) < count;
+    core->restricted += place->restricted;
 }
 
 void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp)
 {
-    struct virtual_thread *thread = vp->sched.policy;
-    struct virtual_core *core;
+    struct virtual_core *core = vp->sched.policy;
     struct placing placing;
 
-    if (thread->core)
+    if (core)
         return;
     placing = placing_of(vp);
     core = find(vp->partition, placing.key);
     if (!core)
         core = take(pool, vp, placing.key);
-    thread->core = core;
-    thread->thread = placing.thread;
-    thread->place = core->thread_count++;
-    core->restricted += thread->restricted;
-    core->slots[thread->place] = (struct virtual_slot){.vp = vp};
+    core->threads[core->vp_count] = placing.thread;
+    core->places[core->vp_count].restricted = false;
+    core->slots[core->vp_count++] = (struct virtual_slot){.vp = vp};
+    vp->sched.policy = core;
+    virtual_core_set_allowed(vp);
 }
 
 void virtual_core_wait(const struct hv_vp *vp, uint64_t order)
 {
-    const struct virtual_thread *thread = vp->sched.policy;
+    struct virtual_core *core = vp->sched.policy;
 
-    thread->core->slots[thread->place].since = order;
+    core->slots[index_of(core, vp)].since = order;
 }
 
 void virtual_core_end_wait(const struct hv_vp *vp)
@@ -164,25 +175,14 @@ void virtual_core_end_wait(const struct hv_vp *vp)
     virtual_core_wait(vp, 0);
 }
 
-/* Without a look at the VP. */
-static uint64_t since_of(const struct virtual_core *core,
-                         const struct hv_vp *vp)
-{
-    uint32_t i = 0;
-
-    while (core->slots[i].vp != vp)
-        i++;
-    return core->slots[i].since;
-}
-
 struct hv_vp *virtual_core_next_ready(const struct virtual_core *core,
                                       const struct hv_vp *after)
 {
-    uint64_t from = after ? since_of(core, after) : 0;
+    uint64_t from = after ? core->slots[index_of(core, after)].since : 0;
     uint64_t least = UINT64_MAX;
     struct hv_vp *next = NULL;
 
-    for (uint32_t i = 0; i < core->thread_count; i++) {
+    for (uint32_t i = 0; i < core->vp_count; i++) {
         const struct virtual_slot *slot = &core->slots[i];
 
         if (slot->since > from && slot->since < least) {
@@ -202,8 +202,8 @@ struct lp_set virtual_core_seats(const struct virtual_core_pool *pool,
     if (core->restricted == 0)
         return seats;
     while ((vp = virtual_core_next_ready(core, vp)) != NULL) {
-        const struct virtual_thread *thread = vp->sched.policy;
-        struct lp_set both = lp_set_and(&seats, &thread->cores);
+        const struct lp_set *cores = &core->places[index_of(core, vp)].cores;
+        struct lp_set both = lp_set_and(&seats, cores);
 
         if (!lp_set_is_empty(&both))
             seats = both;
@@ -211,25 +211,27 @@ struct lp_set virtual_core_seats(const struct virtual_core_pool *pool,
     return seats;
 }
 
-bool virtual_thread_finds(const struct hv_vp *vp, const struct lp_set *cores)
+bool virtual_core_finds(const struct hv_vp *vp, const struct lp_set *cores)
 {
-    const struct virtual_thread *thread = vp->sched.policy;
+    const struct virtual_core *core = vp->sched.policy;
 
     if (lp_set_is_empty(cores))
         return false;
-    return !thread->restricted ||
-           lp_set_first_in_both(&thread->cores, cores) >= 0;
+    return core->restricted == 0 ||
+           lp_set_first_in_both(&core->places[index_of(core, vp)].cores,
+                                cores) >= 0;
 }
 
-struct hv_lp *virtual_thread_lp(const struct hv_vp *vp, uint32_t host_core)
+struct hv_lp *virtual_core_lp(const struct hv_vp *vp, uint32_t host_core)
 {
-    const struct virtual_thread *thread = vp->sched.policy;
+    const struct virtual_core *core = vp->sched.policy;
     struct hypervisor *hv = vp->hv;
     uint32_t width = hv->threads_per_core;
     struct hv_lp *first = &hv->lps[host_core * width];
+    uint32_t thread = core->threads[index_of(core, vp)];
 
-    if (sched_allows(vp, &first[thread->thread]))
-        return &first[thread->thread];
+    if (sched_allows(vp, &first[thread]))
+        return &first[thread];
     for (uint32_t i = 0; i < width; i++) {
         if (sched_allows(vp, &first[i]))
             return &first[i];

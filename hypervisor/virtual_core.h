@@ -19,30 +19,29 @@
 struct host_core;
 struct virtual_core;
 
-/** A VP of a virtual core: its vp->sched.policy. */
-struct virtual_thread {
-    struct virtual_core *core; /* NULL: it has never been ready */
-    uint32_t thread;     /* of its core; on a host's it prefers that one */
-    uint32_t place;      /* in virtual_core.slots */
-    bool restricted;     /* `cores` are not all cores */
-    struct lp_set cores; /* of the host, by number, on which it may run */
-};
-
+/** The vp->sched.policy of its VPs. The members in front are one line of the
+ *  host's caches, if it has two VPs. */
 struct virtual_core {
-    struct fair_entity entity;      /* waits for a core of the host */
-    struct hv_partition *partition; /* borrowed */
-    struct host_core *on;           /* it has that core; NULL: none */
-    uint32_t thread_count;
-    uint32_t restricted; /* so many of them are */
-    bool yields;         /* one of its VPs spins */
+    struct fair_entity entity; /* waits for a core of the host */
+    alignas(HOST_LINE_BYTES) struct hv_partition *partition; /* borrowed */
+    struct host_core *on; /* it has that core; NULL: none */
+    uint8_t vp_count;
+    uint8_t restricted;                      /* so many of them are */
+    bool yields;                             /* one of its VPs spins */
+    uint8_t threads[VIRTUAL_CORE_WIDTH_MAX]; /* of its VPs; on a host's core
+                                                each prefers that one */
     struct virtual_slot {
-        struct hv_vp *vp;
+        struct hv_vp *vp; /* borrowed */
         /* Since when it waits for an LP, in some order; 0: it does not. Here,
          * so that who is next is found without a look at each. */
         uint64_t since;
     } slots[VIRTUAL_CORE_WIDTH_MAX];
-    uint64_t key;              /* which of its partition's */
-    struct virtual_core *next; /* in the pool */
+    struct virtual_place {
+        bool restricted;     /* `cores` are not all cores */
+        struct lp_set cores; /* of the host, by number, on which it may run */
+    } places[VIRTUAL_CORE_WIDTH_MAX]; /* of its VPs */
+    uint64_t key;                     /* which of its partition's */
+    struct virtual_core *next;        /* in the pool */
 };
 
 /** Virtual cores that have no VPs: as many as VPs might need. */
@@ -62,7 +61,7 @@ void virtual_core_vp_remove(struct virtual_core_pool *pool,
 void virtual_core_join(struct virtual_core_pool *pool, struct hv_vp *vp);
 
 /** The LPs on which the VP may run are others now; it does not wait. */
-void virtual_thread_set_allowed(struct hv_vp *vp);
+void virtual_core_set_allowed(const struct hv_vp *vp);
 
 /** The VP waits for an LP from now on, and longer than all that get a greater
  *  `order` (at least 1). */
@@ -80,10 +79,10 @@ struct lp_set virtual_core_seats(const struct virtual_core_pool *pool,
                                  const struct virtual_core *core);
 
 /** True if one of those cores suits the VP. */
-bool virtual_thread_finds(const struct hv_vp *vp, const struct lp_set *cores);
+bool virtual_core_finds(const struct hv_vp *vp, const struct lp_set *cores);
 
 /** The LP of that core of the host where the VP runs, by its affinity; one of
  *  no other core. NULL: it may not run there. */
-struct hv_lp *virtual_thread_lp(const struct hv_vp *vp, uint32_t host_core);
+struct hv_lp *virtual_core_lp(const struct hv_vp *vp, uint32_t host_core);
 
 #endif
