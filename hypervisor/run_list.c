@@ -53,6 +53,8 @@ bool run_pool_grow(struct run_pool *pool, uint32_t entries)
             run_pool_shrink(pool, i);
             return false;
         }
+        for (uint32_t at = 0; at < NODE_MOST; at++)
+            set_mark(node, at, KEY_NONE, NUMBER_NONE);
         node->place[0].below = pool->free;
         pool->free = node;
     }
@@ -65,12 +67,10 @@ static struct run_node *take_node(struct run_pool *pool)
 
     CHECK(node);
     pool->free = node->place[0].below;
-    node->count = 0;
-    for (uint32_t i = 0; i < NODE_MOST; i++)
-        set_mark(node, i, KEY_NONE, NUMBER_NONE);
     return node;
 }
 
+/* It is empty. */
 static void give_back(struct run_pool *pool, struct run_node *node)
 {
     node->place[0].below = pool->free;
@@ -251,6 +251,7 @@ static struct run_node *leaf_of(struct run_list *list,
         if (node->count == 1) {
             list->root = below;
             list->height--;
+            shift(node, 1, 0);
             give_back(list->pool, node);
         }
         node = below;

@@ -15,11 +15,11 @@ _Static_assert(1u << (FANOUT_BITS * LEVELS_MOST) >= LP_COUNT_MAX,
                "a path for each seat");
 
 /* By the digits of seats' numbers. A mark is the least of what is below it; a
- * node that is there has one at least. */
+ * node of a tree has one at least, a free one none. */
 struct seat_node {
     alignas(HOST_LINE_BYTES) run_mark_t mark[FANOUT];
-    void *below[FANOUT]; /* nodes; of a leaf, owners; of a free one, the first:
-                            the next one */
+    void *below[FANOUT]; /* nodes; of a leaf, owners; NULL: no mark. Of a free
+                            one, the first is the next */
     uint32_t first;      /* where the least mark is */
 };
 
@@ -43,6 +43,8 @@ bool seat_pool_grow(struct seat_pool *pool, uint32_t seats)
             }
             return false;
         }
+        for (uint32_t at = 0; at < FANOUT; at++)
+            node->mark[at] = RUN_MARK_NONE;
         node->below[0] = pool->free;
         pool->free = node;
     }
@@ -55,11 +57,7 @@ static struct seat_node *take_node(struct seat_pool *pool)
 
     CHECK(node);
     pool->free = node->below[0];
-    for (uint32_t i = 0; i < FANOUT; i++) {
-        node->mark[i] = RUN_MARK_NONE;
-        node->below[i] = NULL;
-    }
-    node->first = 0;
+    node->below[0] = NULL;
     return node;
 }
 
