@@ -163,8 +163,7 @@ bool fair_share_waits(const struct fair_entity *entity)
     return run_list_is_listed(&entity->local);
 }
 
-/* By where the entry stands, without a look at it: see the top of "Choosing".
- */
+/* By where the entry stands, without a look at it. */
 static struct fair_entity *entity_of(const struct run_entry *local)
 {
     return (struct fair_entity *)((char *)(uintptr_t)local -
@@ -260,6 +259,7 @@ void fair_share_remove(struct fair_share *share, struct fair_entity *entity)
 {
     struct fair_seat *seat = seat_of(share, entity);
 
+    CHECK(fair_share_waits(entity));
     if (seat->claimant == entity)
         seat->claimant = NULL;
     if (entity->is_owed)

@@ -77,6 +77,7 @@ struct seat_tree seat_tree_empty(uint32_t seats)
 {
     uint32_t levels = 1;
 
+    CHECK(seats <= LP_COUNT_MAX);
     while (seats > 1u << (FANOUT_BITS * levels))
         levels++;
     return (struct seat_tree){.least = RUN_MARK_NONE, .levels = levels};

@@ -34,7 +34,7 @@ struct seat_tree {
     uint32_t levels;
 };
 
-/** A tree of so many seats, of which none has a mark. */
+/** A tree of so many seats, LP_COUNT_MAX at most, of which none has a mark. */
 struct seat_tree seat_tree_empty(uint32_t seats);
 
 /** So many more seats may have marks at once. False if out of memory, and
