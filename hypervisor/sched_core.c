@@ -190,11 +190,14 @@ static cycles_t slice_end(struct hv_sched *sched, struct host_core *core,
 }
 
 /* The virtual core, which waits, gets the core: its VPs that are ready are
- * dispatched there, from when the last one before has left. */
-static void give(struct hv_sched *sched, struct host_core *core,
-                 struct virtual_core *to, cycles_t now)
+ * dispatched there, from when the last one before has left. Returns who is next
+ * then. */
+static const struct fair_entity *give(struct hv_sched *sched,
+                                      struct host_core *core,
+                                      struct virtual_core *to, cycles_t now)
 {
     struct core_policy *policy = sched->policy;
+    const struct fair_entity *next;
     struct hv_vp *vp = NULL;
 
     fair_share_take(&policy->share, &to->entity, core->number);
@@ -204,9 +207,8 @@ static void give(struct hv_sched *sched, struct host_core *core,
     core->since = core->charged_at = cycles_max(now, core->free_since);
     to->on = core;
     to->yields = false;
-    core->slice_end = slice_end(
-        sched, core, fair_share_best(&policy->share, core->number, now),
-        core->since);
+    next = fair_share_best(&policy->share, core->number, now);
+    core->slice_end = slice_end(sched, core, next, core->since);
     while ((vp = virtual_core_next_ready(to, vp)) != NULL) {
         struct hv_lp *lp = virtual_core_lp(vp, core->number);
 
@@ -214,6 +216,7 @@ static void give(struct hv_sched *sched, struct host_core *core,
         if (lp)
             sched_poke(sched, lp, now);
     }
+    return next;
 }
 
 /* Waiting for a core. */
@@ -447,14 +450,19 @@ static void core_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
     virtual_core_vp_remove(&policy->pool, &policy->share, vp);
 }
 
-/* Threads of the core idle while `holder` has it: who waits for it is told. */
-static void tell_next(struct hv_sched *sched, const struct host_core *core,
-                      const struct hv_vp *holder, cycles_t now)
+static struct fair_entity *next_for(const struct hv_sched *sched,
+                                    const struct host_core *core, cycles_t now)
 {
     const struct core_policy *policy = sched->policy;
-    const struct fair_entity *next =
-        fair_share_best(&policy->share, core->number, now);
 
+    return fair_share_best(&policy->share, core->number, now);
+}
+
+/* Threads of a core idle while `holder` has it: who is next there (or NULL) is
+ * told. */
+static void tell_next(const struct fair_entity *next,
+                      const struct hv_vp *holder, cycles_t now)
+{
     if (next)
         tell(next->local.owner, SCHED_RULE_SIBLING, holder, now);
 }
@@ -466,7 +474,7 @@ static struct sched_choice idle(struct hv_sched *sched,
     const struct hv_lp *used = host_core_used(core);
 
     if (used)
-        tell_next(sched, core, used->vp, now);
+        tell_next(next_for(sched, core, now), used->vp, now);
     return (struct sched_choice){0};
 }
 
@@ -475,6 +483,8 @@ static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
 {
     struct core_policy *policy = sched->policy;
     struct host_core *core = core_of(sched, lp);
+    const struct fair_entity *next = NULL;
+    bool is_given;
     struct hv_vp *vp;
 
     if (core->holder && host_core_is_over(core)) {
@@ -482,15 +492,14 @@ static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
             return idle(sched, core, now);
         vacate(sched, core, now);
     }
-    if (!core->holder) {
-        struct fair_entity *next =
-            fair_share_best(&policy->share, core->number, now);
-
+    is_given = core->holder != NULL;
+    if (!is_given) {
+        next = next_for(sched, core, now);
         if (!next) {
             lp_set_add(&policy->free, core->number);
             return (struct sched_choice){0};
         }
-        give(sched, core, next->local.owner, now);
+        next = give(sched, core, next->local.owner, now);
     }
     vp = host_core_next(core, lp);
     if (!vp)
@@ -498,7 +507,7 @@ static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
     virtual_core_end_wait(vp);
     vp->sched.queued = false;
     if (host_core_idles(sched, core))
-        tell_next(sched, core, vp, now);
+        tell_next(is_given ? next_for(sched, core, now) : next, vp, now);
     return (struct sched_choice){
         .vp = vp,
         .not_before = core->free_since,

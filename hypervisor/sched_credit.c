@@ -44,6 +44,7 @@
  * What this does not do: reserves; NUMA, beyond looking for work in the own
  * node first.
  */
+#include <stdalign.h>
 #include <stdlib.h>
 
 #include "hypervisor/lp.h"
@@ -52,6 +53,7 @@
 #include "hypervisor/sched_policies.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
+#include "sim/core/host_line.h"
 
 #define TICKS_PER_PERIOD 3
 /* Cycles; so that products fit. */
@@ -69,17 +71,22 @@ struct credit_vm {
 
 struct credit_vp {
     struct lp_queues_place place; /* the first: see lp_queues.h */
-    struct hv_vp *vp;             /* borrowed: its owner */
+    uint32_t level;               /* enum credit_level; valid while it runs */
+    cycles_t slice_end;         /* likewise; that its LP is called does not move
+                                   it */
+    uint64_t burnt;             /* of what it has not been charged for yet */
+    struct credit_vp *previous; /* as `next` */
+
+    /* What accounting looks at, of all that are active: one line of the host's
+     * caches. */
+    alignas(HOST_LINE_BYTES) struct hv_vp *vp; /* borrowed: its owner */
     struct credit_vm *vm;
-    int64_t credits;    /* cycles; at most a period's */
-    uint32_t level;     /* enum credit_level; valid while it runs */
-    cycles_t slice_end; /* likewise; that its LP is called does not move it */
-    uint64_t burnt;     /* of what it has not been charged for yet */
-    bool active;        /* it wants time: on the list of those, */
-    struct credit_vp *next, *previous; /* linked so */
-    bool slept;    /* in this period, for a while; or waited for its limit */
-    uint64_t used; /* in this period */
-    uint64_t room, weight; /* while accounting */
+    struct credit_vp *next; /* on the list of those that are active */
+    int64_t credits;        /* cycles; at most a period's */
+    uint64_t used;          /* in this period */
+    uint64_t room, weight;  /* while accounting */
+    bool active;            /* it wants time */
+    bool slept; /* in this period, for a while; or waited for its limit */
 };
 
 struct credit {
@@ -369,15 +376,18 @@ static uint64_t part_of(uint64_t amount, uint64_t part, uint64_t whole)
 }
 
 /* What VPs that run have used so far belongs to the period that ends. */
-static void collect_running(struct credit *credit)
+static void collect_running(struct hv_sched *sched)
 {
-    for (struct credit_vp *c = credit->first; c; c = c->next) {
-        if (c->vp->state != VP_RUNNING)
+    for (uint32_t i = 0; i < sched->hv->lp_count; i++) {
+        const struct hv_lp *lp = &sched->hv->lps[i];
+        struct credit_vp *c = lp->vp ? credit_of(lp->vp) : NULL;
+
+        if (!c || !c->active || c->vp->state != VP_RUNNING)
             continue;
 
-        uint64_t ran = lp_uncharged(c->vp->sched.lp).v;
+        uint64_t ran = lp_uncharged(lp).v;
 
-        burn(credit, c, ran - c->burnt);
+        burn(sched->policy, c, ran - c->burnt);
         c->burnt = ran;
     }
 }
@@ -478,9 +488,9 @@ static void raise_level(struct credit *credit, struct credit_vp *c)
 {
     if (c->credits <= 0)
         return;
-    if (c->vp->sched.queued && c->place.level == OVER)
+    if (c->place.level == OVER && c->vp->sched.queued)
         lp_queues_move(&credit->queues, c->vp, UNDER);
-    else if (c->vp->state == VP_RUNNING && c->level == OVER)
+    else if (c->level == OVER && c->vp->state == VP_RUNNING)
         c->level = UNDER;
 }
 
@@ -490,7 +500,7 @@ static void credit_expire(struct hv_sched *sched, cycles_t now)
     uint64_t before = credit->period;
     struct credit_vp *next;
 
-    collect_running(credit);
+    collect_running(sched);
     collect_idle(sched, now);
     credit->period = period_for(sched, credit->active_count);
     if (credit->period != before)
