@@ -29,7 +29,7 @@
  * who is owed most. With one period for all that is the order that lets each
  * have it, if it can be had at all.
  *
- * Cost. O(log n) by waiting entities, and one step per class that waits:
+ * Cost. O(log n) by those that wait at a seat, and one step per class:
  * classes are few, as affinities and nodes are.
  */
 
