@@ -52,9 +52,9 @@ struct fair_entity {
     uint64_t virtual_time;
     uint16_t weight; /* 1..10000 */
     bool woken;      /* it has not had a seat since it woke */
+    bool is_owed; /* to be read: it waits, and is owed a part of its reserve */
 
-    /* Private to fair_share.c. */
-    bool is_owed;             /* it waits, and is owed a part of its reserve */
+    /* Private to fair_share*.c. */
     bool is_patient;          /* `patient` is listed, */
     bool is_reserved;         /* and so is `reserved` */
     uint16_t remainder;       /* of the division by its weight */

@@ -283,6 +283,33 @@ static void vps_that_may_use_one_thread_take_turns(void **state)
     sched_host_destroy(&host);
 }
 
+static void a_vm_that_is_confined_while_it_runs_changes_its_core(void **state)
+{
+    struct lp_set lps = {{UINT64_C(3) << 4}}; /* core 2 */
+    struct sched_host host;
+    struct hv_context context;
+    struct hv_partition *vm;
+    struct watch watch;
+
+    (void)state;
+    create(&host, &watch, 3);
+    vm = smt_vm(&host, 100);
+    sched_host_vp(&host, vm, always_busy);
+    sched_host_vp(&host, vm, always_busy);
+    sched_host_run_until(&host, sched_ms(100));
+    assert_int_equal(host.tasks[0]->vp->sched.lp->core, 0);
+    context = sched_host_context(&host);
+    assert_int_equal(partition_set_affinity(&context, vm, &lps),
+                     HV_STATUS_SUCCESS);
+    sched_host_forget(&host);
+    sched_host_run_until(&host, sched_ms(1100));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(host.tasks[i]->vp->sched.lp->core, 2);
+        assert_share(host.tasks[i], sched_ms(1000), 9990, 20);
+    }
+    sched_host_destroy(&host);
+}
+
 /* Root VPs 0 and 1 are pinned to a core's threads, as a pair; minroot leaves
  * one alone. A guest moves out of their way. */
 static void root_vps_form_cores_by_their_lps(void **state)
@@ -401,6 +428,7 @@ int main(void)
         T(reserves_are_kept_that_cores_must_divide),
         T(an_odd_vp_has_a_core_alone),
         T(vps_that_may_use_one_thread_take_turns),
+        T(a_vm_that_is_confined_while_it_runs_changes_its_core),
         T(root_vps_form_cores_by_their_lps),
         T(vms_that_wake_and_sleep_never_share_a_core),
         T(who_waits_goes_on_waiting_when_its_sibling_is_removed),
