@@ -8,6 +8,7 @@
 #include "hypervisor/memory.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
+#include "sim/core/host_line.h"
 
 static enum sim_status create_lps(struct hypervisor *hv,
                                   const struct hv_config *config,
@@ -31,7 +32,7 @@ static enum sim_status create_lps(struct hypervisor *hv,
         return sim_fail(error, SIM_BAD_SCENARIO,
                         "%u logical processors: there can be %u", count,
                         LP_COUNT_MAX);
-    hv->lps = calloc(count, sizeof(*hv->lps));
+    hv->lps = host_line_calloc(count * sizeof(*hv->lps));
     hv->node_lps = calloc(config->node_count, sizeof(*hv->node_lps));
     if (!hv->lps || !hv->node_lps)
         return sim_fail(error, SIM_NO_MEMORY,
@@ -66,6 +67,8 @@ static enum sim_status create_parts(struct hypervisor *hv,
         return error->status;
     if (!sched_init(&hv->sched, config->sched_ops, config->sched_params, hv))
         return sim_fail(error, SIM_NO_MEMORY, "no memory for the scheduler");
+    hv->partition_pool = host_pool(sizeof(struct hv_partition));
+    vp_init_pool(hv);
     return partition_create_root(hv, error);
 }
 
@@ -130,6 +133,9 @@ void hypervisor_free(struct hypervisor *hv)
     arena_free(hv->arena);
     free(hv->node_lps);
     free(hv->lps);
+    vp_names_free(&hv->vp_names);
+    host_pool_fini(&hv->vp_pool);
+    host_pool_fini(&hv->partition_pool);
     free(hv);
 }
 

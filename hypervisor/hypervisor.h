@@ -14,9 +14,11 @@
 #include "cpu/arena.h"
 #include "cpu/engine.h"
 #include "hypervisor/sched.h"
+#include "hypervisor/vp_names.h"
 #include "sim/core/clock.h"
 #include "sim/core/cost.h"
 #include "sim/core/event_queue.h"
+#include "sim/core/host_pool.h"
 #include "sim/core/trace.h"
 #include "sim/core/types.h"
 
@@ -93,7 +95,8 @@ struct hypervisor {
     struct hv_partition **partitions; /* owns; by creation order */
     uint32_t partition_count;
     uint64_t next_partition_id;
-    uint32_t next_vp_number;
+    struct vp_names vp_names;                 /* written by vp_life.c */
+    struct host_pool partition_pool, vp_pool; /* own; of their memory */
     struct hv_partition *root; /* borrowed: the first partition */
     /* Of the exit or root work under way; NULL between the run loop's steps. */
     struct hv_context *current;

@@ -17,7 +17,7 @@ bool lp_dispatch(struct hv_context *context)
         return false;
     lp->vp = choice.vp;
     lp->chosen_at = lp->now;
-    lp->slice_end = choice.slice_end;
+    lp->slice_end = lp->turn_end = choice.slice_end;
     lp->not_before = choice.not_before;
     lp->called = false;
 
@@ -30,7 +30,7 @@ bool lp_dispatch(struct hv_context *context)
 
 cycles_t lp_starts_at(const struct hv_lp *lp)
 {
-    return cycles_max(lp->vp->sched.ready_since, lp->not_before);
+    return cycles_max(lp->vp->state_since, lp->not_before);
 }
 
 bool lp_sibling_is_busy(const struct hypervisor *hv, const struct hv_lp *lp)
@@ -46,12 +46,15 @@ bool lp_sibling_is_busy(const struct hypervisor *hv, const struct hv_lp *lp)
 
 static void count_wait(struct hv_vp *vp, const struct sched_waited *waited)
 {
+    cycles_t held_back = sched_waited_held_back(waited);
+
     pc_vp_add_time(&vp->counters, PC_VP_WAKE_UP_TIME,
                    sched_waited_wake_up(waited));
     pc_vp_add_time(&vp->counters, PC_VP_CONTENTION_TIME,
                    sched_waited_contention(waited));
-    pc_vp_add_time(&vp->counters, PC_VP_HELD_BACK_TIME,
-                   sched_waited_held_back(waited));
+    /* Few are, and the cell is not of the line that all need. */
+    if (held_back.v > 0)
+        pc_vp_add_time(&vp->counters, PC_VP_HELD_BACK_TIME, held_back);
 }
 
 /* In 64 bits: partitions are numbered from 1, VPs of each from 0. */
@@ -87,7 +90,7 @@ void lp_start(struct hv_context *context)
     struct hv_vp *vp = lp->vp;
     struct sched_waited waited;
 
-    CHECK(vp && !cycles_before(lp->now, vp->sched.ready_since));
+    CHECK(vp && !cycles_before(lp->now, vp->state_since));
     sched_wait_end(vp, lp, lp->now, &waited);
     count_wait(vp, &waited);
     if (hv->host.vp_waited)
@@ -97,7 +100,7 @@ void lp_start(struct hv_context *context)
     context->vp = vp;
     context->now = lp->now;
     hypervisor_trace(context, TRACE_DISPATCH,
-                     cycles_sub(lp->now, vp->sched.ready_since).v);
+                     cycles_sub(lp->now, vp->state_since).v);
     hypervisor_trace(context, TRACE_WAIT, wait_detail(&waited));
     vp->sched.lp = lp;
     lp->last_vp = vp->number + 1;
@@ -113,7 +116,7 @@ void lp_charge(struct hv_lp *lp)
     cycles_t ran = lp_uncharged(lp);
 
     lp->charged_at = lp->now;
-    sched_charge(&vp->hv->sched, vp, ran, lp->now);
+    sched_charge(&vp->partition->hv->sched, vp, ran, lp->now);
 }
 
 void lp_undispatch(struct hv_context *context)

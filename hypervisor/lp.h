@@ -8,8 +8,11 @@
  * (sim/machine/run.c) alone.
  */
 
+#include <stdalign.h>
+
 #include "hypervisor/hypervisor.h"
 #include "perfcounters/pc_feed.h"
+#include "sim/core/host_line.h"
 
 /** A VP was on the LP, from then until then. It may be gone. */
 struct lp_run {
@@ -21,7 +24,7 @@ struct lp_run {
 #define LP_RUNS 8 /* remembered, to tell who had the LP */
 
 struct hv_lp {
-    lp_id_t id;
+    alignas(HOST_LINE_BYTES) lp_id_t id;
     uint32_t node;
     uint32_t core;       /* LPs of one core are siblings (SMT) */
     uint32_t last_vp;    /* 1 + number of the VP that ran here before, which
@@ -29,6 +32,7 @@ struct hv_lp {
     cycles_t now;        /* local clock; while idle: when it went idle */
     struct hv_vp *vp;    /* running here; NULL while idle */
     cycles_t slice_end;  /* of the running VP */
+    cycles_t turn_end;   /* what the policy said: a limit may end it sooner */
     cycles_t chosen_at;  /* of the dispatch under way */
     cycles_t not_before; /* likewise */
     cycles_t dispatched_at;
@@ -39,7 +43,7 @@ struct hv_lp {
     struct hv_vp *root_vp; /* the root's processor here; NULL: it has none */
     uint64_t run_count;    /* of `runs`: the newest is at */
     struct lp_run runs[LP_RUNS]; /* (run_count - 1) % LP_RUNS */
-    struct pc_lp counters;
+    alignas(HOST_LINE_BYTES) struct pc_lp counters;
 };
 
 /**

@@ -10,7 +10,6 @@
 #include "hypervisor/memory.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
-#include "sim/core/host_line.h"
 
 /* Only the root has children: a grandchild's memory would have to follow all
  * that its grandparent does to its parent's. */
@@ -58,12 +57,12 @@ static struct hv_partition *allocate(struct hypervisor *hv,
     if (!partitions)
         return NULL;
     hv->partitions = partitions;
-    partition = host_line_calloc(sizeof(*partition));
+    partition = host_pool_calloc(&hv->partition_pool);
     if (!partition)
         return NULL;
     partition->pool = memory_pool_create();
     if (!partition->pool) {
-        free(partition);
+        host_pool_free(&hv->partition_pool, partition);
         return NULL;
     }
     partition->hv = hv;
@@ -92,7 +91,7 @@ static void forget(struct hv_partition *partition)
     for (hv->partition_count--; i < hv->partition_count; i++)
         hv->partitions[i] = hv->partitions[i + 1];
     memory_pool_free(partition->pool);
-    free(partition);
+    host_pool_free(&hv->partition_pool, partition);
 }
 
 static void free_vps(struct hv_context *context, struct hv_partition *partition)

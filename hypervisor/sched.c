@@ -111,9 +111,9 @@ void sched_poke(struct hv_sched *sched, struct hv_lp *lp, cycles_t now)
         hv->host.lp_ready(hv->host.context, lp, now);
         return;
     }
-    if (!cycles_before(now, lp->vp->sched.slice_end))
+    if (!cycles_before(now, lp->turn_end))
         return;
-    lp->vp->sched.slice_end = now;
+    lp->turn_end = now;
     /* A limit ends before: should the VP go on then, it is not for longer. */
     if (!cycles_before(now, lp->slice_end))
         return;
@@ -138,7 +138,7 @@ bool sched_allows(const struct hv_vp *vp, const struct hv_lp *lp)
 bool sched_is_pinned(const struct hv_vp *vp)
 {
     return vp->sched.restricted ? lp_set_count(&vp->sched.allowed) == 1
-                                : vp->hv->lp_count == 1;
+                                : vp->partition->hv->lp_count == 1;
 }
 
 bool sched_has_just_run(const struct hv_vp *vp, cycles_t now)
@@ -263,7 +263,7 @@ cycles_t sched_start(struct hv_sched *sched, struct hv_vp *vp, cycles_t now,
 {
     cycles_t left = sched_period_start(sched, vp, now);
 
-    vp->sched.slice_end = slice_end;
+    vp->sched.lp->turn_end = slice_end;
     if (left.v == CYCLES_NEVER.v)
         return slice_end;
     return cycles_min(slice_end, cycles_add(now, left));
@@ -284,8 +284,8 @@ bool sched_must_yield(struct hv_sched *sched, struct hv_lp *lp,
     if (!sched_allows(vp, lp))
         return true;
     /* A limit's end is none of the policy's business. */
-    if (!lp->called && cycles_before(now, vp->sched.slice_end))
-        *slice_end = vp->sched.slice_end;
+    if (!lp->called && cycles_before(now, lp->turn_end))
+        *slice_end = lp->turn_end;
     else if (sched->ops->must_yield(sched, lp, vp, now, slice_end))
         return true;
     *slice_end = sched_start(sched, vp, now, *slice_end);
@@ -321,8 +321,10 @@ static void vp_controls_changed(struct hv_sched *sched, struct hv_vp *vp,
     bool queued = vp->state == VP_READY;
 
     now = cycles_max(now, vp->state_since);
-    if (queued)
+    if (queued) {
         sched_dequeue(sched, vp);
+        sched_wait(vp, SCHED_RULE_WAKE, NULL, now); /* by what held till now */
+    }
     set_allowed(vp);
     if (sched->ops->allowed_changed)
         sched->ops->allowed_changed(sched, vp);

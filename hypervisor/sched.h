@@ -66,20 +66,23 @@ struct sched_holder {
 /** Where a VP's wait is booked: by sched_wait.c alone; see sched_wait(). */
 struct vp_wait {
     cycles_t since;     /* of the rule that holds now */
-    cycles_t idle_time; /* of some LP, as of `since` */
+    cycles_t slice;     /* SCHED_RULE_SLICE's part, without what runs since */
+    cycles_t sibling;   /* likewise */
+    cycles_t held_time; /* so long was it out by the VP of number */
+    uint32_t held;      /* that: of all those named the longest, if is_held */
+    uint32_t named;     /* by the policy, now, if is_named */
     enum sched_rule rule : 8;
     enum sched_rule before : 8; /* the rule until `since` */
     uint8_t booked;             /* those that have a part, by bits */
-    bool is_named, is_held;     /* what the parts say of holders is so */
+    bool is_named : 1, is_held : 1;
 };
 
 _Static_assert(SCHED_RULE_COUNT <= 8, "a bit for each");
 
 /** The rest of it, which few waits need. */
 struct vp_wait_parts {
-    struct sched_holder named;       /* by the policy, now, */
-    struct sched_holder held;        /* and longest of all so named */
-    cycles_t time[SCHED_RULE_COUNT]; /* without what runs since then */
+    cycles_t time[SCHED_RULE_COUNT]; /* of the other rules */
+    cycles_t idle_time; /* of some LP, as of `since`; of a restricted VP */
 };
 
 /* LP_RUNS, who is on the LP, and one that the policy named. */

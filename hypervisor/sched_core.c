@@ -79,7 +79,8 @@ static bool core_init(struct hv_sched *sched)
     if (!policy->cores)
         return false;
     policy->share.node_count = hv->node_count;
-    policy->free = policy->pool.cores = lp_set_first_of(count);
+    policy->free = lp_set_first_of(count);
+    policy->pool = virtual_core_pool(policy->free);
     for (uint32_t i = 0; i < count; i++) {
         policy->cores[i] = (struct host_core){
             .number = i,
@@ -97,6 +98,7 @@ static void core_fini(struct hv_sched *sched)
 
     if (policy) {
         free(policy->cores);
+        virtual_core_pool_fini(&policy->pool);
         fair_share_fini(&policy->share);
     }
     free(policy);

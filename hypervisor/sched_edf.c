@@ -387,12 +387,12 @@ static void call_for(struct hv_sched *sched, struct edf_vp *e, cycles_t now)
 static void renewal_comes(void *context, cycles_t now)
 {
     struct edf_vp *e = context;
-    struct hv_sched *sched = &e->vp->hv->sched;
+    struct hv_sched *sched = &e->vp->partition->hv->sched;
 
     unlist(sched, e);
     renew(sched, e, now);
     list(sched, e, key_of(e));
-    call_for(sched, e, cycles_max(now, e->vp->sched.ready_since));
+    call_for(sched, e, cycles_max(now, e->vp->state_since));
 }
 
 /* Who spins lets the next one go first, whatever its deadline. */

@@ -299,10 +299,13 @@ static void release_at(struct hv_sched *sched, cycles_t at)
 void sched_period_stop(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
     struct cpu_group *group = vp->partition->sched.group;
-    struct sched_grant grant = vp->sched.grant;
+    struct sched_grant grant;
 
+    if (!group)
+        return;
+    grant = vp->sched.grant;
     vp->sched.grant = (struct sched_grant){0};
-    if (!group || grant.left == 0 || grant.period != group->account.period)
+    if (grant.left == 0 || grant.period != group->account.period)
         return;
     group->account.used -= grant.left;
     vp->partition->sched.group_account.used -= grant.left;
@@ -362,8 +365,11 @@ static void charge_vp(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
                       cycles_t now)
 {
     struct sched_account *account = &vp->sched.account;
-    uint64_t in_last = now.v % period_cycles(sched);
+    uint64_t in_last;
 
+    if (!has_limit(vp) && admission_reserve(vp->partition) == 0)
+        return;
+    in_last = now.v % period_cycles(sched);
     if (in_last > ran.v)
         in_last = ran.v;
     turn_vp(sched, vp, cycles_sub(now, ran));
@@ -379,11 +385,14 @@ void sched_period_charge(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
 {
     struct cpu_group *group = vp->partition->sched.group;
     struct sched_grant *grant = &vp->sched.grant;
-    uint64_t granted = ran.v < grant->left ? ran.v : grant->left;
+    uint64_t granted;
 
     charge_vp(sched, vp, ran, now);
+    if (!group)
+        return;
+    granted = ran.v < grant->left ? ran.v : grant->left;
     grant->left -= granted;
-    if (!group || granted == ran.v)
+    if (granted == ran.v)
         return;
     turn_group(sched, group, now);
     use_in_group(vp->partition, ran.v - granted);
@@ -454,7 +463,7 @@ static void release(void *context, cycles_t now)
 
         more = vp != last;
         sched_period_unpark(sched, vp);
-        sched_enqueue(sched, vp, cycles_max(now, vp->sched.ready_since));
+        sched_enqueue(sched, vp, cycles_max(now, vp->state_since));
     }
 }
 

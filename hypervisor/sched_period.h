@@ -10,7 +10,8 @@
  * Periods are those of absolute time: [k * period, (k + 1) * period). A limit
  * gives a VP so much of each. What it used too much, because a slice ended a
  * little late, is missing from its next one; what it did not use is lost. A
- * limit that is lowered counts from then on: what was used before is no debt.
+ * limit that comes, or is lowered, counts from then on: what was used before is
+ * no debt.
  *
  * A group's cap is divided evenly among those of its VMs that want to run
  * (Microsoft, "Virtual Machine Resource Controls"), and a VM's part among its
@@ -19,9 +20,9 @@
  * same time do not use the same cycles twice.
  *
  * Design. Refilled when it is looked at, so an account costs nothing while
- * nobody asks. A VP that may not run is parked, on a list of this file and on
- * none of the policy's, until the next period gives it time, or others of its
- * group give some back.
+ * nobody asks; a VP without a limit and a reserve has none. A VP that may not
+ * run is parked, on a list of this file and on none of the policy's, until the
+ * next period gives it time, or others of its group give some back.
  */
 
 #include "sim/core/types.h"

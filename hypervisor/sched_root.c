@@ -81,7 +81,7 @@ static struct root_thread *thread_of(const struct hv_vp *vp)
 
 static bool is_root(const struct hv_vp *vp)
 {
-    return vp->partition == vp->hv->root;
+    return vp->partition == vp->partition->hv->root;
 }
 
 static uint32_t level_of(const struct root_thread *t)
@@ -220,9 +220,7 @@ static struct hv_vp *waiting_for(const struct hv_sched *sched,
     if (thread_of(own)->priority != thread_of(shared)->priority)
         return thread_of(own)->priority > thread_of(shared)->priority ? own
                                                                       : shared;
-    return cycles_before(own->sched.ready_since, shared->sched.ready_since)
-               ? own
-               : shared;
+    return cycles_before(own->state_since, shared->state_since) ? own : shared;
 }
 
 static void preempt(struct hv_sched *sched, struct hv_lp *lp,
@@ -265,8 +263,7 @@ static void unqueue(struct root_sched *root, struct root_thread *t)
 static void root_enqueue(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 {
     struct root_thread *t = thread_of(vp);
-    bool wakes =
-        now.v == vp->sched.ready_since.v && !sched_has_just_run(vp, now);
+    bool wakes = now.v == vp->state_since.v && !sched_has_just_run(vp, now);
 
     if (wakes) {
         t->quantum = 0;
@@ -359,7 +356,7 @@ static void root_expire(struct hv_sched *sched, cycles_t now)
 
     for (struct root_thread *t = root->first; t && boosted < STARVED_AT_ONCE;
          t = t->next) {
-        cycles_t since = t->vp->sched.ready_since;
+        cycles_t since = t->vp->state_since;
 
         if (cycles_before(now, cycles_add(since, long_ago)) ||
             t->priority >= PRIORITY_STARVED)

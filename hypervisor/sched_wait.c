@@ -18,6 +18,11 @@
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
 
+static const struct hv_sched *sched_of(const struct hv_vp *vp)
+{
+    return &vp->partition->hv->sched;
+}
+
 /* How long at least one LP has been idle until `at`. */
 static cycles_t idle_time(const struct hv_sched *sched, cycles_t at)
 {
@@ -34,17 +39,14 @@ struct booking {
     struct vp_wait_parts *parts;
 };
 
-/* Where a rule's part stands: those first that many waits have. */
-static unsigned place_of(enum sched_rule rule)
+/* Where a rule's part stands. */
+static cycles_t *part_of(const struct booking *booking, enum sched_rule rule)
 {
-    static const uint8_t place[SCHED_RULE_COUNT] = {
-        [SCHED_RULE_SLICE] = 0,    [SCHED_RULE_SIBLING] = 1,
-        [SCHED_RULE_WAKE] = 2,     [SCHED_RULE_NUMA] = 3,
-        [SCHED_RULE_AFFINITY] = 4, [SCHED_RULE_CAP] = 5,
-        [SCHED_RULE_GROUP] = 6,
-    };
-
-    return place[rule];
+    if (rule == SCHED_RULE_SLICE)
+        return &booking->wait->slice;
+    if (rule == SCHED_RULE_SIBLING)
+        return &booking->wait->sibling;
+    return &booking->parts->time[rule];
 }
 
 static bool is_booked(const struct vp_wait *wait, enum sched_rule rule)
@@ -55,7 +57,7 @@ static bool is_booked(const struct vp_wait *wait, enum sched_rule rule)
 static void book(const struct booking *booking, enum sched_rule rule,
                  cycles_t time)
 {
-    cycles_t *part = &booking->parts->time[place_of(rule)];
+    cycles_t *part = part_of(booking, rule);
 
     if (time.v == 0)
         return;
@@ -68,33 +70,32 @@ static void book(const struct booking *booking, enum sched_rule rule,
 static void book_turn(const struct booking *booking, cycles_t length,
                       cycles_t end)
 {
-    const struct hv_vp *vp = booking->vp;
-    cycles_t since = booking->wait->idle_time;
-    cycles_t idle = idle_time(&vp->hv->sched, end);
-    cycles_t beside =
-        cycles_before(since, idle) ? cycles_sub(idle, since) : cycles(0);
+    cycles_t beside = cycles(0);
 
-    beside = vp->sched.restricted ? cycles_min(beside, length) : cycles(0);
+    if (booking->vp->sched.restricted) {
+        cycles_t since = booking->parts->idle_time;
+        cycles_t idle = idle_time(sched_of(booking->vp), end);
+
+        if (cycles_before(since, idle))
+            beside = cycles_min(cycles_sub(idle, since), length);
+    }
     book(booking, SCHED_RULE_AFFINITY, beside);
     book(booking, SCHED_RULE_SLICE, cycles_sub(length, beside));
 }
 
 static void book_holder(const struct booking *booking, cycles_t length)
 {
-    const struct sched_holder *named = &booking->parts->named;
-    struct sched_holder *held = &booking->parts->held;
-    bool is_held = booking->wait->is_held;
+    struct vp_wait *wait = booking->wait;
 
-    if (!booking->wait->is_named)
+    if (!wait->is_named)
         return;
-    if (is_held && held->partition == named->partition &&
-        held->vp == named->vp) {
-        held->time = cycles_add(held->time, length);
-    } else if (!is_held || cycles_before(held->time, length)) {
-        *held = *named;
-        held->time = length;
+    if (wait->is_held && wait->held == wait->named) {
+        wait->held_time = cycles_add(wait->held_time, length);
+    } else if (!wait->is_held || cycles_before(wait->held_time, length)) {
+        wait->held = wait->named;
+        wait->held_time = length;
     }
-    booking->wait->is_held = true;
+    wait->is_held = true;
 }
 
 /* Books what has passed under the rule that has held until `now`. */
@@ -115,13 +116,19 @@ static void close_wait(const struct booking *booking, cycles_t now)
     wait->since = now;
 }
 
+/* From which the next turn is worked out: that is of other LPs' idling only
+ * where the VP may not use them. */
+static void note_idle_time(struct hv_vp *vp)
+{
+    if (vp->sched.restricted)
+        vp->sched.wait_parts.idle_time =
+            idle_time(sched_of(vp), vp->sched.wait.since);
+}
+
 void sched_wait_begin(struct hv_vp *vp, cycles_t now)
 {
-    vp->sched.wait = (struct vp_wait){
-        .rule = SCHED_RULE_WAKE,
-        .since = now,
-        .idle_time = idle_time(&vp->hv->sched, now),
-    };
+    vp->sched.wait = (struct vp_wait){.rule = SCHED_RULE_WAKE, .since = now};
+    note_idle_time(vp);
 }
 
 void sched_wait(struct hv_vp *vp, enum sched_rule rule,
@@ -132,14 +139,10 @@ void sched_wait(struct hv_vp *vp, enum sched_rule rule,
 
     close_wait(&booking, now);
     wait->rule = rule;
-    wait->idle_time = idle_time(&vp->hv->sched, wait->since);
+    note_idle_time(vp);
     wait->is_named = holder != NULL;
     if (holder)
-        booking.parts->named = (struct sched_holder){
-            .partition = holder->partition->id.v,
-            .vp = holder->index.v,
-            .number = holder->number,
-        };
+        wait->named = holder->number;
 }
 
 /* The VP started before what has been booked last. */
@@ -152,7 +155,7 @@ static void take_back(const struct booking *booking, cycles_t now)
         excess = cycles_sub(wait->since, now);
     for (unsigned i = 0; i < SCHED_RULE_COUNT && excess.v > 0; i++) {
         enum sched_rule rule = (wait->before + i) % SCHED_RULE_COUNT;
-        cycles_t *part = &booking->parts->time[place_of(rule)];
+        cycles_t *part = part_of(booking, rule);
         cycles_t less =
             is_booked(wait, rule) ? cycles_min(*part, excess) : cycles(0);
 
@@ -178,7 +181,7 @@ static cycles_t chosen_at(const struct hv_lp *lp, const struct vp_wait *wait)
  * others to run. */
 static bool none_idles_for(const struct hv_vp *vp)
 {
-    return sched_first_idle_lp(&vp->hv->sched, vp) == NULL;
+    return sched_first_idle_lp(sched_of(vp), vp) == NULL;
 }
 
 static void end_rules(const struct booking *booking, const struct hv_lp *lp,
@@ -275,7 +278,7 @@ static void add_runs(struct sched_waited *waited, const struct hv_lp *lp,
 static const struct hv_lp *waited_for(const struct sched_waited *waited)
 {
     const struct hv_vp *vp = waited->vp;
-    const struct hv_lp *ideal = &vp->hv->lps[vp->sched.ideal_lp];
+    const struct hv_lp *ideal = &sched_of(vp)->hv->lps[vp->sched.ideal_lp];
     const struct hv_lp *home = vp->sched.lp ? vp->sched.lp : ideal;
     bool far = waited->rule == SCHED_RULE_NUMA;
 
@@ -303,20 +306,33 @@ static void longest_first(struct sched_waited *waited)
     }
 }
 
+/* Adds the VP that was named, of `left` at most. */
+static void add_held(struct sched_waited *waited, const struct vp_wait *wait,
+                     cycles_t *left)
+{
+    const struct vp_name *name =
+        &sched_of(waited->vp)->hv->vp_names.names[wait->held];
+    cycles_t time = cycles_min(wait->held_time, *left);
+
+    if (time.v == 0)
+        return;
+    *left = cycles_sub(*left, time);
+    add_holder(waited, (struct sched_holder){.partition = name->partition,
+                                             .vp = name->vp,
+                                             .number = wait->held,
+                                             .time = time});
+}
+
 static void name_holders(struct sched_waited *waited,
                          const struct booking *booking)
 {
     cycles_t left = sched_waited_contention(waited);
     const struct hv_lp *lp = waited_for(waited);
-    struct sched_holder held = {0};
 
     if (booking->wait->is_held)
-        held = booking->parts->held;
-    held.time = cycles_min(held.time, left);
-    if (held.time.v > 0)
-        add_holder(waited, held);
+        add_held(waited, booking->wait, &left);
     if (lp)
-        add_runs(waited, lp, cycles_sub(left, held.time));
+        add_runs(waited, lp, left);
     longest_first(waited);
     if (waited->holder_count == 0)
         return;
@@ -327,17 +343,15 @@ static void name_holders(struct sched_waited *waited,
 /* Only what there is of it: the rest would be fetched in vain. */
 static void copy_parts(const struct hv_vp *vp, struct vp_wait_parts *parts)
 {
-    const struct vp_wait *wait = &vp->sched.wait;
     const struct vp_wait_parts *from = &vp->sched.wait_parts;
 
-    if (wait->is_named)
-        parts->named = from->named;
-    if (wait->is_held)
-        parts->held = from->held;
     for (unsigned i = 0; i < SCHED_RULE_COUNT; i++) {
-        if (is_booked(wait, i))
-            parts->time[place_of(i)] = from->time[place_of(i)];
+        if (is_booked(&vp->sched.wait, i) && i != SCHED_RULE_SLICE &&
+            i != SCHED_RULE_SIBLING)
+            parts->time[i] = from->time[i];
     }
+    if (vp->sched.restricted)
+        parts->idle_time = from->idle_time;
 }
 
 void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
@@ -350,7 +364,7 @@ void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
     copy_parts(vp, &parts);
     waited->vp = vp;
     waited->lp = lp;
-    waited->ready = vp->sched.ready_since;
+    waited->ready = vp->state_since;
     waited->dispatched = now;
     waited->holder_partition = 0;
     waited->holder_vp = 0;
@@ -358,7 +372,7 @@ void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
     end_rules(&booking, lp, now);
     for (unsigned i = 0; i < SCHED_RULE_COUNT; i++)
         waited->by_rule[i] =
-            is_booked(&wait, i) ? parts.time[place_of(i)] : cycles(0);
+            is_booked(&wait, i) ? *part_of(&booking, i) : cycles(0);
     waited->rule = longest(waited->by_rule);
     name_holders(waited, &booking);
 }

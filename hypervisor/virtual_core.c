@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hypervisor/virtual_core.h"
 
-#include <stdlib.h>
-
 #include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
-#include "sim/core/host_line.h"
+
+struct virtual_core_pool virtual_core_pool(struct lp_set cores)
+{
+    return (struct virtual_core_pool){
+        .memory = host_pool(sizeof(struct virtual_core)),
+        .cores = cores,
+    };
+}
+
+void virtual_core_pool_fini(struct virtual_core_pool *pool)
+{
+    host_pool_fini(&pool->memory);
+}
 
 bool virtual_core_vp_add(struct virtual_core_pool *pool,
                          struct fair_share *share, struct hv_vp *vp)
 {
-    struct virtual_core *core = host_line_calloc(sizeof(*core));
+    struct virtual_core *core = host_pool_calloc(&pool->memory);
 
     if (!core || !fair_share_join(share, &core->entity)) {
-        free(core);
+        host_pool_free(&pool->memory, core);
         return false;
     }
     vp->sched.policy = NULL;
@@ -66,7 +76,7 @@ void virtual_core_vp_remove(struct virtual_core_pool *pool,
     CHECK(core);
     pool->first = core->next;
     fair_share_leave(share, &core->entity);
-    free(core);
+    host_pool_free(&pool->memory, core);
 }
 
 /* Which VPs belong together: `key` is the same for those. */
@@ -225,7 +235,7 @@ bool virtual_core_finds(const struct hv_vp *vp, const struct lp_set *cores)
 struct hv_lp *virtual_core_lp(const struct hv_vp *vp, uint32_t host_core)
 {
     const struct virtual_core *core = vp->sched.policy;
-    struct hypervisor *hv = vp->hv;
+    struct hypervisor *hv = core->partition->hv;
     uint32_t width = hv->threads_per_core;
     struct hv_lp *first = &hv->lps[host_core * width];
     uint32_t thread = core->threads[index_of(core, vp)];

@@ -13,6 +13,7 @@
  */
 
 #include "hypervisor/fair_share.h"
+#include "sim/core/host_pool.h"
 
 #define VIRTUAL_CORE_WIDTH_MAX 8
 
@@ -44,11 +45,17 @@ struct virtual_core {
     struct virtual_core *next;        /* in the pool */
 };
 
-/** Virtual cores that have no VPs: as many as VPs might need. */
+/** Virtual cores that have no VPs: as many as VPs might need. Made by
+ *  virtual_core_pool(). */
 struct virtual_core_pool {
-    struct virtual_core *first; /* owns */
-    struct lp_set cores;        /* all of the host, by number */
+    struct host_pool memory; /* owns; of those and of the others */
+    struct virtual_core *first;
+    struct lp_set cores; /* all of the host, by number */
 };
+
+/** For a host that has these cores, by number. */
+struct virtual_core_pool virtual_core_pool(struct lp_set cores);
+void virtual_core_pool_fini(struct virtual_core_pool *pool);
 
 /** A VP comes, and has a virtual core if it needs one; false if out of memory.
  *  It goes again, with one that nobody needs any more. */

@@ -67,10 +67,12 @@ static void vp_report_wait(const struct hv_vp *vp, cycles_t now)
 {
     struct sched_waited waited;
 
-    if (!vp->hv->host.vp_waited)
+    const struct hv_host *host = &vp->partition->hv->host;
+
+    if (!host->vp_waited)
         return;
     sched_wait_end(vp, NULL, now, &waited);
-    vp->hv->host.vp_waited(vp->hv->host.context, &waited);
+    host->vp_waited(host->context, &waited);
 }
 
 static bool wants_to_run(enum vp_state state)
@@ -101,7 +103,6 @@ void vp_set_state(struct hv_context *context, struct hv_vp *vp,
     vp->state_since = when;
     vp->idle_counted = when;
     if (to == VP_READY) {
-        vp->sched.ready_since = when;
         sched_wait_begin(vp, when);
     }
 
@@ -161,7 +162,7 @@ void vp_rest(struct hv_context *context, struct hv_vp *vp)
 static void vp_make_ready(struct hv_context *context, struct hv_vp *vp)
 {
     vp_set_state(context, vp, VP_READY);
-    sched_enqueue(&vp->hv->sched, vp, vp->sched.ready_since);
+    sched_enqueue(&vp->partition->hv->sched, vp, vp->state_since);
 }
 
 void vp_reconsider(struct hv_context *context, struct hv_vp *vp)
@@ -181,7 +182,7 @@ void vp_reconsider(struct hv_context *context, struct hv_vp *vp)
     if (runnable || vp->state == VP_RUNNING)
         return;
     if (vp->state == VP_READY)
-        sched_dequeue(&vp->hv->sched, vp);
+        sched_dequeue(&vp->partition->hv->sched, vp);
     vp_rest(context, vp);
 }
 

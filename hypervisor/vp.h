@@ -17,6 +17,9 @@
  *   RUNNING --triple fault--> SHUTDOWN
  */
 
+#include <stdalign.h>
+#include <stddef.h>
+
 #include "hypervisor/hv_status.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/intercept.h"
@@ -26,6 +29,7 @@
 #include "hypervisor/stimer.h"
 #include "hypervisor/synic.h"
 #include "perfcounters/pc_feed.h"
+#include "sim/core/host_line.h"
 
 enum vp_state {
     VP_SUSPENDED,     /* by explicit_suspend or intercept_suspend */
@@ -67,49 +71,50 @@ struct vp_runner {
     void *context; /* borrowed: the engine, or the root's model */
 };
 
-/**
- * The scheduler's fields of a VP; written by lp.c, vp.c, sched*.c and the
- * policies. Thousands of VPs do not fit into the host's caches: what every
- * dispatch needs stands together, in front.
- */
+/** The scheduler's fields of a VP; written by lp.c, vp.c, sched*.c and the
+ *  policies. */
 struct vp_sched {
     struct hv_lp *lp;   /* runs there, or ran there last; NULL: never */
     void *policy;       /* its own state; in front of the VP */
+    bool queued;        /* on a run list of the policy */
+    bool parked;        /* on the list of sched_period.c */
+    bool restricted;    /* `allowed` are not all LPs */
+    bool yields;        /* it has said that it spins, and runs */
+    uint32_t ideal_lp;  /* where a policy should try first */
     struct hv_vp *next; /* on the policy's list or sched_period.c's */
     struct hv_vp *previous;
-    cycles_t ready_since;     /* valid while VP_READY */
-    cycles_t slice_end;       /* what the policy said: a limit may end sooner */
-    struct sched_grant grant; /* while it runs, as is */
-    struct sched_account account;
-    struct vp_wait wait;             /* valid while VP_READY */
-    uint32_t ideal_lp;               /* where a policy should try first */
-    bool queued;                     /* on a run list of the policy */
-    bool parked;                     /* on the list of sched_period.c */
-    bool restricted;                 /* `allowed` are not all LPs */
-    bool yields;                     /* it has said that it spins, and runs */
+    struct vp_wait wait; /* valid while VP_READY */
+
+    /* What few dispatches need. */
     struct vp_wait_parts wait_parts; /* as `wait` says */
+    struct sched_grant grant;        /* while it runs, as is */
+    struct sched_account account;
     struct lp_set allowed;  /* by its affinity, its partition's, its group's */
     struct lp_set affinity; /* its own: a root VP's single LP */
 };
 
-/* As in vp_sched, what every dispatch needs stands in front. */
+/**
+ * Thousands of VPs do not fit into the host's caches. So what every dispatch
+ * needs is two lines in front, and that of the counters.
+ */
 struct hv_vp {
-    struct hypervisor *hv;          /* borrowed */
-    struct hv_partition *partition; /* borrowed: its owner */
+    /* Borrowed: its owner. */
+    alignas(HOST_LINE_BYTES) struct hv_partition *partition;
     vp_index_t index;
-    uint32_t apic_id; /* equals the index (TLFS 2.0a) */
-    uint32_t node;    /* preferred NUMA node */
-    uint32_t number;  /* machine-wide, in creation order: breaks ties */
-    enum vp_state state;
+    uint32_t number; /* machine-wide, in creation order: breaks ties */
+    enum vp_state state : 8;
     bool explicit_suspend;
     bool intercept_suspend;
     bool wait_for_sipi; /* what SUSPENDED returns to */
     bool halted;        /* likewise */
     bool shut_down;     /* triple fault: only INIT gets it out of this */
+    uint16_t node;      /* preferred NUMA node */
     cycles_t state_since;
     cycles_t idle_counted; /* up to when the idle time at hand is counted */
     struct vp_sched sched;
-    struct pc_vp counters;
+    alignas(HOST_LINE_BYTES) struct pc_vp counters;
+    struct hypervisor *hv; /* borrowed; a dispatch asks the partition for it */
+    uint32_t apic_id;      /* equals the index (TLFS 2.0a) */
     cycles_t run_time;     /* guest and hypervisor, for the run-time MSR */
     struct cost_bill owed; /* hypervisor work done for this VP by others (a
                               timer, an IPI): charged when its LP steps next */
@@ -133,6 +138,13 @@ struct hv_vp {
     struct vp_intercept intercept; /* the message its parent has */
     struct vp_eois eois;           /* those its parent has not heard of */
 };
+
+_Static_assert(offsetof(struct hv_vp, sched) +
+                       offsetof(struct vp_sched, wait_parts) ==
+                   2 * (size_t)HOST_LINE_BYTES,
+               "two lines in front");
+_Static_assert(PC_VP_CONTENTION_TIME < HOST_LINE_BYTES / sizeof(uint64_t),
+               "one of the counters");
 
 /** Changes the state; CHECKs that the transition exists. */
 void vp_set_state(struct hv_context *context, struct hv_vp *vp,
@@ -216,6 +228,9 @@ struct hv_vp *vp_find(struct hv_partition *partition, vp_index_t index);
 enum hv_status vp_create(struct hv_context *context,
                          struct hv_partition *partition, vp_index_t index,
                          uint32_t node, struct hv_vp **out);
+
+/** Before the first VP of `hv` is created: makes the pool of their memory. */
+void vp_init_pool(struct hypervisor *hv);
 
 /** Creates a VP whose execution is a model: the root's. */
 struct hv_vp *vp_create_model(struct hypervisor *hv,

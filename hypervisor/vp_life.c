@@ -163,7 +163,7 @@ static uint32_t ideal_lp(const struct hypervisor *hv, uint32_t node,
     const struct lp_set *lps = &hv->node_lps[node];
     uint32_t count = lp_set_count(lps);
 
-    return count ? lp_set_nth(lps, (hv->next_vp_number + index.v) % count) : 0;
+    return count ? lp_set_nth(lps, (hv->vp_names.count + index.v) % count) : 0;
 }
 
 /* The policy's own state of a VP stands in front of it: whole lines, so that
@@ -174,25 +174,37 @@ static size_t policy_bytes(const struct hypervisor *hv)
            HOST_LINE_BYTES;
 }
 
+void vp_init_pool(struct hypervisor *hv)
+{
+    hv->vp_pool = host_pool(policy_bytes(hv) + sizeof(struct hv_vp));
+}
+
 /* Everything of a new VP but what it executes. */
 static struct hv_vp *vp_allocate(struct hv_partition *partition,
                                  vp_index_t index, uint32_t node)
 {
     struct hypervisor *hv = partition->hv;
     size_t before = policy_bytes(hv);
-    char *memory = host_line_calloc(before + sizeof(struct hv_vp));
+    char *memory = host_pool_calloc(&hv->vp_pool);
+    uint32_t number = hv->vp_names.count;
     struct hv_vp *vp;
 
-    if (!memory)
+    if (!memory ||
+        !vp_names_add(&hv->vp_names, (struct vp_name){
+                                         .partition = partition->id.v,
+                                         .vp = index.v,
+                                     })) {
+        host_pool_free(&hv->vp_pool, memory);
         return NULL;
+    }
     vp = (struct hv_vp *)(memory + before);
     vp->sched.policy = before > 0 ? memory : NULL;
     vp->hv = hv;
     vp->partition = partition;
     vp->index = index;
     vp->apic_id = index.v;
-    vp->node = node;
-    vp->number = hv->next_vp_number++;
+    vp->node = (uint16_t)node;
+    vp->number = number;
     vp->sched.affinity = lp_set_first_of(hv->lp_count);
     vp->sched.ideal_lp = ideal_lp(hv, node, index);
     vp->state = VP_SUSPENDED;
@@ -225,7 +237,7 @@ static void vp_discard(struct hv_vp *vp)
     if (vp->engine)
         engine_free(vp->engine);
     intercept_forget(vp);
-    free((char *)vp - policy_bytes(vp->hv));
+    host_pool_free(&vp->hv->vp_pool, (char *)vp - policy_bytes(vp->hv));
 }
 
 enum hv_status vp_create(struct hv_context *context,

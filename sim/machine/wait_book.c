@@ -277,7 +277,7 @@ static void close_vp(struct wait_book *book, const struct hv_vp *vp,
     if (!waits)
         return;
     add_counted(&waits->counted, &vp->counters);
-    if (vp->state != VP_READY || !cycles_before(vp->sched.ready_since, now))
+    if (vp->state != VP_READY || !cycles_before(vp->state_since, now))
         return;
     sched_wait_end(vp, NULL, now, &waited);
     wait_book_post(book, &waited);

@@ -350,7 +350,7 @@ struct sched_task *sched_host_vp_on(struct sched_host *host,
                                     uint32_t node, struct sched_plan plan)
 {
     const struct hypervisor *hv = host->hv;
-    uint32_t turn = hv->next_vp_number % host->config.lps_per_node;
+    uint32_t turn = hv->vp_names.count % host->config.lps_per_node;
     struct sched_task *task = add_task(
         host, partition, node * host->config.lps_per_node + turn, plan);
 

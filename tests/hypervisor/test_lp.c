@@ -28,7 +28,7 @@ static uint32_t run_and_halt(struct small_host *host,
     context.bill = &bill;
     assert_true(lp_dispatch(&context));
     assert_ptr_equal(context.lp->vp, vp);
-    context.lp->now = cycles_max(context.lp->now, vp->sched.ready_since);
+    context.lp->now = cycles_max(context.lp->now, vp->state_since);
     lp_start(&context);
     vp->halted = true;
     lp_undispatch(&context);

@@ -214,7 +214,7 @@ static struct hv_vp *waiting_vp(struct sched_host *host, uint64_t since)
 
     struct hv_vp *vp = sched_host_vm(host, 100, always_busy)->vp;
 
-    vp->sched.ready_since = cycles(since);
+    vp->state_since = cycles(since);
     sched_wait_begin(vp, cycles(since));
     return vp;
 }
@@ -276,6 +276,79 @@ static void what_the_policy_said_holds_until_an_lp_chooses(void **state)
     sched_host_destroy(&host);
 }
 
+/* It is remembered by its number, which outlives it. */
+static void who_kept_it_out_may_be_gone_when_that_is_told(void **state)
+{
+    struct sched_waited waited;
+    struct sched_host host;
+    struct hv_vp *vp = waiting_vp(&host, 100);
+    struct hv_lp *lp = &host.hv->lps[1];
+    struct sched_task *sibling = sched_host_vm(&host, 100, always_busy);
+    uint64_t partition = sibling->vp->partition->id.v;
+    uint32_t number = sibling->vp->number;
+
+    (void)state;
+    sched_host_vp(&host, sibling->vp->partition, always_busy);
+    sched_wait(vp, SCHED_RULE_SIBLING, sibling->vp, cycles(100));
+    sched_host_remove_vp(sibling);
+    sched_host_vm(&host, 100, always_busy);
+    lp->chosen_at = lp->not_before = cycles(190);
+    sched_wait_end(vp, lp, cycles(193), &waited);
+    assert_int_equal(waited.holder_partition, partition);
+    assert_int_equal(waited.holder_vp, 0);
+    assert_int_equal(waited.holders[0].number, number);
+    assert_int_equal(waited.holders[0].time.v, 90);
+    sched_host_destroy(&host);
+}
+
+/* Of those named, each for a while, the one that was for longest. */
+static void it_is_told_who_kept_it_out_for_longest(void **state)
+{
+    struct sched_waited waited;
+    struct sched_host host;
+    struct hv_vp *vp = waiting_vp(&host, 100);
+    struct hv_lp *lp = &host.hv->lps[1];
+    const struct hv_vp *first = sched_host_vm(&host, 100, always_busy)->vp;
+    const struct hv_vp *second = sched_host_vm(&host, 100, always_busy)->vp;
+
+    (void)state;
+    sched_wait(vp, SCHED_RULE_SIBLING, first, cycles(100));
+    sched_wait(vp, SCHED_RULE_SIBLING, second, cycles(130));
+    sched_wait(vp, SCHED_RULE_SIBLING, second, cycles(180));
+    lp->chosen_at = lp->not_before = cycles(190);
+    sched_wait_end(vp, lp, cycles(190), &waited);
+    assert_only(&waited, SCHED_RULE_SIBLING, cycles(90));
+    assert_int_equal(waited.holders[0].number, second->number);
+    assert_int_equal(waited.holders[0].time.v, 60);
+    sched_host_destroy(&host);
+}
+
+/* LP 1 idles all the while; only from when the VP is kept from it that counts.
+ */
+static void
+a_vp_that_is_confined_has_waited_for_its_turn_until_then(void **state)
+{
+    struct lp_set lps = {{1}};
+    struct sched_waited waited;
+    struct sched_host host;
+    struct hv_vp *vp = waiting_vp(&host, 100);
+    struct hv_context context = sched_host_context(&host);
+
+    (void)state;
+    context.now = cycles(140);
+    vp->state = VP_READY;
+    host.hv->sched.ops->enqueue(&host.hv->sched, vp, cycles(100));
+    sched_wait(vp, SCHED_RULE_SLICE, NULL, cycles(100));
+    assert_int_equal(partition_set_affinity(&context, vp->partition, &lps),
+                     HV_STATUS_SUCCESS);
+    sched_wait(vp, SCHED_RULE_SLICE, NULL, cycles(140));
+    sched_wait(vp, SCHED_RULE_CAP, NULL, cycles(170));
+    sched_wait_end(vp, NULL, cycles(170), &waited);
+    assert_part(&waited, SCHED_RULE_SLICE, cycles(40));
+    assert_part(&waited, SCHED_RULE_AFFINITY, cycles(30));
+    sched_host_destroy(&host);
+}
+
 /* It has started on another node's LP, which idled: those who had its own
  * node's kept it out, the one that is on that now too. */
 static void
@@ -294,7 +367,7 @@ a_vp_that_gave_up_its_node_waited_for_those_who_are_there(void **state)
     sched_host_run_until(&host, sched_ms(3));
     assert_int_equal(there->vp->sched.lp->id.v, 0);
     vp = sched_host_vm(&host, 100, always_busy)->vp;
-    vp->sched.ready_since = sched_ms(1);
+    vp->state_since = sched_ms(1);
     sched_wait_begin(vp, sched_ms(1));
     sched_wait(vp, SCHED_RULE_NUMA, NULL, sched_ms(1));
     host.hv->lps[1].chosen_at = sched_ms(3);
@@ -321,6 +394,10 @@ int main(void)
         cmocka_unit_test(
             a_vp_that_gave_up_its_node_waited_for_those_who_are_there),
         cmocka_unit_test(what_the_policy_said_holds_until_an_lp_chooses),
+        cmocka_unit_test(who_kept_it_out_may_be_gone_when_that_is_told),
+        cmocka_unit_test(it_is_told_who_kept_it_out_for_longest),
+        cmocka_unit_test(
+            a_vp_that_is_confined_has_waited_for_its_turn_until_then),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
