@@ -37,6 +37,7 @@
  * What this does not do: staying on an LP whose caches are warm, beyond
  * preferring the last one when it is idle; NUMA; slices among VPs with budgets.
  */
+#include <stdalign.h>
 #include <stdlib.h>
 
 #include "hypervisor/admission.h"
@@ -46,22 +47,27 @@
 #include "hypervisor/sched_policies.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
+#include "sim/core/host_line.h"
 
 /* In the key of a run list: after all deadlines. */
 #define BACKGROUND (UINT64_C(1) << 63)
 
+/* What every choice needs is one line of the host's caches. */
 struct edf_vp {
-    struct run_entry entry; /* while it waits: by deadline or turn */
-    struct run_entry late;  /* while it runs by its budget: the latest deadline
-                               first; stays behind until it is seen when the VP
-                               has gone to sleep */
-    struct hv_vp *vp;       /* borrowed: its owner */
-    struct event renewal;   /* while it waits in the background */
-    uint64_t quota;         /* cycles of each period; 0: no reserve */
-    int64_t budget;         /* of them left */
-    cycles_t deadline;
+    alignas(HOST_LINE_BYTES) struct run_entry
+        entry;            /* while it waits: by deadline or turn. The
+                             owner is the VP, at all times */
     uint64_t turn;        /* cycles that it has had, by its weight */
     struct hv_lp *called; /* waits for it, idle; NULL: for any */
+    uint64_t quota;       /* cycles of each period; 0: no reserve, and */
+
+    /* none of this is looked at. */
+    int64_t budget; /* of the quota left */
+    cycles_t deadline;
+    struct run_entry late; /* while it runs by its budget: the latest deadline
+                              first; stays behind until it is seen when the VP
+                              has gone to sleep */
+    struct event renewal;  /* while it waits in the background */
 };
 
 struct edf {
@@ -80,9 +86,9 @@ static struct edf_vp *edf_of(const struct hv_vp *vp)
     return vp->sched.policy;
 }
 
-static struct edf_vp *owner_of(const struct run_entry *entry)
+static struct hv_vp *vp_of(const struct edf_vp *e)
 {
-    return entry->owner;
+    return e->entry.owner;
 }
 
 static bool edf_init(struct hv_sched *sched)
@@ -117,16 +123,31 @@ static void edf_fini(struct hv_sched *sched)
 
 /* Budgets. */
 
+static bool has_budget(const struct edf_vp *e)
+{
+    return e->quota > 0 && e->budget > 0;
+}
+
 static uint64_t quota_of(const struct hv_sched *sched, const struct hv_vp *vp)
 {
     return sched->params.period.v * admission_reserve(vp->partition) /
            PARTITION_CPU_SHARE_MAX;
 }
 
+static void stops_running(struct edf_vp *e)
+{
+    if (e->quota > 0 && run_list_is_listed(&e->late))
+        run_list_remove(&e->late);
+}
+
 static void begin_period(const struct hv_sched *sched, struct edf_vp *e,
                          cycles_t now)
 {
-    e->quota = quota_of(sched, e->vp);
+    uint64_t quota = quota_of(sched, vp_of(e));
+
+    if (quota == 0)
+        stops_running(e);
+    e->quota = quota;
     e->budget = (int64_t)e->quota;
     e->deadline = cycles_add(now, sched->params.period);
 }
@@ -135,14 +156,18 @@ static void begin_period(const struct hv_sched *sched, struct edf_vp *e,
 static void renew(const struct hv_sched *sched, struct edf_vp *e, cycles_t now)
 {
     cycles_t period = sched->params.period;
-    cycles_t given_up = cycles_add(
-        e->deadline, cycles(period.v * (sched->hv->lp_count + UINT64_C(1))));
+    uint64_t quota = quota_of(sched, vp_of(e));
+    cycles_t given_up;
 
-    if (e->quota != quota_of(sched, e->vp) || cycles_before(given_up, now)) {
+    if (e->quota == 0 && quota == 0)
+        return;
+    given_up = cycles_add(
+        e->deadline, cycles(period.v * (sched->hv->lp_count + UINT64_C(1))));
+    if (e->quota != quota || cycles_before(given_up, now)) {
         begin_period(sched, e, now);
         return;
     }
-    while (e->quota > 0 && e->budget <= 0 && !cycles_before(now, e->deadline)) {
+    while (quota > 0 && e->budget <= 0 && !cycles_before(now, e->deadline)) {
         e->budget += (int64_t)e->quota;
         e->deadline = cycles_add(e->deadline, period);
     }
@@ -151,20 +176,15 @@ static void renew(const struct hv_sched *sched, struct edf_vp *e, cycles_t now)
 /* It wakes: what it has left may be more than its share until the deadline. */
 static void wake(const struct hv_sched *sched, struct edf_vp *e, cycles_t now)
 {
-    uint64_t reserve = e->vp->partition->sched.reserve;
+    uint64_t reserve = vp_of(e)->partition->sched.reserve;
 
     renew(sched, e, now);
-    if (e->budget <= 0)
+    if (!has_budget(e))
         return;
     if (!cycles_before(now, e->deadline) ||
         (uint64_t)e->budget >
             cycles_sub(e->deadline, now).v * reserve / PARTITION_CPU_SHARE_MAX)
         begin_period(sched, e, now);
-}
-
-static bool has_budget(const struct edf_vp *e)
-{
-    return e->quota > 0 && e->budget > 0;
 }
 
 static uint64_t key_of(const struct edf_vp *e)
@@ -189,8 +209,7 @@ static bool edf_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 
     if (!run_pool_grow(&edf->pool, 1))
         return false;
-    e->vp = vp;
-    e->entry = (struct run_entry){.owner = e, .number = vp->number};
+    e->entry = (struct run_entry){.owner = vp, .number = vp->number};
     e->late = (struct run_entry){.owner = e, .number = vp->number};
     e->renewal = (struct event){
         .kind = EVENT_TIMER,
@@ -201,12 +220,6 @@ static bool edf_vp_add(struct hv_sched *sched, struct hv_vp *vp)
     return true;
 }
 
-static void stops_running(struct edf_vp *e)
-{
-    if (run_list_is_listed(&e->late))
-        run_list_remove(&e->late);
-}
-
 static void edf_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 {
     struct edf *edf = sched->policy;
@@ -214,6 +227,7 @@ static void edf_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 
     CHECK(!run_list_is_listed(&e->entry) && !event_is_scheduled(&e->renewal));
     stops_running(e);
+    CHECK(!run_list_is_listed(&e->late));
     run_pool_shrink(&edf->pool, 1);
 }
 
@@ -228,10 +242,10 @@ static struct run_list *list_for(struct edf *edf, const struct hv_vp *vp)
 
 static void list(struct hv_sched *sched, struct edf_vp *e, uint64_t key)
 {
-    CHECK(!run_list_is_listed(&e->late));
+    CHECK(e->quota == 0 || !run_list_is_listed(&e->late));
     e->entry.key = key;
-    run_list_add(list_for(sched->policy, e->vp), &e->entry);
-    e->vp->sched.queued = true;
+    run_list_add(list_for(sched->policy, vp_of(e)), &e->entry);
+    vp_of(e)->sched.queued = true;
     if (e->quota > 0 && !has_budget(e))
         event_schedule(sched->hv->events, &e->renewal, e->deadline);
 }
@@ -241,8 +255,9 @@ static void unlist(struct hv_sched *sched, struct edf_vp *e)
     struct edf *edf = sched->policy;
 
     run_list_remove(&e->entry);
-    e->vp->sched.queued = false;
-    event_cancel(sched->hv->events, &e->renewal);
+    vp_of(e)->sched.queued = false;
+    if (e->quota > 0)
+        event_cancel(sched->hv->events, &e->renewal);
     if (e->called)
         edf->called[e->called->id.v] = NULL;
     e->called = NULL;
@@ -256,9 +271,9 @@ static struct edf_vp *first_for(const struct run_list *from,
     struct run_entry *entry = run_list_first(from);
 
     while (entry) {
-        struct edf_vp *e = owner_of(entry);
+        struct edf_vp *e = edf_of(entry->owner);
 
-        if (e->called == lp || (!e->called && sched_allows(e->vp, lp)))
+        if (e->called == lp || (!e->called && sched_allows(vp_of(e), lp)))
             return e;
         entry = run_list_next(entry);
     }
@@ -312,15 +327,15 @@ static struct hv_lp *latest_lp(const struct edf *edf, const struct edf_vp *e,
     struct run_entry *entry = run_list_first(&edf->budgeted);
 
     while (entry) {
-        struct edf_vp *other = owner_of(entry);
-        struct hv_lp *lp = other->vp->sched.lp;
+        struct edf_vp *other = entry->owner;
+        struct hv_lp *lp = vp_of(other)->sched.lp;
 
         entry = run_list_next(entry);
-        if (other->vp->state != VP_RUNNING)
+        if (vp_of(other)->state != VP_RUNNING)
             stops_running(other);
         else if (!cycles_before(e->deadline, other->deadline))
             return NULL;
-        else if (sched_allows(e->vp, lp) && may_be_called(lp, now))
+        else if (sched_allows(vp_of(e), lp) && may_be_called(lp, now))
             return lp;
     }
     return NULL;
@@ -330,12 +345,13 @@ static struct hv_lp *latest_lp(const struct edf *edf, const struct edf_vp *e,
 static struct hv_lp *lp_to_take(struct hv_sched *sched, const struct edf_vp *e,
                                 cycles_t now)
 {
-    const struct lp_set *allowed = &e->vp->sched.allowed;
-    struct lp_set near = lp_set_and(allowed, &sched->hv->node_lps[e->vp->node]);
-    struct hv_lp *last = e->vp->sched.lp;
+    const struct lp_set *allowed = &vp_of(e)->sched.allowed;
+    struct lp_set near =
+        lp_set_and(allowed, &sched->hv->node_lps[vp_of(e)->node]);
+    struct hv_lp *last = vp_of(e)->sched.lp;
     struct hv_lp *lp = NULL;
 
-    if (last && may_be_called(last, now) && sched_allows(e->vp, last) &&
+    if (last && may_be_called(last, now) && sched_allows(vp_of(e), last) &&
         !has_budget(edf_of(last->vp)))
         return last;
     lp = background_lp(sched, &near, now);
@@ -349,13 +365,14 @@ static struct hv_lp *lp_to_take(struct hv_sched *sched, const struct edf_vp *e,
 static void take_turn(struct hv_sched *sched, const struct edf_vp *e,
                       cycles_t now)
 {
-    struct hv_lp *lp = e->vp->sched.lp ? e->vp->sched.lp
-                                       : &sched->hv->lps[e->vp->sched.ideal_lp];
+    struct hv_lp *lp = vp_of(e)->sched.lp
+                           ? vp_of(e)->sched.lp
+                           : &sched->hv->lps[vp_of(e)->sched.ideal_lp];
     const struct edf_vp *runs = lp->vp ? edf_of(lp->vp) : NULL;
     cycles_t least = sched->params.preempt_after;
     cycles_t ran = cycles_max(lp_uncharged(lp), least);
 
-    if (!runs || has_budget(runs) || !sched_allows(e->vp, lp))
+    if (!runs || has_budget(runs) || !sched_allows(vp_of(e), lp))
         return;
     if (e->turn < runs->turn + weighted(lp->vp, ran.v))
         sched_poke(sched, lp,
@@ -366,7 +383,7 @@ static void take_turn(struct hv_sched *sched, const struct edf_vp *e,
 static void call_for(struct hv_sched *sched, struct edf_vp *e, cycles_t now)
 {
     struct edf *edf = sched->policy;
-    struct hv_lp *lp = sched_idle_lp(sched, e->vp);
+    struct hv_lp *lp = sched_idle_lp(sched, vp_of(e));
 
     if (lp) {
         e->called = lp;
@@ -374,7 +391,7 @@ static void call_for(struct hv_sched *sched, struct edf_vp *e, cycles_t now)
         sched_poke(sched, lp, now);
         return;
     }
-    sched_wait(e->vp, SCHED_RULE_SLICE, NULL, now);
+    sched_wait(vp_of(e), SCHED_RULE_SLICE, NULL, now);
     if (!has_budget(e)) {
         take_turn(sched, e, now);
         return;
@@ -387,18 +404,18 @@ static void call_for(struct hv_sched *sched, struct edf_vp *e, cycles_t now)
 static void renewal_comes(void *context, cycles_t now)
 {
     struct edf_vp *e = context;
-    struct hv_sched *sched = &e->vp->partition->hv->sched;
+    struct hv_sched *sched = &vp_of(e)->partition->hv->sched;
 
     unlist(sched, e);
     renew(sched, e, now);
     list(sched, e, key_of(e));
-    call_for(sched, e, cycles_max(now, e->vp->state_since));
+    call_for(sched, e, cycles_max(now, vp_of(e)->state_since));
 }
 
 /* Who spins lets the next one go first, whatever its deadline. */
 static uint64_t key_after(const struct edf *edf, const struct edf_vp *e)
 {
-    const struct edf_vp *next = best_for(edf, e->vp->sched.lp);
+    const struct edf_vp *next = best_for(edf, vp_of(e)->sched.lp);
     uint64_t key = key_of(e);
 
     return next && key <= next->entry.key ? next->entry.key + 1 : key;
@@ -487,7 +504,7 @@ static struct sched_choice edf_pick(struct hv_sched *sched, struct hv_lp *lp,
     }
     renew(sched, e, now);
     return (struct sched_choice){
-        .vp = e->vp,
+        .vp = vp_of(e),
         .slice_end = run_until(sched, e, lp, now),
     };
 }
