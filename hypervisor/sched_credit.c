@@ -69,31 +69,44 @@ struct credit_vm {
     uint32_t active; /* of them */
 };
 
+/* A line of the host's caches. */
 struct credit_vp {
-    struct lp_queues_place place; /* the first: see lp_queues.h */
-    uint32_t level;               /* enum credit_level; valid while it runs */
-    cycles_t slice_end;         /* likewise; that its LP is called does not move
-                                   it */
-    uint64_t burnt;             /* of what it has not been charged for yet */
-    struct credit_vp *previous; /* as `next` */
-
-    /* What accounting looks at, of all that are active: one line of the host's
-     * caches. */
-    alignas(HOST_LINE_BYTES) struct hv_vp *vp; /* borrowed: its owner */
+    alignas(HOST_LINE_BYTES) struct lp_queues_place
+        place;        /* the first: see lp_queues.h */
+    bool active;      /* it wants time */
+    bool slept;       /* in this period, for a while; or waited for its limit */
+    int64_t credits;  /* cycles; at most a period's */
+    uint64_t used;    /* in this period */
+    struct hv_vp *vp; /* borrowed: its owner */
     struct credit_vm *vm;
     struct credit_vp *next; /* on the list of those that are active */
-    int64_t credits;        /* cycles; at most a period's */
-    uint64_t used;          /* in this period */
-    uint64_t room, weight;  /* while accounting */
-    bool active;            /* it wants time */
-    bool slept; /* in this period, for a while; or waited for its limit */
+    struct credit_vp *previous;
+};
+
+struct credit_lp {
+    cycles_t idle_since; /* CYCLES_NEVER: it does not idle */
+
+    /* Of the VP that runs there. */
+    enum credit_level level;
+    cycles_t slice_end; /* that the LP is called does not move it */
+    uint64_t burnt;     /* of what it has not been charged for yet */
+};
+
+/* What an active VP is due, while accounting: here, as that goes over all of
+ * them several times. */
+struct credit_due {
+    struct credit_vp *c;
+    uint64_t weight; /* 0: it gets what it may */
+    uint64_t part;   /* the most that it may get; in the end, what it gets */
+    bool is_asleep;
 };
 
 struct credit {
     struct lp_queues queues;
     struct credit_vp *first, *last; /* active, in order */
-    cycles_t *idle_since;           /* by LP; CYCLES_NEVER: it does not idle */
-    uint32_t active_count;
+    struct credit_lp *lps;          /* owns */
+    struct credit_due *due;         /* owns, vp_count: active_count are used */
+    uint32_t vp_count, active_count;
     uint64_t period; /* cycles, of the one under way */
     uint64_t pot; /* cycles that LPs were used or idle for: to be handed out */
 };
@@ -101,6 +114,12 @@ struct credit {
 static struct credit_vp *credit_of(const struct hv_vp *vp)
 {
     return vp->sched.policy;
+}
+
+static struct credit_lp *lp_of(const struct credit *credit,
+                               const struct hv_lp *lp)
+{
+    return &credit->lps[lp->id.v];
 }
 
 static uint64_t period_of(const struct hv_sched *sched)
@@ -128,10 +147,10 @@ static bool credit_init(struct hv_sched *sched)
     if (!credit)
         return false;
     sched->policy = credit;
-    credit->idle_since = calloc(lps, sizeof(*credit->idle_since));
+    credit->lps = calloc(lps, sizeof(*credit->lps));
     credit->period = period_for(sched, 0);
     credit->pot = lps * credit->period; /* to begin with */
-    return lp_queues_init(&credit->queues, sched) && credit->idle_since;
+    return lp_queues_init(&credit->queues, sched) && credit->lps;
 }
 
 static void credit_fini(struct hv_sched *sched)
@@ -141,7 +160,8 @@ static void credit_fini(struct hv_sched *sched)
     if (!credit)
         return;
     lp_queues_fini(&credit->queues);
-    free(credit->idle_since);
+    free(credit->lps);
+    free(credit->due);
     free(credit);
     sched->policy = NULL;
 }
@@ -157,14 +177,20 @@ static struct credit_vm *find_vm(const struct hv_partition *partition)
 
 static bool credit_vp_add(struct hv_sched *sched, struct hv_vp *vp)
 {
+    struct credit *credit = sched->policy;
     struct credit_vp *c = credit_of(vp);
+    struct credit_due *due =
+        reallocarray(credit->due, credit->vp_count + 1, sizeof(*due));
 
-    (void)sched;
+    if (!due)
+        return false;
+    credit->due = due;
     c->vm = find_vm(vp->partition);
     if (!c->vm)
         return false;
     c->vm->vps++;
     c->vp = vp;
+    credit->vp_count++;
     return true;
 }
 
@@ -208,16 +234,18 @@ static void deactivate(struct credit *credit, struct credit_vp *c)
 
 static void credit_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
 {
+    struct credit *credit = sched->policy;
     struct credit_vp *c = credit_of(vp);
 
-    deactivate(sched->policy, c);
+    deactivate(credit, c);
+    credit->vp_count--;
     if (--c->vm->vps == 0)
         free(c->vm);
 }
 
 /* Queueing. */
 
-static uint32_t earned_level(const struct credit_vp *c)
+static enum credit_level earned_level(const struct credit_vp *c)
 {
     return c->credits > 0 ? UNDER : OVER;
 }
@@ -237,10 +265,11 @@ static uint32_t level_now(const struct credit_vp *c, cycles_t now)
 static void preempt(struct hv_sched *sched, struct hv_lp *lp, uint32_t level,
                     cycles_t now)
 {
+    const struct credit *credit = sched->policy;
     cycles_t earliest =
         cycles_add(lp->dispatched_at, sched->params.preempt_after);
 
-    if (lp->vp && level < credit_of(lp->vp)->level)
+    if (lp->vp && level < lp_of(credit, lp)->level)
         sched_poke(sched, lp, cycles_max(now, earliest));
 }
 
@@ -283,11 +312,11 @@ static void credit_dequeue(struct hv_sched *sched, struct hv_vp *vp)
 
 /* A slice ends with the credits, but is not cut into crumbs. */
 static cycles_t slice_of(const struct hv_sched *sched,
-                         const struct credit_vp *c)
+                         const struct credit_vp *c, enum credit_level level)
 {
     cycles_t slice = sched->params.slice;
 
-    if (c->level == OVER || c->credits <= 0)
+    if (level == OVER || c->credits <= 0)
         return slice;
     return cycles_min(slice, cycles_max(cycles((uint64_t)c->credits),
                                         sched->params.preempt_after));
@@ -297,7 +326,7 @@ static cycles_t slice_of(const struct hv_sched *sched,
 static void end_idling(struct credit *credit, const struct hv_lp *lp,
                        cycles_t now)
 {
-    cycles_t *since = &credit->idle_since[lp->id.v];
+    cycles_t *since = &lp_of(credit, lp)->idle_since;
 
     if (cycles_before(*since, now))
         credit->pot += cycles_sub(now, *since).v;
@@ -308,6 +337,7 @@ static struct sched_choice credit_pick(struct hv_sched *sched, struct hv_lp *lp,
                                        cycles_t now)
 {
     struct credit *credit = sched->policy;
+    struct credit_lp *at = lp_of(credit, lp);
     struct hv_vp *vp = lp_queues_best(&credit->queues, lp);
     struct hv_vp *left;
     struct credit_vp *c;
@@ -319,13 +349,13 @@ static struct sched_choice credit_pick(struct hv_sched *sched, struct hv_lp *lp,
         queue_up(sched, left, credit_of(left)->place.level, now);
     end_idling(credit, lp, now);
     if (!vp) {
-        credit->idle_since[lp->id.v] = now;
+        at->idle_since = now;
         return (struct sched_choice){0};
     }
     c = credit_of(vp);
-    c->level = c->place.level;
-    c->slice_end = cycles_add(now, slice_of(sched, c));
-    return (struct sched_choice){.vp = vp, .slice_end = c->slice_end};
+    at->level = c->place.level;
+    at->slice_end = cycles_add(now, slice_of(sched, c, at->level));
+    return (struct sched_choice){.vp = vp, .slice_end = at->slice_end};
 }
 
 static bool credit_must_yield(struct hv_sched *sched, struct hv_lp *lp,
@@ -333,37 +363,42 @@ static bool credit_must_yield(struct hv_sched *sched, struct hv_lp *lp,
                               cycles_t *slice_end)
 {
     const struct credit *credit = sched->policy;
-    struct credit_vp *c = credit_of(vp);
-    bool over = !cycles_before(now, c->slice_end);
+    const struct credit_vp *c = credit_of(vp);
+    struct credit_lp *at = lp_of(credit, lp);
+    bool over = !cycles_before(now, at->slice_end);
 
     if (vp->sched.yields && lp_queues_best(&credit->queues, lp))
         return true;
-    if (over || c->level != BOOST)
-        c->level = earned_level(c);
+    if (over || at->level != BOOST)
+        at->level = earned_level(c);
     /* Its equals take turns with it, if they wait for this LP. */
-    if (lp_queues_own(&credit->queues, lp, c->level + over) ||
-        lp_queues_elsewhere(&credit->queues, lp, c->level))
+    if (lp_queues_own(&credit->queues, lp, at->level + over) ||
+        lp_queues_elsewhere(&credit->queues, lp, at->level))
         return true;
     if (over)
-        c->slice_end = cycles_add(now, slice_of(sched, c));
-    *slice_end = c->slice_end;
+        at->slice_end = cycles_add(now, slice_of(sched, c, at->level));
+    *slice_end = at->slice_end;
     return false;
 }
 
+/* The VP has run for so long on its LP, of which some is burnt. */
 static void burn(struct credit *credit, struct credit_vp *c, uint64_t ran)
 {
-    c->credits -= (int64_t)ran;
-    c->used += ran;
-    credit->pot += ran;
+    uint64_t more = ran - lp_of(credit, c->vp->sched.lp)->burnt;
+
+    c->credits -= (int64_t)more;
+    c->used += more;
+    credit->pot += more;
 }
 
 static void credit_charge(struct hv_sched *sched, struct hv_vp *vp,
                           cycles_t ran, cycles_t now)
 {
+    struct credit *credit = sched->policy;
     struct credit_vp *c = credit_of(vp);
 
-    burn(sched->policy, c, ran.v - c->burnt);
-    c->burnt = 0;
+    burn(credit, c, ran.v);
+    lp_of(credit, vp->sched.lp)->burnt = 0;
     activate(sched, c, now);
 }
 
@@ -378,6 +413,8 @@ static uint64_t part_of(uint64_t amount, uint64_t part, uint64_t whole)
 /* What VPs that run have used so far belongs to the period that ends. */
 static void collect_running(struct hv_sched *sched)
 {
+    struct credit *credit = sched->policy;
+
     for (uint32_t i = 0; i < sched->hv->lp_count; i++) {
         const struct hv_lp *lp = &sched->hv->lps[i];
         struct credit_vp *c = lp->vp ? credit_of(lp->vp) : NULL;
@@ -387,8 +424,8 @@ static void collect_running(struct hv_sched *sched)
 
         uint64_t ran = lp_uncharged(lp).v;
 
-        burn(sched->policy, c, ran - c->burnt);
-        c->burnt = ran;
+        burn(credit, c, ran);
+        lp_of(credit, lp)->burnt = ran;
     }
 }
 
@@ -399,7 +436,7 @@ static void collect_idle(struct hv_sched *sched, cycles_t now)
     for (int lp = lp_set_next(&sched->idle, 0); lp >= 0;
          lp = lp_set_next(&sched->idle, (uint32_t)lp + 1)) {
         end_idling(credit, &sched->hv->lps[lp], now);
-        credit->idle_since[lp] = now;
+        credit->lps[lp].idle_since = now;
     }
 }
 
@@ -425,18 +462,22 @@ static uint64_t room_of(const struct hv_sched *sched, const struct credit_vp *c)
 static uint64_t weigh(const struct hv_sched *sched, int64_t *left)
 {
     const struct credit *credit = sched->policy;
+    struct credit_due *due = credit->due;
     int64_t least = -(int64_t)period_of(sched);
     uint64_t weights = 0;
 
     *left = 0;
-    for (struct credit_vp *c = credit->first; c; c = c->next) {
-        if (c->vp->state != VP_READY && c->vp->state != VP_RUNNING)
-            c->slept = true;
+    for (struct credit_vp *c = credit->first; c; c = c->next, due++) {
+        *due = (struct credit_due){
+            .c = c,
+            .is_asleep = c->vp->state != VP_READY && c->vp->state != VP_RUNNING,
+            .weight = c->vp->partition->sched.weight * WEIGHT_SCALE,
+        };
+        due->weight /= c->vm->active;
+        c->slept |= due->is_asleep;
         c->credits = c->credits < least ? least : c->credits;
-        c->room = room_of(sched, c);
-        c->weight = c->vp->partition->sched.weight * WEIGHT_SCALE;
-        c->weight /= c->vm->active;
-        weights += c->weight;
+        due->part = room_of(sched, c);
+        weights += due->weight;
         *left += c->slept ? 0 : c->credits;
     }
     return weights;
@@ -449,18 +490,20 @@ static uint64_t fill(const struct credit *credit, uint64_t pot,
 {
     uint64_t given = 0, of_all = *weights;
 
-    for (struct credit_vp *c = credit->first; c; c = c->next) {
-        if (c->weight == 0 || part_of(pot, c->weight, of_all) < c->room)
+    for (uint32_t i = 0; i < credit->active_count; i++) {
+        struct credit_due *due = &credit->due[i];
+
+        if (due->weight == 0 || part_of(pot, due->weight, of_all) < due->part)
             continue;
-        c->credits += (int64_t)c->room;
-        given += c->room;
-        *weights -= c->weight;
-        c->weight = 0;
+        given += due->part;
+        *weights -= due->weight;
+        due->weight = 0;
     }
     return given;
 }
 
-static void hand_out(const struct hv_sched *sched)
+/* Works out what each is due of the pot. */
+static void divide(const struct hv_sched *sched)
 {
     struct credit *credit = sched->policy;
     int64_t left;
@@ -474,44 +517,59 @@ static void hand_out(const struct hv_sched *sched)
         if (before > 0)
             pot -= fill(credit, pot, &weights);
     } while (weights != before);
-    for (struct credit_vp *c = credit->first; c; c = c->next) {
-        if (c->weight > 0)
-            c->credits += (int64_t)part_of(pot, c->weight, weights);
-        c->slept = false;
-        c->used = 0;
+    for (uint32_t i = 0; i < credit->active_count; i++) {
+        struct credit_due *due = &credit->due[i];
+
+        if (due->weight > 0)
+            due->part = part_of(pot, due->weight, weights);
     }
     credit->pot = 0;
 }
 
-/* A VP that has credits again goes up, behind those that had some. */
-static void raise_level(struct credit *credit, struct credit_vp *c)
+/* A VP that waits and has credits again goes up, behind those that had some. */
+static void hand_out(struct credit *credit, const struct credit_due *due)
 {
-    if (c->credits <= 0)
-        return;
-    if (c->place.level == OVER && c->vp->sched.queued)
+    struct credit_vp *c = due->c;
+
+    c->credits += (int64_t)due->part;
+    c->slept = false;
+    c->used = 0;
+    if (c->credits > 0 && c->place.level == OVER && c->vp->sched.queued)
         lp_queues_move(&credit->queues, c->vp, UNDER);
-    else if (c->level == OVER && c->vp->state == VP_RUNNING)
-        c->level = UNDER;
+    if (due->is_asleep)
+        deactivate(credit, c);
+}
+
+/* So does one that runs. */
+static void raise_running(struct hv_sched *sched)
+{
+    const struct credit *credit = sched->policy;
+
+    for (uint32_t i = 0; i < sched->hv->lp_count; i++) {
+        const struct hv_lp *lp = &sched->hv->lps[i];
+
+        if (lp->vp && credit->lps[i].level == OVER &&
+            lp->vp->state == VP_RUNNING && credit_of(lp->vp)->active &&
+            credit_of(lp->vp)->credits > 0)
+            credit->lps[i].level = UNDER;
+    }
 }
 
 static void credit_expire(struct hv_sched *sched, cycles_t now)
 {
     struct credit *credit = sched->policy;
+    uint32_t count = credit->active_count;
     uint64_t before = credit->period;
-    struct credit_vp *next;
 
     collect_running(sched);
     collect_idle(sched, now);
-    credit->period = period_for(sched, credit->active_count);
+    credit->period = period_for(sched, count);
     if (credit->period != before)
         credit->pot = part_of(credit->pot, credit->period, before);
-    hand_out(sched);
-    for (struct credit_vp *c = credit->first; c; c = next) {
-        next = c->next;
-        raise_level(credit, c);
-        if (c->vp->state != VP_READY && c->vp->state != VP_RUNNING)
-            deactivate(credit, c);
-    }
+    divide(sched);
+    for (uint32_t i = 0; i < count; i++)
+        hand_out(credit, &credit->due[i]);
+    raise_running(sched);
     if (credit->first)
         sched_expire_at(sched, cycles_add(now, cycles(period_of(sched))));
 }
