@@ -43,15 +43,32 @@ static struct fair_cell *cell_pop(struct fair_cell **list)
     return cell;
 }
 
+bool fair_classes_init(struct fair_classes *classes, uint32_t seat_count,
+                       uint32_t node_count)
+{
+    *classes = (struct fair_classes){
+        .seat_count = seat_count,
+        .node_count = node_count,
+        .of_node = calloc(node_count, sizeof(*classes->of_node)),
+    };
+    return classes->of_node != NULL;
+}
+
+void fair_classes_fini(struct fair_classes *classes)
+{
+    free(classes->of_node);
+}
+
 bool fair_classes_grow(struct fair_classes *classes, uint32_t lists)
 {
     struct fair_class *class = calloc(1, sizeof(*class));
     struct fair_cell *cell = host_line_calloc(sizeof(*cell));
 
-    if (!class || !cell || !run_pool_grow(&classes->pool, lists))
+    if (!class || !cell ||
+        !seat_tree_init(&class->waiting, classes->seat_count))
         goto fail;
-    if (!seat_pool_grow(&classes->seat_pool, 1)) {
-        run_pool_shrink(&classes->pool, lists);
+    if (!run_pool_grow(&classes->pool, lists)) {
+        seat_tree_fini(&class->waiting);
         goto fail;
     }
     class_push(&classes->spare, class);
@@ -70,10 +87,10 @@ void fair_classes_shrink(struct fair_classes *classes, uint32_t lists)
 
     CHECK(class);
     class_pop(&classes->spare, class);
+    seat_tree_fini(&class->waiting);
     free(class);
     free(cell_pop(&classes->spare_cells));
     run_pool_shrink(&classes->pool, lists);
-    seat_pool_shrink(&classes->seat_pool, 1);
 }
 
 /* Classes. */
@@ -88,7 +105,7 @@ bool fair_class_is(const struct fair_class *class, const struct lp_set *seats,
 struct fair_class *fair_classes_join(struct fair_classes *classes,
                                      const struct lp_set *seats, uint32_t node)
 {
-    struct fair_class *class = classes->first;
+    struct fair_class *class = classes->of_node[node];
 
     while (class && !fair_class_is(class, seats, node))
         class = class->next;
@@ -96,13 +113,11 @@ struct fair_class *fair_classes_join(struct fair_classes *classes,
         class = classes->spare;
         CHECK(class);
         class_pop(&classes->spare, class);
-        *class = (struct fair_class){
-            .seats = *seats,
-            .node = node,
-            .waiting = seat_tree_empty(classes->seat_count),
-            .owed = {.pool = &classes->pool},
-        };
-        class_push(&classes->first, class);
+        class->seats = *seats;
+        class->node = node;
+        class->owed = (struct run_list){.pool = &classes->pool};
+        seat_tree_clear(&class->waiting);
+        class_push(&classes->of_node[node], class);
     }
     class->members++;
     return class;
@@ -112,7 +127,7 @@ void fair_classes_leave(struct fair_classes *classes, struct fair_class *class)
 {
     if (--class->members > 0)
         return;
-    class_pop(&classes->first, class);
+    class_pop(&classes->of_node[class->node], class);
     class_push(&classes->spare, class);
 }
 
@@ -143,8 +158,8 @@ void fair_cell_add(struct fair_classes *classes, struct fair_class *class,
 
     run_list_add(&cell->list, entry);
     if (run_list_first(&cell->list) == entry)
-        seat_tree_set(&classes->seat_pool, &class->waiting, seat,
-                      run_list_first_mark(&cell->list), cell);
+        seat_tree_set(&class->waiting, seat, run_list_first_mark(&cell->list),
+                      cell);
 }
 
 static void end_cell(struct fair_classes *classes, struct fair_cell *cell,
@@ -153,7 +168,7 @@ static void end_cell(struct fair_classes *classes, struct fair_cell *cell,
     while (*cells != cell)
         cells = &(*cells)->next;
     *cells = cell->next;
-    seat_tree_remove(&classes->seat_pool, &cell->class->waiting, seat);
+    seat_tree_remove(&cell->class->waiting, seat);
     cell_push(&classes->spare_cells, cell);
 }
 
@@ -167,7 +182,7 @@ void fair_cell_remove(struct fair_classes *classes, struct fair_cell **cells,
     if (!run_list_first(&cell->list))
         end_cell(classes, cell, cells, seat);
     else if (was_first)
-        seat_tree_set(&classes->seat_pool, &cell->class->waiting, seat,
+        seat_tree_set(&cell->class->waiting, seat,
                       run_list_first_mark(&cell->list), cell);
 }
 

@@ -33,17 +33,32 @@ struct fair_cell {
     struct fair_cell *next; /* of the seat; of a spare one, the next spare */
 };
 
-/** Zero-initialise; then set the first. */
+/** Made by fair_classes_init(). */
 struct fair_classes {
-    uint32_t seat_count;
-    struct fair_class *first; /* owns; those that have members */
-    struct run_pool pool;     /* owns; of all lists */
+    uint32_t seat_count, node_count;
+    struct fair_class **of_node; /* owns; those that have members, by node: so
+                                    that who looks for its own need not guess */
+    struct run_pool pool;        /* owns; of all lists */
 
     /* Private to fair_class.c. */
     struct fair_class *spare;      /* owns; as many as may be needed yet */
     struct fair_cell *spare_cells; /* likewise */
-    struct seat_pool seat_pool;    /* owns */
 };
+
+/** False if out of memory. */
+bool fair_classes_init(struct fair_classes *classes, uint32_t seat_count,
+                       uint32_t node_count);
+/** All entities have gone. */
+void fair_classes_fini(struct fair_classes *classes);
+
+/** Of the nodes, the one that is `steps` after that, round about. */
+static inline uint32_t fair_classes_node(const struct fair_classes *classes,
+                                         uint32_t node, uint32_t steps)
+{
+    uint32_t after = node + steps;
+
+    return after < classes->node_count ? after : after - classes->node_count;
+}
 
 /** An entity comes, which may be on so many lists at once; it goes again. False
  *  if out of memory, and nothing has changed. */

@@ -11,15 +11,13 @@
 #define LISTS_MOST 4
 
 bool fair_share_init(struct fair_share *share, uint32_t seat_count,
-                     const struct hv_sched_params *params)
+                     uint32_t node_count, const struct hv_sched_params *params)
 {
     struct run_list empty = {.pool = &share->classes.pool};
 
     *share = (struct fair_share){
         .seats = host_line_calloc(seat_count * sizeof(*share->seats)),
         .seat_count = seat_count,
-        .node_count = 1,
-        .classes = {.seat_count = seat_count},
         .slice = params->slice.v,
         .migrate_after = params->migrate_after.v,
         .lag =
@@ -31,7 +29,8 @@ bool fair_share_init(struct fair_share *share, uint32_t seat_count,
     };
     for (uint32_t i = 0; share->seats && i < seat_count; i++)
         share->seats[i] = (struct fair_seat){.own = empty, .owed = empty};
-    return share->seats != NULL;
+    return fair_classes_init(&share->classes, seat_count, node_count) &&
+           share->seats;
 }
 
 static struct fair_seat *seat_of(const struct fair_share *share,
@@ -43,6 +42,7 @@ static struct fair_seat *seat_of(const struct fair_share *share,
 void fair_share_fini(struct fair_share *share)
 {
     free(share->seats);
+    fair_classes_fini(&share->classes);
 }
 
 bool fair_share_join(struct fair_share *share, struct fair_entity *entity)
@@ -310,9 +310,16 @@ static void make_patient(struct fair_share *share, struct fair_class *class)
 
 void fair_share_idles(struct fair_share *share, uint32_t seat)
 {
-    for (struct fair_class *class = share->classes.first; class;
-         class = class->next) {
-        if (fair_share_is_foreign(share, class, seat))
-            make_patient(share, class);
+    const struct fair_classes *classes = &share->classes;
+    uint32_t own = share->seats[seat].node;
+
+    for (uint32_t i = 1; i < classes->node_count; i++) {
+        uint32_t node = fair_classes_node(classes, own, i);
+
+        for (struct fair_class *class = classes->of_node[node]; class;
+             class = class->next) {
+            if (lp_set_has(&class->seats, seat))
+                make_patient(share, class);
+        }
     }
 }

@@ -71,18 +71,21 @@ static inline uint32_t fair_entity_seat(const struct fair_entity *entity)
     return entity->local.remark;
 }
 
+/** What a choice needs, unless somebody waits for this seat alone, is the first
+ *  line. */
 struct fair_seat {
-    alignas(HOST_LINE_BYTES) struct run_list own; /* who waits for this alone */
-    struct fair_cell *cells;      /* who waits here, but may go elsewhere */
+    /* Who waits here, but may go elsewhere. */
+    alignas(HOST_LINE_BYTES) struct fair_cell *cells;
     struct fair_entity *claimant; /* for whom it was called, being idle */
     uint64_t virtual_time;        /* of who was last taken by it; never falls */
     uint32_t node;
+    struct run_list own; /* who waits for this alone */
     struct run_list owed;
 };
 
 struct fair_share {
     struct fair_seat *seats; /* owns */
-    uint32_t seat_count, node_count;
+    uint32_t seat_count;
     uint64_t slice, migrate_after, lag; /* in virtual time at weight 100 */
     uint64_t wake_boost;                /* likewise */
     cycles_t preempt_after;
@@ -103,10 +106,10 @@ struct fair_wait {
     bool patient;           /* and there is another that idles */
 };
 
-/** Makes seats of node 0, of one node; the caller sets that otherwise. False
- *  if out of memory. */
+/** Makes seats of node 0; the caller sets that otherwise. False if out of
+ *  memory. */
 bool fair_share_init(struct fair_share *share, uint32_t seat_count,
-                     const struct hv_sched_params *params);
+                     uint32_t node_count, const struct hv_sched_params *params);
 void fair_share_fini(struct fair_share *share);
 
 /** An entity exists from now on; it may use no seat yet. False if out of

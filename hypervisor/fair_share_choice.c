@@ -13,11 +13,14 @@ static struct fair_entity *best_owed(const struct fair_share *share,
 {
     const struct run_list *best = &share->seats[seat].owed;
 
-    for (const struct fair_class *class = share->classes.first; class;
-         class = class->next) {
-        if (lp_set_has(&class->seats, seat) &&
-            run_list_first_mark(&class->owed) < run_list_first_mark(best))
-            best = &class->owed;
+    for (uint32_t node = 0; node < share->classes.node_count; node++) {
+        const struct fair_class *class = share->classes.of_node[node];
+
+        for (; class; class = class->next) {
+            if (lp_set_has(&class->seats, seat) &&
+                run_list_first_mark(&class->owed) < run_list_first_mark(best))
+                best = &class->owed;
+        }
     }
     if (!run_list_first(best))
         return NULL;
@@ -39,10 +42,9 @@ static struct candidate best_of_node(const struct fair_share *share,
     uint32_t node = share->seats[seat].node;
     struct candidate best = {.mark = RUN_MARK_NONE};
 
-    for (const struct fair_class *class = share->classes.first; class;
+    for (const struct fair_class *class = share->classes.of_node[node]; class;
          class = class->next) {
-        if (class->node == node && class->waiting.least < best.mark &&
-            lp_set_has(&class->seats, seat))
+        if (class->waiting.least < best.mark && lp_set_has(&class->seats, seat))
             best = (struct candidate){.mark = class->waiting.least,
                                       .class = class};
     }
@@ -97,17 +99,18 @@ static const struct run_entry *first_ripe(const struct fair_class *class,
     return best;
 }
 
+/* Those of `node`, which is not the seat's. */
 static void prefer_foreign(const struct fair_share *share, uint32_t seat,
-                           run_mark_t local, struct candidate *best,
-                           cycles_t now)
+                           uint32_t node, run_mark_t local,
+                           struct candidate *best, cycles_t now)
 {
-    for (const struct fair_class *class = share->classes.first; class;
+    for (const struct fair_class *class = share->classes.of_node[node]; class;
          class = class->next) {
         const struct run_entry *ripe;
 
-        if (!fair_share_is_foreign(share, class, seat) ||
-            class->waiting.least == RUN_MARK_NONE ||
-            !is_ahead(share, local, class->waiting.least))
+        if (class->waiting.least == RUN_MARK_NONE ||
+            !is_ahead(share, local, class->waiting.least) ||
+            !lp_set_has(&class->seats, seat))
             continue;
         ripe = first_ripe(class, local != RUN_MARK_NONE, now);
         if (ripe && run_entry_mark(ripe) < best->mark)
@@ -133,8 +136,14 @@ static struct fair_entity *best_fair(const struct fair_share *share,
     run_mark_t local = fair_share_local_mark(&share->seats[seat]);
     struct candidate best = best_of_node(share, seat);
 
-    if (share->node_count > 1 && (local != RUN_MARK_NONE || !best.class))
-        prefer_foreign(share, seat, local, &best, now);
+    if (local != RUN_MARK_NONE || !best.class) {
+        uint32_t own = share->seats[seat].node;
+
+        for (uint32_t i = 1; i < share->classes.node_count; i++)
+            prefer_foreign(share, seat,
+                           fair_classes_node(&share->classes, own, i), local,
+                           &best, now);
+    }
     if (best.class && is_ahead(share, local, best.mark))
         return fair_share_entity_of(best.entry ? best.entry
                                                : fair_class_first(best.class));

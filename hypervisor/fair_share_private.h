@@ -32,13 +32,4 @@ static inline run_mark_t fair_share_local_mark(const struct fair_seat *seat)
     return least;
 }
 
-/** True if the seat is of those that entities of the class wait for in vain. */
-static inline bool fair_share_is_foreign(const struct fair_share *share,
-                                         const struct fair_class *class,
-                                         uint32_t seat)
-{
-    return class->node != share->seats[seat].node &&
-           lp_set_has(&class->seats, seat);
-}
-
 #endif

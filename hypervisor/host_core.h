@@ -8,10 +8,11 @@
 #include "hypervisor/lp.h"
 #include "hypervisor/virtual_core.h"
 
+/** A line of the host's caches. */
 struct host_core {
-    uint32_t number;
-    struct hv_lp *lps;           /* borrowed: its threads, */
-    uint32_t width;              /* so many */
+    alignas(HOST_LINE_BYTES) uint32_t number;
+    uint32_t width;              /* so many threads: */
+    struct hv_lp *lps;           /* borrowed */
     struct virtual_core *holder; /* NULL: free, or about to be given */
     bool leaving;                /* the holder's turn is over */
     cycles_t since;              /* the holder has it, */

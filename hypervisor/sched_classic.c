@@ -61,10 +61,9 @@ static bool classic_init(struct hv_sched *sched)
     struct classic *classic = calloc(1, sizeof(*classic));
 
     sched->policy = classic;
-    if (!classic ||
-        !fair_share_init(&classic->share, hv->lp_count, &sched->params))
+    if (!classic || !fair_share_init(&classic->share, hv->lp_count,
+                                     hv->node_count, &sched->params))
         return false;
-    classic->share.node_count = hv->node_count;
     for (uint32_t i = 0; i < hv->lp_count; i++)
         classic->share.seats[i].node = hv->lps[i].node;
     return true;
@@ -386,7 +385,7 @@ static struct sched_choice classic_pick(struct hv_sched *sched,
 
     lp_set_remove(&classic->lending, lp->id.v);
     if (!entity) {
-        if (share->node_count > 1)
+        if (sched->hv->node_count > 1)
             tell_patient(sched, lp, now);
         return (struct sched_choice){0};
     }

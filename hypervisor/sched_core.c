@@ -35,16 +35,18 @@
 #include "hypervisor/sched_policies.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
+#include "sim/core/host_line.h"
 
 struct core_policy {
     struct fair_share share; /* seats are cores */
     struct virtual_core_pool pool;
     struct host_core *cores; /* owns, share.seat_count */
     struct lp_set free;      /* by number: nobody has them */
-    struct lp_set lending;   /* whose holder is owed nothing */
-    uint64_t order;          /* of threads' becoming ready */
-    bool watching;           /* those with a reserve that wait: */
-    cycles_t next_period;    /* they are looked at again */
+    uint32_t free_count;
+    struct lp_set lending; /* whose holder is owed nothing */
+    uint64_t order;        /* of threads' becoming ready */
+    bool watching;         /* those with a reserve that wait: */
+    cycles_t next_period;  /* they are looked at again */
 };
 
 static struct virtual_core *of(const struct hv_vp *vp)
@@ -73,13 +75,14 @@ static bool core_init(struct hv_sched *sched)
     }
     policy = calloc(1, sizeof(*policy));
     sched->policy = policy;
-    if (!policy || !fair_share_init(&policy->share, count, &sched->params))
+    if (!policy ||
+        !fair_share_init(&policy->share, count, hv->node_count, &sched->params))
         return false;
-    policy->cores = calloc(count, sizeof(*policy->cores));
+    policy->cores = host_line_calloc(count * sizeof(*policy->cores));
     if (!policy->cores)
         return false;
-    policy->share.node_count = hv->node_count;
     policy->free = lp_set_first_of(count);
+    policy->free_count = count;
     policy->pool = virtual_core_pool(policy->free);
     for (uint32_t i = 0; i < count; i++) {
         policy->cores[i] = (struct host_core){
@@ -119,6 +122,18 @@ static void core_allowed_changed(struct hv_sched *sched, struct hv_vp *vp)
 }
 
 /* Who has what. */
+
+static void set_free(struct core_policy *policy, const struct host_core *core)
+{
+    policy->free_count += !lp_set_has(&policy->free, core->number);
+    lp_set_add(&policy->free, core->number);
+}
+
+static void set_taken(struct core_policy *policy, const struct host_core *core)
+{
+    policy->free_count -= lp_set_has(&policy->free, core->number);
+    lp_set_remove(&policy->free, core->number);
+}
 
 static void tell(const struct virtual_core *core, enum sched_rule rule,
                  const struct hv_vp *holder, cycles_t now)
@@ -203,7 +218,7 @@ static const struct fair_entity *give(struct hv_sched *sched,
     struct hv_vp *vp = NULL;
 
     fair_share_take(&policy->share, &to->entity, core->number);
-    lp_set_remove(&policy->free, core->number);
+    set_taken(policy, core);
     core->holder = to;
     core->leaving = false;
     core->since = core->charged_at = cycles_max(now, core->free_since);
@@ -229,11 +244,15 @@ static int free_core(const struct hv_sched *sched,
                      const struct lp_set *seats)
 {
     const struct core_policy *policy = sched->policy;
-    struct lp_set free = lp_set_and(seats, &policy->free);
-    int found = lp_set_next(&free, 0);
+    struct lp_set free;
     const struct hv_vp *vp;
     uint32_t ideal;
+    int found;
 
+    if (policy->free_count == 0)
+        return -1;
+    free = lp_set_and(seats, &policy->free);
+    found = lp_set_next(&free, 0);
     if (found < 0)
         return -1;
     if (lp_set_has(&free, fair_entity_seat(&core->entity)))
@@ -288,7 +307,8 @@ static bool could_move(const struct hv_sched *sched,
     const struct core_policy *policy = sched->policy;
     const struct hv_lp *used = host_core_used(core);
 
-    return used && virtual_core_finds(used->vp, &policy->free);
+    return used && policy->free_count > 0 &&
+           virtual_core_finds(used->vp, &policy->free);
 }
 
 /* Has the core's threads choose again for who waits for it, as soon as they
@@ -498,7 +518,7 @@ static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
     if (!is_given) {
         next = next_for(sched, core, now);
         if (!next) {
-            lp_set_add(&policy->free, core->number);
+            set_free(policy, core);
             return (struct sched_choice){0};
         }
         next = give(sched, core, next->local.owner, now);

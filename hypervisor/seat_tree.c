@@ -1,222 +1,131 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hypervisor/seat_tree.h"
 
-#include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/core/check.h"
 #include "sim/core/host_line.h"
 
-#define FANOUT_BITS 3
-#define FANOUT (1u << FANOUT_BITS)
-#define LEVELS_MOST 3
+/* Of places that follow each other: a line of the host's caches. */
+#define GROUP (HOST_LINE_BYTES / (uint32_t)sizeof(run_mark_t))
 
-_Static_assert(1u << (FANOUT_BITS * LEVELS_MOST) >= LP_COUNT_MAX,
-               "a path for each seat");
-
-/* By the digits of seats' numbers. A mark is the least of what is below it; a
- * node of a tree has one at least, a free one none. */
-struct seat_node {
-    alignas(HOST_LINE_BYTES) run_mark_t mark[FANOUT];
-    void *below[FANOUT]; /* nodes; of a leaf, owners; NULL: no mark. Of a free
-                            one, the first is the next */
-    uint32_t first;      /* where the least mark is */
-};
-
-static uint32_t digit(uint32_t seat, uint32_t level)
+/* Places of a level above which there are `below`: one for each group. */
+static uint32_t places_of(uint32_t below)
 {
-    return seat >> (FANOUT_BITS * level) & (FANOUT - 1);
+    return (below / GROUP + GROUP - 1) / GROUP * GROUP;
 }
 
-/* The pool. */
-
-bool seat_pool_grow(struct seat_pool *pool, uint32_t seats)
+/* Those of the seats' own level. */
+static uint32_t seat_places(const struct seat_tree *tree)
 {
-    for (uint32_t i = 0; i < seats * LEVELS_MOST; i++) {
-        struct seat_node *node = host_line_calloc(sizeof(*node));
-
-        if (!node) {
-            for (; i > 0; i--) {
-                node = pool->free;
-                pool->free = node->below[0];
-                free(node);
-            }
-            return false;
-        }
-        for (uint32_t at = 0; at < FANOUT; at++)
-            node->mark[at] = RUN_MARK_NONE;
-        node->below[0] = pool->free;
-        pool->free = node;
-    }
-    return true;
+    return (tree->seats + GROUP - 1) / GROUP * GROUP;
 }
 
-static struct seat_node *take_node(struct seat_pool *pool)
+static uint32_t all_places(const struct seat_tree *tree)
 {
-    struct seat_node *node = pool->free;
+    uint32_t level = seat_places(tree);
+    uint32_t sum = level;
 
-    CHECK(node);
-    pool->free = node->below[0];
-    node->below[0] = NULL;
-    return node;
+    for (; level > GROUP; sum += level)
+        level = places_of(level);
+    return sum;
 }
 
-static void give_back(struct seat_pool *pool, struct seat_node *node)
+bool seat_tree_init(struct seat_tree *tree, uint32_t seats)
 {
-    node->below[0] = pool->free;
-    pool->free = node;
+    CHECK(seats > 0 && seats <= LP_COUNT_MAX);
+    *tree = (struct seat_tree){.seats = seats};
+    tree->places = aligned_alloc(HOST_LINE_BYTES,
+                                 all_places(tree) * sizeof(*tree->places));
+    tree->owners = malloc(seats * sizeof(*tree->owners));
+    if (tree->places && tree->owners)
+        return true;
+    seat_tree_fini(tree);
+    return false;
 }
 
-void seat_pool_shrink(struct seat_pool *pool, uint32_t seats)
+void seat_tree_fini(struct seat_tree *tree)
 {
-    for (uint32_t i = 0; i < seats * LEVELS_MOST; i++)
-        free(take_node(pool));
+    free(tree->places);
+    free(tree->owners);
 }
 
-struct seat_tree seat_tree_empty(uint32_t seats)
+void seat_tree_clear(struct seat_tree *tree)
 {
-    uint32_t levels = 1;
-
-    CHECK(seats <= LP_COUNT_MAX);
-    while (seats > 1u << (FANOUT_BITS * levels))
-        levels++;
-    return (struct seat_tree){.least = RUN_MARK_NONE, .levels = levels};
+    tree->least = RUN_MARK_NONE;
+    tree->first = NULL;
+    tree->marked = (struct lp_set){0};
+    for (uint32_t i = 0; i < all_places(tree); i++)
+        tree->places[i] = RUN_MARK_NONE;
 }
 
-/* Marks. */
-
-static run_mark_t least_of(const struct seat_node *node)
+static run_mark_t lesser(run_mark_t a, run_mark_t b)
 {
-    return node->mark[node->first];
+    return a < b ? a : b;
 }
 
-/* Looks at all: that is faster than to guess which to skip. */
-static void find_first(struct seat_node *node)
+/* Puts what the seat has to its place, and the least of each group to that
+ * above; returns the least of all. */
+static run_mark_t place(const struct seat_tree *tree, uint32_t seat,
+                        run_mark_t mark)
 {
-    run_mark_t least = node->mark[0];
+    run_mark_t *places = tree->places;
+    uint32_t level = seat_places(tree);
+    uint32_t at = seat;
 
-    node->first = 0;
-    for (uint32_t i = 1; i < FANOUT; i++) {
-        node->first = node->mark[i] < least ? i : node->first;
-        least = node->mark[i] < least ? node->mark[i] : least;
+    for (;;) {
+        const run_mark_t *group = &places[at / GROUP * GROUP];
+
+        places[at] = mark;
+        mark = lesser(lesser(group[0], group[1]), lesser(group[2], group[3]));
+        if (level == GROUP)
+            return mark;
+        places += level;
+        level = places_of(level);
+        at /= GROUP;
     }
 }
 
-/* The nodes from the root, which is of the highest level, to the seat's leaf,
- * that of level 0; made where they are missing. */
-static void find_path(struct seat_pool *pool, struct seat_tree *tree,
-                      uint32_t seat, struct seat_node *path[LEVELS_MOST])
+/* A place says which seat it is of: in the lower half of the number, which no
+ * order depends on, as numbers differ. */
+static run_mark_t with_seat(run_mark_t mark, uint32_t seat)
 {
-    if (!tree->root)
-        tree->root = take_node(pool);
-    path[tree->levels - 1] = tree->root;
-    for (uint32_t level = tree->levels - 1; level > 0; level--) {
-        void **below = &path[level]->below[digit(seat, level)];
-
-        if (!*below)
-            *below = take_node(pool);
-        path[level - 1] = *below;
-    }
+    return run_mark(run_mark_key(mark), (uint64_t)mark << 32 | seat);
 }
 
-/* True if the node's least mark is another one now. */
-static bool set_mark_at(struct seat_node *node, uint32_t at, run_mark_t mark)
+static void set_least(struct seat_tree *tree, run_mark_t least)
 {
-    run_mark_t before = least_of(node);
-
-    node->mark[at] = mark;
-    if (mark <= before)
-        node->first = at;
-    else if (at == node->first)
-        find_first(node);
-    return least_of(node) != before;
+    tree->least = RUN_MARK_NONE;
+    tree->first = NULL;
+    if (least == RUN_MARK_NONE)
+        return;
+    tree->least = run_mark(run_mark_key(least), (uint64_t)least >> 32);
+    tree->first = tree->owners[(uint32_t)least];
 }
 
-/* Up the path, for as long as the least changes. */
-static void set_mark(struct seat_tree *tree, uint32_t seat,
-                     struct seat_node *path[LEVELS_MOST], run_mark_t mark)
+void seat_tree_set(struct seat_tree *tree, uint32_t seat, run_mark_t mark,
+                   void *owner)
 {
-    for (uint32_t level = 0; level < tree->levels; level++) {
-        if (!set_mark_at(path[level], digit(seat, level), mark))
-            return;
-        mark = least_of(path[level]);
-    }
+    CHECK(seat < tree->seats && (uint64_t)mark >> 32 == 0);
+    lp_set_add(&tree->marked, seat);
+    tree->owners[seat] = owner;
+    set_least(tree, place(tree, seat, with_seat(mark, seat)));
 }
 
-/* The least of all, from what the root says. */
-static void find_least(struct seat_tree *tree)
+void seat_tree_remove(struct seat_tree *tree, uint32_t seat)
 {
-    const struct seat_node *node = tree->root;
-
-    tree->least = node ? least_of(node) : RUN_MARK_NONE;
-    for (uint32_t level = tree->levels - 1; node && level > 0; level--)
-        node = node->below[node->first];
-    tree->first = node ? node->below[node->first] : NULL;
-}
-
-/* Gives back the nodes of the path that have no marks any more. */
-static void prune(struct seat_pool *pool, struct seat_tree *tree, uint32_t seat,
-                  struct seat_node *path[LEVELS_MOST])
-{
-    for (uint32_t level = 0; level < tree->levels; level++) {
-        if (least_of(path[level]) != RUN_MARK_NONE)
-            return;
-        if (level == tree->levels - 1)
-            tree->root = NULL;
-        else
-            path[level + 1]->below[digit(seat, level + 1)] = NULL;
-        give_back(pool, path[level]);
-    }
-}
-
-void seat_tree_set(struct seat_pool *pool, struct seat_tree *tree,
-                   uint32_t seat, run_mark_t mark, void *owner)
-{
-    struct seat_node *path[LEVELS_MOST];
-
-    CHECK(mark != RUN_MARK_NONE && digit(seat, tree->levels) == 0);
-    find_path(pool, tree, seat, path);
-    path[0]->below[digit(seat, 0)] = owner;
-    set_mark(tree, seat, path, mark);
-    find_least(tree);
-}
-
-void seat_tree_remove(struct seat_pool *pool, struct seat_tree *tree,
-                      uint32_t seat)
-{
-    struct seat_node *path[LEVELS_MOST];
-
-    find_path(pool, tree, seat, path);
-    CHECK(path[0]->below[digit(seat, 0)]);
-    path[0]->below[digit(seat, 0)] = NULL;
-    set_mark(tree, seat, path, RUN_MARK_NONE);
-    prune(pool, tree, seat, path);
-    find_least(tree);
-}
-
-/* As seat_tree_next(), of what is below the node. */
-static void *next_below(const struct seat_node *node, uint32_t level,
-                        uint32_t *from)
-{
-    uint32_t step = 1u << (FANOUT_BITS * level);
-
-    for (uint32_t i = digit(*from, level); i < FANOUT; i++) {
-        void *below = node->below[i];
-        void *found = below;
-
-        if (!below)
-            *from = *from / step * step + step;
-        else if (level > 0)
-            found = next_below(below, level - 1, from);
-        if (found)
-            return found;
-    }
-    return NULL;
+    CHECK(seat < tree->seats && lp_set_has(&tree->marked, seat));
+    lp_set_remove(&tree->marked, seat);
+    set_least(tree, place(tree, seat, RUN_MARK_NONE));
 }
 
 void *seat_tree_next(const struct seat_tree *tree, uint32_t *from)
 {
-    if (!tree->root || digit(*from, tree->levels) > 0)
+    int seat = lp_set_next(&tree->marked, *from);
+
+    if (seat < 0)
         return NULL;
-    return next_below(tree->root, tree->levels - 1, from);
+    *from = (uint32_t)seat;
+    return tree->owners[seat];
 }

@@ -4,12 +4,8 @@
 
 /**
  * Of seats (LPs, or cores) that have a mark each, the one whose mark is the
- * least: a tournament. The least is found at once, a seat's mark is set in
- * O(log seats), and mostly in one step, as few seats are first of their
- * neighbours.
- *
- * Setting cannot fail. Nodes come from a pool that has those of so many seats
- * as may have a mark at one time (seat_pool_grow()).
+ * least: a tournament. The least is found at once; a mark is set in O(log
+ * seats), and always in the same steps, which the host need not guess.
  */
 
 #include <stdbool.h>
@@ -17,41 +13,33 @@
 #include "hypervisor/lp_set.h"
 #include "hypervisor/run_mark.h"
 
-struct seat_node;
-
-/** Nodes that no tree uses. Zero-initialise: empty. */
-struct seat_pool {
-    struct seat_node *free;
-};
-
-/** Begins as seat_tree_empty(). */
 struct seat_tree {
     run_mark_t least; /* RUN_MARK_NONE: no seat has a mark */
     void *first;      /* what that stands for; NULL: nothing */
 
     /* Private to seat_tree.c. */
-    struct seat_node *root; /* NULL: empty */
-    uint32_t levels;
+    run_mark_t *places; /* owns: those of seats, of groups, of groups of them
+                           and so on */
+    void **owners;      /* owns: by seat, what its mark stands for */
+    uint32_t seats;
+    struct lp_set marked; /* the seats that have a mark */
 };
 
-/** A tree of so many seats, LP_COUNT_MAX at most, of which none has a mark. */
-struct seat_tree seat_tree_empty(uint32_t seats);
+/** A tree of so many seats, LP_COUNT_MAX at most; to be cleared before it is
+ *  used (what is not used costs no memory). False if out of memory. */
+bool seat_tree_init(struct seat_tree *tree, uint32_t seats);
+void seat_tree_fini(struct seat_tree *tree);
 
-/** So many more seats may have marks at once. False if out of memory, and
- *  nothing has changed. */
-bool seat_pool_grow(struct seat_pool *pool, uint32_t seats);
+/** No seat has a mark any more. */
+void seat_tree_clear(struct seat_tree *tree);
 
-/** So many fewer. They have none. */
-void seat_pool_shrink(struct seat_pool *pool, uint32_t seats);
-
-/** The seat has that mark from now on, and it stands for `owner`. One pool
- *  serves the tree at all times. */
-void seat_tree_set(struct seat_pool *pool, struct seat_tree *tree,
-                   uint32_t seat, run_mark_t mark, void *owner);
+/** The seat has that mark, whose number is below 2^32, from now on, and it
+ *  stands for `owner`. */
+void seat_tree_set(struct seat_tree *tree, uint32_t seat, run_mark_t mark,
+                   void *owner);
 
 /** The seat has none any more. */
-void seat_tree_remove(struct seat_pool *pool, struct seat_tree *tree,
-                      uint32_t seat);
+void seat_tree_remove(struct seat_tree *tree, uint32_t seat);
 
 /** What the seat *from stands for, or the first one after that has a mark,
  *  which *from is then; NULL: none. */

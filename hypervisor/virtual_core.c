@@ -225,8 +225,6 @@ bool virtual_core_finds(const struct hv_vp *vp, const struct lp_set *cores)
 {
     const struct virtual_core *core = vp->sched.policy;
 
-    if (lp_set_is_empty(cores))
-        return false;
     return core->restricted == 0 ||
            lp_set_first_in_both(&core->places[index_of(core, vp)].cores,
                                 cores) >= 0;

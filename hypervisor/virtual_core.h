@@ -85,7 +85,7 @@ struct hv_vp *virtual_core_next_ready(const struct virtual_core *core,
 struct lp_set virtual_core_seats(const struct virtual_core_pool *pool,
                                  const struct virtual_core *core);
 
-/** True if one of those cores suits the VP. */
+/** True if one of those cores, of which there are some, suits the VP. */
 bool virtual_core_finds(const struct hv_vp *vp, const struct lp_set *cores);
 
 /** The LP of that core of the host where the VP runs, by its affinity; one of

@@ -10,12 +10,10 @@
 #include "hypervisor/seat_tree.h"
 #include "sim/core/rng.h"
 
-#define MARKED_MOST 40
+#define MARKED_MOST 40 /* few, so that groups are often empty */
 
-/* The pool has the nodes of so many seats, and no more: whoever takes another
- * one ends the test. `marks` says what the tree should. */
+/* `marks` says what the tree should. */
 struct world {
-    struct seat_pool pool;
     struct seat_tree tree;
     run_mark_t marks[LP_COUNT_MAX];
     uint32_t marked;
@@ -26,8 +24,8 @@ static int create(void **state)
     struct world *world = calloc(1, sizeof(*world));
 
     assert_non_null(world);
-    assert_true(seat_pool_grow(&world->pool, MARKED_MOST));
-    world->tree = seat_tree_empty(LP_COUNT_MAX);
+    assert_true(seat_tree_init(&world->tree, LP_COUNT_MAX));
+    seat_tree_clear(&world->tree);
     for (uint32_t i = 0; i < LP_COUNT_MAX; i++)
         world->marks[i] = RUN_MARK_NONE;
     *state = world;
@@ -39,29 +37,21 @@ static void set(struct world *world, uint32_t seat, uint64_t key,
 {
     world->marked += world->marks[seat] == RUN_MARK_NONE;
     world->marks[seat] = run_mark(key, number);
-    seat_tree_set(&world->pool, &world->tree, seat, world->marks[seat],
-                  &world->marks[seat]);
+    seat_tree_set(&world->tree, seat, world->marks[seat], &world->marks[seat]);
 }
 
 static void unset(struct world *world, uint32_t seat)
 {
     world->marked--;
     world->marks[seat] = RUN_MARK_NONE;
-    seat_tree_remove(&world->pool, &world->tree, seat);
+    seat_tree_remove(&world->tree, seat);
 }
 
-/* All nodes have come back. */
 static int destroy(void **state)
 {
     struct world *world = *state;
 
-    for (uint32_t i = 0; i < LP_COUNT_MAX; i++) {
-        if (world->marks[i] != RUN_MARK_NONE)
-            unset(world, i);
-    }
-    assert_null(world->tree.root);
-    seat_pool_shrink(&world->pool, MARKED_MOST);
-    assert_null(world->pool.free);
+    seat_tree_fini(&world->tree);
     free(world);
     return 0;
 }
@@ -119,7 +109,7 @@ static void one_mark_may_come_to_stand_for_another(void **state)
     int other;
 
     set(world, 7, 20, 3);
-    seat_tree_set(&world->pool, &world->tree, 7, world->marks[7], &other);
+    seat_tree_set(&world->tree, 7, world->marks[7], &other);
     assert_ptr_equal(world->tree.first, &other);
 }
 
@@ -145,6 +135,48 @@ static void whatever_changes_the_least_is_known(void **state)
     }
 }
 
+/* Whatever the number of seats, each of them can be first, and last. */
+static void trees_of_all_sizes_have_room(void **state)
+{
+    (void)state;
+    for (uint32_t seats = 1; seats <= LP_COUNT_MAX; seats++) {
+        struct seat_tree tree;
+        int owners[2];
+
+        assert_true(seat_tree_init(&tree, seats));
+        seat_tree_clear(&tree);
+        for (uint32_t seat = 0; seat < seats; seat++) {
+            seat_tree_set(&tree, seat, run_mark(2, seat), &owners[0]);
+            assert_true(tree.least == run_mark(2, 0));
+        }
+        for (uint32_t seat = 0; seat < seats; seat++) {
+            seat_tree_set(&tree, seat, run_mark(1, UINT32_MAX), &owners[1]);
+            assert_true(tree.least == run_mark(1, UINT32_MAX));
+            assert_ptr_equal(tree.first, &owners[1]);
+            seat_tree_set(&tree, seat, run_mark(3, seat), &owners[0]);
+        }
+        for (uint32_t seat = 0; seat < seats; seat++) {
+            assert_true(tree.least == run_mark(3, seat));
+            seat_tree_remove(&tree, seat);
+        }
+        assert_true(tree.least == RUN_MARK_NONE);
+        assert_null(tree.first);
+        seat_tree_fini(&tree);
+    }
+}
+
+static void a_tree_that_is_cleared_is_empty(void **state)
+{
+    struct world *world = *state;
+
+    set(world, 3, 20, 3);
+    seat_tree_clear(&world->tree);
+    world->marks[3] = RUN_MARK_NONE;
+    world->marked = 0;
+    assert_least(world);
+    assert_walk(world);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, create, destroy)
 
 int main(void)
@@ -154,6 +186,8 @@ int main(void)
         TEST(of_equal_keys_the_least_number_is_first),
         TEST(one_mark_may_come_to_stand_for_another),
         TEST(whatever_changes_the_least_is_known),
+        TEST(a_tree_that_is_cleared_is_empty),
+        cmocka_unit_test(trees_of_all_sizes_have_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
