@@ -8,17 +8,18 @@
 #define ABSENT UINT32_MAX
 #define CHILDREN 4u /* as much together as a line of the host's caches */
 
-/* The clock is here too: hundreds of LPs do not fit into the host's caches,
- * and a look at each on the way would fetch them. */
+/* Clock and number are here too: hundreds of LPs do not fit into the host's
+ * caches, and a look at each on the way would fetch them. */
 struct item {
     cycles_t now;
-    struct hv_lp *lp;
+    lp_id_t id;
 };
 
 struct lp_heap {
     struct item *items; /* a heap of CHILDREN each */
     uint32_t count;
-    uint32_t *slots; /* by LP number: where it is, or ABSENT */
+    uint32_t *slots;    /* by LP number: where it is, or ABSENT */
+    struct hv_lp **lps; /* by LP number; NULL: it has not been here yet */
 };
 
 struct lp_heap *lp_heap_create(uint32_t lp_count)
@@ -29,7 +30,8 @@ struct lp_heap *lp_heap_create(uint32_t lp_count)
         return NULL;
     heap->items = calloc(lp_count, sizeof(*heap->items));
     heap->slots = calloc(lp_count, sizeof(*heap->slots));
-    if (!heap->items || !heap->slots) {
+    heap->lps = calloc(lp_count, sizeof(struct hv_lp *));
+    if (!heap->items || !heap->slots || !heap->lps) {
         lp_heap_free(heap);
         return NULL;
     }
@@ -44,6 +46,7 @@ void lp_heap_free(struct lp_heap *heap)
         return;
     free(heap->items);
     free(heap->slots);
+    free(heap->lps);
     free(heap);
 }
 
@@ -51,13 +54,13 @@ static bool is_before(const struct item *a, const struct item *b)
 {
     if (a->now.v != b->now.v)
         return a->now.v < b->now.v;
-    return a->lp->id.v < b->lp->id.v;
+    return a->id.v < b->id.v;
 }
 
 static void place(struct lp_heap *heap, uint32_t slot, struct item item)
 {
     heap->items[slot] = item;
-    heap->slots[item.lp->id.v] = slot;
+    heap->slots[item.id.v] = slot;
 }
 
 static void sift_up(struct lp_heap *heap, uint32_t slot)
@@ -104,16 +107,21 @@ static void sift_down(struct lp_heap *heap, uint32_t slot)
     place(heap, slot, item);
 }
 
+static struct hv_lp *lp_at(const struct lp_heap *heap, uint32_t slot)
+{
+    return heap->lps[heap->items[slot].id.v];
+}
+
 struct hv_lp *lp_heap_first(const struct lp_heap *heap)
 {
-    return heap->count > 0 ? heap->items[0].lp : NULL;
+    return heap->count > 0 ? lp_at(heap, 0) : NULL;
 }
 
 struct hv_lp *lp_heap_second(const struct lp_heap *heap)
 {
     uint32_t second = first_child(heap, 0);
 
-    return second == ABSENT ? NULL : heap->items[second].lp;
+    return second == ABSENT ? NULL : lp_at(heap, second);
 }
 
 bool lp_heap_contains(const struct lp_heap *heap, const struct hv_lp *lp)
@@ -124,16 +132,27 @@ bool lp_heap_contains(const struct lp_heap *heap, const struct hv_lp *lp)
 void lp_heap_add(struct lp_heap *heap, struct hv_lp *lp)
 {
     CHECK(!lp_heap_contains(heap, lp));
-    heap->items[heap->count] = (struct item){lp->now, lp};
+    heap->lps[lp->id.v] = lp;
+    heap->items[heap->count] = (struct item){lp->now, lp->id};
     sift_up(heap, heap->count++);
+}
+
+/* What is there may have to go either way. */
+static void settle(struct lp_heap *heap, uint32_t slot)
+{
+    lp_id_t id = heap->items[slot].id;
+
+    sift_up(heap, slot);
+    sift_down(heap, heap->slots[id.v]);
 }
 
 void lp_heap_settle(struct lp_heap *heap, struct hv_lp *lp)
 {
-    CHECK(lp_heap_contains(heap, lp));
-    heap->items[heap->slots[lp->id.v]].now = lp->now;
-    sift_up(heap, heap->slots[lp->id.v]);
-    sift_down(heap, heap->slots[lp->id.v]);
+    uint32_t slot = heap->slots[lp->id.v];
+
+    CHECK(slot != ABSENT);
+    heap->items[slot].now = lp->now;
+    settle(heap, slot);
 }
 
 void lp_heap_remove(struct lp_heap *heap, struct hv_lp *lp)
@@ -146,5 +165,5 @@ void lp_heap_remove(struct lp_heap *heap, struct hv_lp *lp)
     if (slot == heap->count)
         return;
     place(heap, slot, heap->items[heap->count]);
-    lp_heap_settle(heap, heap->items[slot].lp);
+    settle(heap, slot);
 }
