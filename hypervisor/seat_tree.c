@@ -10,6 +10,8 @@
 /* Of places that follow each other: a line of the host's caches. */
 #define GROUP (HOST_LINE_BYTES / (uint32_t)sizeof(run_mark_t))
 
+_Static_assert(GROUP == 4, "as least_besides() has it");
+
 /* Places of a level above which there are `below`: one for each group. */
 static uint32_t places_of(uint32_t below)
 {
@@ -65,6 +67,12 @@ static run_mark_t lesser(run_mark_t a, run_mark_t b)
     return a < b ? a : b;
 }
 
+/* The least of the group without that place. */
+static run_mark_t least_besides(const run_mark_t *places, uint32_t at)
+{
+    return lesser(places[at ^ 1], lesser(places[at ^ 2], places[at ^ 3]));
+}
+
 /* Puts what the seat has to its place, and the least of each group to that
  * above; returns the least of all. */
 static run_mark_t place(const struct seat_tree *tree, uint32_t seat,
@@ -75,10 +83,10 @@ static run_mark_t place(const struct seat_tree *tree, uint32_t seat,
     uint32_t at = seat;
 
     for (;;) {
-        const run_mark_t *group = &places[at / GROUP * GROUP];
+        run_mark_t others = least_besides(places, at);
 
         places[at] = mark;
-        mark = lesser(lesser(group[0], group[1]), lesser(group[2], group[3]));
+        mark = lesser(mark, others);
         if (level == GROUP)
             return mark;
         places += level;
@@ -101,7 +109,8 @@ static void set_least(struct seat_tree *tree, run_mark_t least)
     if (least == RUN_MARK_NONE)
         return;
     tree->least = run_mark(run_mark_key(least), (uint64_t)least >> 32);
-    tree->first = tree->owners[(uint32_t)least];
+    tree->first_seat = (uint32_t)least;
+    tree->first = tree->owners[tree->first_seat];
 }
 
 void seat_tree_set(struct seat_tree *tree, uint32_t seat, run_mark_t mark,
@@ -115,9 +124,29 @@ void seat_tree_set(struct seat_tree *tree, uint32_t seat, run_mark_t mark,
 
 void seat_tree_remove(struct seat_tree *tree, uint32_t seat)
 {
-    CHECK(seat < tree->seats && lp_set_has(&tree->marked, seat));
+    CHECK(seat < tree->seats && seat_tree_has(tree, seat));
     lp_set_remove(&tree->marked, seat);
     set_least(tree, place(tree, seat, RUN_MARK_NONE));
+}
+
+void *seat_tree_second(const struct seat_tree *tree)
+{
+    const run_mark_t *places = tree->places;
+    uint32_t level = seat_places(tree);
+    uint32_t at = tree->first_seat;
+    run_mark_t least = RUN_MARK_NONE;
+
+    if (!tree->first)
+        return NULL;
+    for (;;) {
+        least = lesser(least, least_besides(places, at));
+        if (level == GROUP)
+            break;
+        places += level;
+        level = places_of(level);
+        at /= GROUP;
+    }
+    return least == RUN_MARK_NONE ? NULL : tree->owners[(uint32_t)least];
 }
 
 void *seat_tree_next(const struct seat_tree *tree, uint32_t *from)

@@ -21,7 +21,7 @@ struct seat_tree {
     run_mark_t *places; /* owns: those of seats, of groups, of groups of them
                            and so on */
     void **owners;      /* owns: by seat, what its mark stands for */
-    uint32_t seats;
+    uint32_t seats, first_seat;
     struct lp_set marked; /* the seats that have a mark */
 };
 
@@ -40,6 +40,15 @@ void seat_tree_set(struct seat_tree *tree, uint32_t seat, run_mark_t mark,
 
 /** The seat has none any more. */
 void seat_tree_remove(struct seat_tree *tree, uint32_t seat);
+
+static inline bool seat_tree_has(const struct seat_tree *tree, uint32_t seat)
+{
+    return lp_set_has(&tree->marked, seat);
+}
+
+/** What the one stands for whose mark is the least of all but the first's;
+ *  NULL: there is none. */
+void *seat_tree_second(const struct seat_tree *tree);
 
 /** What the seat *from stands for, or the first one after that has a mark,
  *  which *from is then; NULL: none. */

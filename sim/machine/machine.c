@@ -116,7 +116,7 @@ static bool create_basics(struct machine *m)
     m->events = event_queue_create();
     m->trace = trace_create(traced ? results_put_event : NULL, m->results);
     m->ledger = ledger_create(lp_count);
-    m->active = lp_heap_create(lp_count);
+    m->active = lp_order_create(lp_count);
     return m->events && m->trace && m->ledger && m->active;
 }
 
@@ -177,7 +177,7 @@ void machine_free(struct machine *machine)
     pc_report_free(m->report);
     wait_book_free(m->waits);
     free(m->overshoot);
-    lp_heap_free(m->active);
+    lp_order_free(m->active);
     ledger_free(m->ledger);
     trace_free(m->trace);
     event_queue_free(m->events);

@@ -14,7 +14,7 @@
 #include "sim/machine/console_script.h"
 #include "sim/machine/cost_model.h"
 #include "sim/machine/ledger.h"
-#include "sim/machine/lp_heap.h"
+#include "sim/machine/lp_order.h"
 #include "sim/machine/machine.h"
 #include "sim/machine/wait_book.h"
 
@@ -102,7 +102,7 @@ struct machine {
 
     /* The run; see run.c. */
     const struct machine_run_options *options;
-    struct lp_heap *active;          /* owns: LPs that have something to run */
+    struct lp_order *active;         /* owns: LPs that have something to run */
     struct hv_lp *stepping;          /* the LP under way; NULL between steps */
     cycles_t horizon;                /* of that step */
     cycles_t others;                 /* no other LP is behind this */

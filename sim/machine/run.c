@@ -6,8 +6,8 @@
  * event of the queue, or the clock of the second LP plus the synchronisation
  * quantum. Events fire when no LP is behind them; and a VP that has siblings
  * reads a clock when no LP is behind it, so that they agree about time. An LP
- * without anything to run is not in the heap and costs no host time; its clock
- * stands where it went idle until something is put on its run list.
+ * without anything to run is not among them (lp_order.h) and costs no host time;
+ * its clock stands where it went idle until something is put on its run list.
  *
  * settle() turns what was noted into time after every functional call, so a
  * handler sees the time at which it starts.
@@ -273,10 +273,10 @@ static void run_lp_ready(void *host, struct hv_lp *lp, cycles_t at)
 {
     struct machine *m = host;
 
-    if (lp_heap_contains(m->active, lp))
+    if (lp_order_contains(m->active, lp))
         return;
     wake_lp(m, lp, at);
-    lp_heap_add(m->active, lp);
+    lp_order_add(m->active, lp);
     if (m->stepping)
         note_other(m, lp);
 }
@@ -341,7 +341,7 @@ static bool step_dispatch(struct machine *m, struct hv_context *context)
     struct hv_lp *lp = context->lp;
 
     if (!lp_dispatch(context)) {
-        lp_heap_remove(m->active, lp);
+        lp_order_remove(m->active, lp);
         note_idle(context);
         return false;
     }
@@ -468,14 +468,14 @@ static void step_lp(struct machine *m, struct hv_lp *lp)
     }
     m->hv->current = NULL;
     m->stepping = NULL;
-    if (lp_heap_contains(m->active, lp))
-        lp_heap_settle(m->active, lp);
+    if (lp_order_contains(m->active, lp))
+        lp_order_settle(m->active, lp);
 }
 
 /* When the event is due that comes next; 0 if an LP runs before. */
 static cycles_t next_event(const struct machine *m)
 {
-    const struct hv_lp *lp = lp_heap_first(m->active);
+    const struct hv_lp *lp = lp_order_first(m->active);
     cycles_t next = event_queue_next(m->events);
 
     return lp && cycles_before(lp->now, next) ? cycles(0) : next;
@@ -483,8 +483,8 @@ static cycles_t next_event(const struct machine *m)
 
 static void step_machine(struct machine *m)
 {
-    struct hv_lp *lp = lp_heap_first(m->active);
-    struct hv_lp *second = lp_heap_second(m->active);
+    struct hv_lp *lp = lp_order_first(m->active);
+    struct hv_lp *second = lp_order_second(m->active);
     cycles_t next = event_queue_next(m->events);
 
     if (!lp || !cycles_before(lp->now, next)) {

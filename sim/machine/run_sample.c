@@ -104,7 +104,7 @@ static void bring_up_to_date(struct machine *m, cycles_t now)
     for (uint32_t i = 0; i < hv->lp_count; i++) {
         struct hv_lp *lp = &hv->lps[i];
 
-        if (lp_heap_contains(m->active, lp) || !cycles_before(lp->now, now))
+        if (lp_order_contains(m->active, lp) || !cycles_before(lp->now, now))
             continue;
         run_sample_idle(m, lp, now);
         ledger_post_idle(m->ledger, lp->id, cycles_sub(now, lp->now));

@@ -174,7 +174,7 @@ struct bench {
     struct hypervisor *hv;
     struct event_queue *events;
     struct trace *trace;
-    struct lp_heap *active;
+    struct lp_order *active;
     struct ticker *tickers;  /* vp_count */
     uint64_t *burst_end;     /* by LP: when its VP goes to sleep; 0: not set */
     struct hv_vp **sleepers; /* a ring of vp_count, the oldest first */
@@ -193,10 +193,10 @@ static void lp_ready(void *context, struct hv_lp *lp, cycles_t at)
 {
     struct bench *b = context;
 
-    if (lp_heap_contains(b->active, lp))
+    if (lp_order_contains(b->active, lp))
         return;
     lp->now = cycles_max(lp->now, at);
-    lp_heap_add(b->active, lp);
+    lp_order_add(b->active, lp);
 }
 
 static void ignore_vp(void *context, struct hv_vp *vp)
@@ -236,7 +236,7 @@ static void bench_create(struct bench *b, const struct hv_sched_ops *ops,
     *b = (struct bench){.vp_count = vps, .random = 1};
     b->events = event_queue_create();
     b->trace = trace_create(NULL, NULL);
-    b->active = lp_heap_create(lps);
+    b->active = lp_order_create(lps);
     b->tickers = calloc(vps, sizeof(*b->tickers));
     b->burst_end = calloc(lps, sizeof(*b->burst_end));
     b->sleepers = calloc(vps, sizeof(struct hv_vp *));
@@ -254,7 +254,7 @@ static void bench_destroy(struct bench *b)
     hypervisor_free(b->hv);
     event_queue_free(b->events);
     trace_free(b->trace);
-    lp_heap_free(b->active);
+    lp_order_free(b->active);
     free(b->tickers);
     free(b->burst_end);
     free(b->sleepers);
@@ -290,7 +290,7 @@ static void dispatch(struct bench *b, struct hv_context *context)
     struct hv_lp *lp = context->lp;
 
     if (!lp_dispatch(context)) {
-        lp_heap_remove(b->active, lp);
+        lp_order_remove(b->active, lp);
         return;
     }
     lp->now = cycles_add(cycles_max(lp->now, lp_starts_at(lp)),
@@ -319,7 +319,7 @@ static void compute(struct bench *b, struct hv_context *context)
 
 static void step(struct bench *b, struct cost_bill *bill)
 {
-    struct hv_lp *lp = lp_heap_first(b->active);
+    struct hv_lp *lp = lp_order_first(b->active);
 
     CHECK(lp);
     if (cycles_before(event_queue_next(b->events), lp->now)) {
@@ -336,8 +336,8 @@ static void step(struct bench *b, struct cost_bill *bill)
     else
         dispatch(b, &context);
     b->hv->current = NULL;
-    if (lp_heap_contains(b->active, lp))
-        lp_heap_settle(b->active, lp);
+    if (lp_order_contains(b->active, lp))
+        lp_order_settle(b->active, lp);
     cost_bill_clear(bill);
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "sim/core/check.h"
-#include "sim/machine/lp_heap.h"
+#include "sim/machine/lp_order.h"
 
 #define NODE_BYTES (UINT64_C(32) << 20)
 
@@ -23,10 +23,10 @@ static void lp_is_ready(void *context, struct hv_lp *lp, cycles_t at)
 {
     struct sched_host *host = context;
 
-    if (lp_heap_contains(host->active, lp))
+    if (lp_order_contains(host->active, lp))
         return;
     wake_lp(host, lp, at);
-    lp_heap_add(host->active, lp);
+    lp_order_add(host->active, lp);
 }
 
 static void forget_nothing(void *context, struct hv_vp *vp)
@@ -121,7 +121,7 @@ static void step_dispatch(struct sched_host *host, struct hv_context *context)
     struct hv_lp *lp = context->lp;
 
     if (!lp_dispatch(context)) {
-        lp_heap_remove(host->active, lp);
+        lp_order_remove(host->active, lp);
         return;
     }
     wake_lp(host, lp, lp_starts_at(lp));
@@ -168,14 +168,14 @@ static void step_lp(struct sched_host *host, struct hv_lp *lp, cycles_t horizon)
         lp_undispatch(&context);
     host->hv->current = NULL;
     cost_bill_clear(&host->bill);
-    if (lp_heap_contains(host->active, lp))
-        lp_heap_settle(host->active, lp);
+    if (lp_order_contains(host->active, lp))
+        lp_order_settle(host->active, lp);
 }
 
 static void step_host(struct sched_host *host)
 {
-    struct hv_lp *lp = lp_heap_first(host->active);
-    const struct hv_lp *second = lp_heap_second(host->active);
+    struct hv_lp *lp = lp_order_first(host->active);
+    const struct hv_lp *second = lp_order_second(host->active);
     cycles_t next = event_queue_next(host->events);
 
     if (!lp || !cycles_before(lp->now, next)) {
@@ -271,11 +271,11 @@ void sched_host_create(struct sched_host *host,
     CHECK(host->events && host->trace);
     create_hypervisor(host);
     host->sched = &host->hv->sched;
-    host->active = lp_heap_create(host->hv->lp_count);
+    host->active = lp_order_create(host->hv->lp_count);
     host->idle = calloc(host->hv->lp_count, sizeof(*host->idle));
     CHECK(host->active && host->idle);
     for (uint32_t i = 0; i < host->hv->lp_count; i++)
-        lp_heap_add(host->active, &host->hv->lps[i]);
+        lp_order_add(host->active, &host->hv->lps[i]);
 }
 
 void sched_host_destroy(struct sched_host *host)
@@ -288,7 +288,7 @@ void sched_host_destroy(struct sched_host *host)
         free(host->tasks[i]);
     free(host->tasks);
     free(host->idle);
-    lp_heap_free(host->active);
+    lp_order_free(host->active);
     event_queue_free(host->events);
     trace_free(host->trace);
 }

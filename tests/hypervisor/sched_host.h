@@ -62,7 +62,7 @@ struct sched_host {
     struct hypervisor *hv;
     struct event_queue *events;
     struct trace *trace;
-    struct lp_heap *active;
+    struct lp_order *active;
     struct sched_host_config config;
     struct hv_sched *sched; /* the hypervisor's */
     cycles_t now;           /* no LP that is not idle is behind */

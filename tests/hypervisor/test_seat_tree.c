@@ -56,6 +56,22 @@ static int destroy(void **state)
     return 0;
 }
 
+static void assert_second(const struct world *world, uint32_t first)
+{
+    const run_mark_t *second = NULL;
+
+    for (uint32_t i = 0; i < LP_COUNT_MAX; i++) {
+        const run_mark_t *mark = &world->marks[i];
+
+        assert_int_equal(seat_tree_has(&world->tree, i),
+                         *mark != RUN_MARK_NONE);
+        if (i != first && *mark != RUN_MARK_NONE &&
+            (!second || *mark < *second))
+            second = mark;
+    }
+    assert_ptr_equal(seat_tree_second(&world->tree), second);
+}
+
 static void assert_least(const struct world *world)
 {
     uint32_t least = 0;
@@ -67,6 +83,7 @@ static void assert_least(const struct world *world)
     assert_true(world->tree.least == world->marks[least]);
     assert_ptr_equal(world->tree.first,
                      world->marked > 0 ? &world->marks[least] : NULL);
+    assert_second(world, least);
 }
 
 static void assert_walk(const struct world *world)
