@@ -6,8 +6,9 @@
  * event of the queue, or the clock of the second LP plus the synchronisation
  * quantum. Events fire when no LP is behind them; and a VP that has siblings
  * reads a clock when no LP is behind it, so that they agree about time. An LP
- * without anything to run is not among them (lp_order.h) and costs no host time;
- * its clock stands where it went idle until something is put on its run list.
+ * without anything to run is not among them (lp_order.h) and costs no host
+ * time; its clock stands where it went idle until something is put on its run
+ * list.
  *
  * settle() turns what was noted into time after every functional call, so a
  * handler sees the time at which it starts.
