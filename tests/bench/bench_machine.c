@@ -16,33 +16,12 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "sim/machine/machine.h"
+#include "tests/bench/timing.h"
 
 #define REPEATS_MAX 99
 #define MIB (1024.0 * 1024.0)
-
-static double cpu_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof(*values), by_value);
-    return values[count / 2];
-}
 
 static void die(const struct sim_error *error)
 {
@@ -61,16 +40,16 @@ static struct figures measure(const struct scenario *scenario)
     struct figures figures;
     struct machine *machine;
     struct sim_error error;
-    double start = cpu_s(), built;
+    double start = timing_cpu_s(), built;
 
     if (machine_create(&machine, scenario, NULL, &error) != SIM_OK)
         die(&error);
-    built = cpu_s();
+    built = timing_cpu_s();
     if (machine_run(machine, &options, &error) != SIM_OK)
         die(&error);
     figures = (struct figures){
         .build_s = built - start,
-        .run_s = cpu_s() - built,
+        .run_s = timing_cpu_s() - built,
         .simulated_s = (double)machine_now_ns(machine) / 1e9,
         .instructions = (double)machine_instructions(machine),
         .touched_mib = (double)machine_touched_bytes(machine) / MIB,
@@ -129,7 +108,8 @@ int main(int argc, char **argv)
         build[i] = last.build_s;
         ratio[i] = last.run_s / last.simulated_s;
     }
-    print(scenario, &last, median(build, repeats), median(ratio, repeats));
+    print(scenario, &last, timing_median(build, repeats),
+          timing_median(ratio, repeats));
     scenario_free(scenario);
     return 0;
 }
