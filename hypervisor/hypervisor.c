@@ -87,6 +87,7 @@ enum sim_status hypervisor_create(struct hypervisor **out,
     hv->events = events;
     hv->trace = trace;
     hv->node_count = config->node_count;
+    hv->count_until = CYCLES_NEVER;
     hv->threads_per_core =
         config->threads_per_core ? config->threads_per_core : 1;
     if (create_parts(hv, config, error) != SIM_OK) {

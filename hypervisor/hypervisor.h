@@ -98,6 +98,9 @@ struct hypervisor {
     struct vp_names vp_names;                 /* written by vp_life.c */
     struct host_pool partition_pool, vp_pool; /* own; of their memory */
     struct hv_partition *root; /* borrowed: the first partition */
+    /* Counters are read then: what lies behind is put aside, to be counted
+     * after it. Written by the machine; CYCLES_NEVER at first. */
+    cycles_t count_until;
     /* Of the exit or root work under way; NULL between the run loop's steps. */
     struct hv_context *current;
 };

@@ -32,13 +32,32 @@ const char *vp_state_name(enum vp_state state)
     return state_names[state];
 }
 
+/* Of one that has been woken, up to then: that may be ahead of its LP's clock,
+ * and so is not counted at once (see vp_skip_idle()). */
 static void vp_count_idle(struct hv_vp *vp, cycles_t now)
 {
-    if (vp->state != VP_IDLE || !cycles_before(vp->idle_counted, now))
+    cycles_t within;
+
+    if (vp->state == VP_READY)
+        now = cycles_min(now, vp->state_since);
+    else if (vp->state != VP_IDLE)
         return;
+    if (!cycles_before(vp->idle_counted, now))
+        return;
+    within = cycles_min(
+        now, cycles_max(vp->idle_counted, vp->partition->hv->count_until));
     pc_vp_add_time(&vp->counters, PC_VP_IDLE_TIME,
-                   cycles_sub(now, vp->idle_counted));
+                   cycles_sub(within, vp->idle_counted));
+    vp->idle_aside = cycles_add(vp->idle_aside, cycles_sub(now, within));
     vp->idle_counted = now;
+}
+
+void vp_take_up(struct hv_vp *vp, cycles_t most)
+{
+    cycles_t taken = cycles_min(vp->idle_aside, most);
+
+    pc_vp_add_time(&vp->counters, PC_VP_IDLE_TIME, taken);
+    vp->idle_aside = cycles_sub(vp->idle_aside, taken);
 }
 
 void vp_count_up_to(struct hv_vp *vp, cycles_t now)
@@ -82,7 +101,7 @@ static bool wants_to_run(enum vp_state state)
 
 void vp_skip_idle(struct hv_vp *vp, cycles_t now)
 {
-    if (vp->state == VP_IDLE)
+    if (vp->state == VP_IDLE || vp->state == VP_READY)
         vp->idle_counted = cycles_max(vp->idle_counted, now);
 }
 
@@ -94,17 +113,18 @@ void vp_set_state(struct hv_context *context, struct hv_vp *vp,
     cycles_t when = cycles_max(context->now, vp->state_since);
 
     CHECK((transitions[vp->state] & TO(to)) != 0);
-    vp_count_idle(vp, when);
+    if (vp->state != VP_IDLE || to != VP_READY) {
+        vp_count_idle(vp, when);
+        vp->idle_counted = when;
+    }
     if (vp->state == VP_READY && to != VP_RUNNING)
         vp_report_wait(vp, when);
     if (wants_to_run(vp->state) != wants_to_run(to))
         sched_period_note_wish(vp, wants_to_run(to));
     vp->state = to;
     vp->state_since = when;
-    vp->idle_counted = when;
-    if (to == VP_READY) {
+    if (to == VP_READY)
         sched_wait_begin(vp, when);
-    }
 
     struct hv_context of_vp = *context;
 

@@ -113,6 +113,7 @@ struct hv_vp {
     cycles_t idle_counted; /* up to when the idle time at hand is counted */
     struct vp_sched sched;
     alignas(HOST_LINE_BYTES) struct pc_vp counters;
+    cycles_t idle_aside;   /* idle behind the next reading of the counters */
     struct hypervisor *hv; /* borrowed; a dispatch asks the partition for it */
     uint32_t apic_id;      /* equals the index (TLFS 2.0a) */
     cycles_t run_time;     /* guest and hypervisor, for the run-time MSR */
@@ -240,6 +241,9 @@ struct hv_vp *vp_create_model(struct hypervisor *hv,
 /** Feeds the counters that are otherwise fed when the VP changes its state,
  *  as of `now`: for a sample. */
 void vp_count_up_to(struct hv_vp *vp, cycles_t now);
+
+/** Counts what was put aside (see hypervisor.count_until), `most` at most. */
+void vp_take_up(struct hv_vp *vp, cycles_t most);
 
 /** Until `now` the VP did something on an LP without having been dispatched:
  *  that was no idle time. vp_count_up_to() has been called when it began. */

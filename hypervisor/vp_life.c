@@ -332,6 +332,7 @@ void vp_free(struct hv_context *context, struct hv_vp *vp)
     partition->vps[vp->index.v] = NULL;
     partition->vp_count--;
     vp_count_up_to(vp, context->now);
+    vp_take_up(vp, CYCLES_NEVER);
     vp->hv->host.vp_gone(vp->hv->host.context, vp);
     vp_discard(vp);
 }

@@ -132,7 +132,6 @@ enum sim_status machine_create(struct machine **out,
     m->scenario = scenario;
     m->results = results;
     m->clock = (struct sim_clock){scenario->host.frequency_hz};
-    m->boundary = CYCLES_NEVER;
     if (!create_basics(m)) {
         sim_fail(error, SIM_NO_MEMORY, "no memory for the machine");
         goto failed;

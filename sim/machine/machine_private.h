@@ -108,7 +108,6 @@ struct machine {
     cycles_t others;                 /* no other LP is behind this */
     struct cost_bill bill;           /* of that step */
     cycles_t sampled_at;             /* the last sample; 0: none yet */
-    cycles_t boundary;               /* the next sample or the end */
     struct run_overshoot *overshoot; /* owns, by LP */
     struct event sample, end;
     struct event typing;

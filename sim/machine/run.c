@@ -523,7 +523,7 @@ static void end_at(struct machine *m, cycles_t end)
 {
     if (!event_is_scheduled(&m->end) || cycles_before(end, m->end.due))
         event_schedule(m->events, &m->end, end);
-    m->boundary = cycles_min(m->boundary, end);
+    m->hv->count_until = cycles_min(m->hv->count_until, end);
 }
 
 void run_end_early(struct machine *m)

@@ -69,9 +69,9 @@ void run_sample_count(struct machine *m, struct hv_lp *lp, struct hv_vp *vp,
 {
     cycles_t within = spent;
 
-    if (cycles_before(m->boundary, cycles_add(start, spent)))
-        within = cycles_before(start, m->boundary)
-                     ? cycles_sub(m->boundary, start)
+    if (cycles_before(m->hv->count_until, cycles_add(start, spent)))
+        within = cycles_before(start, m->hv->count_until)
+                     ? cycles_sub(m->hv->count_until, start)
                      : cycles(0);
     if (within.v > 0)
         count(lp, vp, party, within);
@@ -84,7 +84,7 @@ void run_sample_count(struct machine *m, struct hv_lp *lp, struct hv_vp *vp,
 static void count_idle(struct machine *m, struct hv_lp *lp, cycles_t start,
                        cycles_t until)
 {
-    cycles_t within = cycles_min(until, cycles_max(start, m->boundary));
+    cycles_t within = cycles_min(until, cycles_max(start, m->hv->count_until));
     struct run_overshoot *overshoot = &m->overshoot[lp->id.v];
 
     pc_lp_add_time(&lp->counters, PC_LP_IDLE_TIME, cycles_sub(within, start));
@@ -94,6 +94,31 @@ static void count_idle(struct machine *m, struct hv_lp *lp, cycles_t start,
 void run_sample_idle(struct machine *m, struct hv_lp *lp, cycles_t until)
 {
     count_idle(m, lp, lp->now, until);
+}
+
+typedef void visit_fn(struct machine *m, struct hv_vp *vp, cycles_t now);
+
+static void for_each_vp(struct machine *m, visit_fn *visit, cycles_t now)
+{
+    struct hypervisor *hv = m->hv;
+
+    for (uint32_t p = 0; p < hv->partition_count; p++) {
+        for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+            if (hv->partitions[p]->vps[i])
+                visit(m, hv->partitions[p]->vps[i], now);
+        }
+    }
+}
+
+static void count_up_to(struct machine *m, struct hv_vp *vp, cycles_t now)
+{
+    (void)m;
+    vp_count_up_to(vp, now);
+}
+
+static void take_up_vp(struct machine *m, struct hv_vp *vp, cycles_t now)
+{
+    vp_take_up(vp, cycles_sub(m->hv->count_until, now));
 }
 
 /* Brings what is counted at state changes up to the sample's time. */
@@ -111,12 +136,7 @@ static void bring_up_to_date(struct machine *m, cycles_t now)
         lp->now = now;
     }
     sched_count_lists(&hv->sched);
-    for (uint32_t p = 0; p < hv->partition_count; p++) {
-        for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
-            if (hv->partitions[p]->vps[i])
-                vp_count_up_to(hv->partitions[p]->vps[i], now);
-        }
-    }
+    for_each_vp(m, count_up_to, now);
 }
 
 /* What was put aside belongs to the interval that begins. */
@@ -142,6 +162,7 @@ static void take_up(struct machine *m, cycles_t now)
         run_sample_count(m, lp, NULL, COST_PARTY_HYPERVISOR, at,
                          over.switching);
     }
+    for_each_vp(m, take_up_vp, now);
 }
 
 void run_sample_vp_gone(struct machine *m, struct hv_vp *vp)
@@ -190,7 +211,7 @@ static void schedule_sample(struct machine *m, cycles_t now)
         now, clock_from_ns(m->clock, m->scenario->counters.interval_ns));
 
     event_schedule(m->events, &m->sample, due);
-    m->boundary = cycles_min(due, m->end.due);
+    m->hv->count_until = cycles_min(due, m->end.due);
 }
 
 static void sample(void *machine, cycles_t now)

@@ -152,7 +152,8 @@ static void carry_out(void *context, cycles_t now)
     unsigned flag = heeds(order);
     enum hv_status status;
 
-    if (!partition)
+    /* VMMS sets a new partition's controls before it has VPs. */
+    if (!partition || partition->vp_count == 0)
         return;
     status = obey(order, &root, partition);
     if (flag && !(m->hv->sched.ops->flags & flag) &&
