@@ -118,6 +118,7 @@ struct partition_sched {
     uint64_t reserve;        /* 1/65536 of an LP per VP */
     uint64_t cap;            /* likewise */
     uint16_t weight;         /* 1..10000 */
+    bool has_accounts;       /* of what its VPs use: see sched_period.h */
     struct cpu_group *group; /* borrowed from the hypervisor; NULL: none */
     uint32_t wanting_vps;    /* those ready or running */
     struct lp_set affinity;

@@ -40,6 +40,8 @@ enum hv_status partition_set_reserve(struct hv_context *context,
         return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
     }
     partition_charge(partition);
+    if (value != 0)
+        sched_period_open_accounts(partition);
     sched_controls_changed(partition, context->now);
     return HV_STATUS_SUCCESS;
 }
@@ -52,6 +54,8 @@ enum hv_status partition_set_cap(struct hv_context *context,
     if (value < partition->sched.reserve)
         return HV_STATUS_PROPERTY_VALUE_OUT_OF_RANGE;
     partition_charge(partition);
+    if (value != PARTITION_CPU_SHARE_MAX)
+        sched_period_open_accounts(partition);
     partition->sched.cap = value;
     sched_controls_changed(partition, context->now);
     return HV_STATUS_SUCCESS;

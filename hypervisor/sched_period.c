@@ -5,6 +5,7 @@
 
 #include "hypervisor/admission.h"
 #include "hypervisor/cpu_group.h"
+#include "hypervisor/lp.h"
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
 #include "sim/core/check.h"
@@ -361,13 +362,36 @@ bool sched_period_owed_yields(const struct hv_sched *sched, cycles_t owed,
            !cycles_before(now, last_start(sched, next, now));
 }
 
+static void open_account(const struct hv_sched *sched, struct hv_vp *vp)
+{
+    cycles_t now = vp->sched.lp->charged_at;
+    cycles_t begin = cycles((period_of(sched, now) - 1) * period_cycles(sched));
+    cycles_t since = cycles_max(begin, vp->sched.lp->dispatched_at);
+
+    turn_vp(sched, vp, now);
+    vp->sched.account.used = cycles_sub(now, since).v;
+}
+
+void sched_period_open_accounts(struct hv_partition *partition)
+{
+    if (partition->sched.has_accounts)
+        return;
+    partition->sched.has_accounts = true;
+    for (uint32_t i = 0; i < PARTITION_VP_COUNT_MAX; i++) {
+        struct hv_vp *vp = partition->vps[i];
+
+        if (vp && vp->state == VP_RUNNING)
+            open_account(&partition->hv->sched, vp);
+    }
+}
+
 static void charge_vp(struct hv_sched *sched, struct hv_vp *vp, cycles_t ran,
                       cycles_t now)
 {
     struct sched_account *account = &vp->sched.account;
     uint64_t in_last;
 
-    if (!has_limit(vp) && admission_reserve(vp->partition) == 0)
+    if (!vp->partition->sched.has_accounts)
         return;
     in_last = now.v % period_cycles(sched);
     if (in_last > ran.v)

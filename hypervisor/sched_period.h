@@ -20,13 +20,16 @@
  * same time do not use the same cycles twice.
  *
  * Design. Refilled when it is looked at, so an account costs nothing while
- * nobody asks; a VP without a limit and a reserve has none. A VP that may not
- * run is parked, on a list of this file and on none of the policy's, until the
- * next period gives it time, or others of its group give some back.
+ * nobody asks; and there is none of VPs whose VM has had neither limit nor
+ * reserve. When it gets one, it is known of a VP that runs what it has used of
+ * the period in one piece. A VP that may not run is parked, on a list of this
+ * file and on none of the policy's, until the next period gives it time, or
+ * others of its group give some back.
  */
 
 #include "sim/core/types.h"
 
+struct hv_partition;
 struct hv_sched;
 struct hv_vp;
 struct sched_period;
@@ -94,5 +97,8 @@ void sched_period_unpark(struct hv_sched *sched, struct hv_vp *vp);
 
 /** For vp.c: from now on `vp` wants to run (is ready, or runs), or does not. */
 void sched_period_note_wish(struct hv_vp *vp, bool wants);
+
+/** The partition, whose VPs have been charged, gets a limit or a reserve. */
+void sched_period_open_accounts(struct hv_partition *partition);
 
 #endif

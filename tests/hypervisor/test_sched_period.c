@@ -231,6 +231,23 @@ static void setting_a_limit_again_gives_nothing(void **state)
     }
 }
 
+/* Nobody has counted before; but it has run all the while. */
+static void a_first_limit_counts_what_its_vp_has_just_run(void **state)
+{
+    struct sched_host host;
+
+    (void)state;
+    for (unsigned index = 0; next_host(&host, &index, 1, sched_ms(10));) {
+        struct sched_task *task = sched_host_vm(&host, 100, always_busy);
+
+        gets(&host, task, 27, 27000);
+        set_cap(&host, task, 0xc000); /* of which 7 ms have been used */
+        gets(&host, task, 30, 500);
+        gets(&host, task, 40, 7500);
+        sched_host_destroy(&host);
+    }
+}
+
 static void a_limit_of_zero_stops_a_vp(void **state)
 {
     struct sched_host host;
@@ -355,6 +372,7 @@ static void accounts_create(struct accounts *accounts)
 
     assert_true(next_host(&accounts->host, &index, 2, sched_ms(10)));
     accounts->task = sched_host_vm(&accounts->host, 100, never);
+    sched_period_open_accounts(accounts->task->vp->partition);
 }
 
 static void use(struct accounts *accounts, uint64_t ran_us, uint64_t until_us)
@@ -472,6 +490,7 @@ int main(void)
         cmocka_unit_test(a_limit_changes_while_its_vp_runs),
         cmocka_unit_test(a_limit_changes_while_its_vp_waits_for_it),
         cmocka_unit_test(setting_a_limit_again_gives_nothing),
+        cmocka_unit_test(a_first_limit_counts_what_its_vp_has_just_run),
         cmocka_unit_test(a_limit_of_zero_stops_a_vp),
         cmocka_unit_test(a_vp_goes_while_it_waits_for_its_limit),
         cmocka_unit_test(a_reserve_is_kept_beside_a_limit),
