@@ -242,6 +242,10 @@ void sched_poke(struct hv_sched *sched, struct hv_lp *lp, cycles_t now);
 void sched_wait(struct hv_vp *vp, enum sched_rule rule,
                 const struct hv_vp *holder, cycles_t now);
 
+/** How long `vp`, which is ready, has been kept out by the rule, without what
+ *  passes under the one that holds now. */
+cycles_t sched_wait_booked(const struct hv_vp *vp, enum sched_rule rule);
+
 /** For vp.c: `vp` is ready from `now` on. */
 void sched_wait_begin(struct hv_vp *vp, cycles_t now);
 

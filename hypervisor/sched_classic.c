@@ -108,7 +108,7 @@ static void classic_vp_remove(struct hv_sched *sched, struct hv_vp *vp)
     fair_share_leave(&classic->share, of(vp));
 }
 
-/* True if the VP first waits for an LP of its own node. */
+/* True if the VP would rather have an LP of its own node. */
 static bool is_patient(const struct hv_sched *sched, const struct hv_vp *vp)
 {
     const struct lp_set *own = &sched->hv->node_lps[vp->node];
@@ -118,6 +118,21 @@ static bool is_patient(const struct hv_sched *sched, const struct hv_vp *vp)
     return vp->sched.restricted
                ? lp_set_first_in_both(own, &vp->sched.allowed) >= 0
                : !lp_set_is_empty(own);
+}
+
+/* How long the VP still waits for one. What it has done so since it is ready
+ * counts: where it is kept out by a limit meanwhile, it comes anew. */
+static cycles_t patience_of(const struct hv_sched *sched,
+                            const struct hv_vp *vp)
+{
+    cycles_t patience = sched->params.node_patience;
+
+    if (!is_patient(sched, vp))
+        return cycles(0);
+    if (vp->state != VP_READY)
+        return patience;
+    return cycles_sub(
+        patience, cycles_min(patience, sched_wait_booked(vp, SCHED_RULE_NUMA)));
 }
 
 /* True if it may wait at that LP. */
@@ -215,7 +230,7 @@ static struct hv_lp *idle_lp(const struct hv_sched *sched,
     struct lp_set idle;
     int own;
 
-    if (!lp || lp->node == vp->node || !is_patient(sched, vp))
+    if (!lp || lp->node == vp->node || patience_of(sched, vp).v == 0)
         return lp;
     idle = lp_set_and(&sched->idle, &vp->sched.allowed);
     own = lp_set_first_in_both(&idle, &sched->hv->node_lps[vp->node]);
@@ -281,10 +296,9 @@ static void enqueue_fair(struct hv_sched *sched, struct hv_vp *vp, cycles_t now)
 
         wait.key = behind > wait.key ? behind : wait.key;
     }
-    if (is_patient(sched, vp)) {
-        wait.patient_until = cycles_add(now, sched->params.node_patience);
-        wait.patient = sched_idle_lp(sched, vp) != NULL;
-    }
+    wait.patient_until = cycles_add(now, patience_of(sched, vp));
+    wait.patient = cycles_before(now, wait.patient_until) &&
+                   sched_idle_lp(sched, vp) != NULL;
     fair_share_add(&classic->share, entity, &wait);
     if (wait.patient)
         sched_expire_at(sched, wait.patient_until);

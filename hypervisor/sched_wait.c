@@ -145,6 +145,18 @@ void sched_wait(struct hv_vp *vp, enum sched_rule rule,
         wait->named = holder->number;
 }
 
+cycles_t sched_wait_booked(const struct hv_vp *vp, enum sched_rule rule)
+{
+    const struct vp_wait *wait = &vp->sched.wait;
+
+    if (!is_booked(wait, rule))
+        return cycles(0);
+    if (rule == SCHED_RULE_SLICE)
+        return wait->slice;
+    return rule == SCHED_RULE_SIBLING ? wait->sibling
+                                      : vp->sched.wait_parts.time[rule];
+}
+
 /* The VP started before what has been booked last. */
 static void take_back(const struct booking *booking, cycles_t now)
 {
