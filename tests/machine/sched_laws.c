@@ -78,6 +78,11 @@ static size_t controls_at(const struct story *story, size_t position)
     return i;
 }
 
+uint64_t law_owed(const struct story *story)
+{
+    return story->expiries_most * LAW_EXPIRY_MOST;
+}
+
 bool law_may_run(const struct story_control *control, uint32_t vp, uint32_t lp)
 {
     return control->is_root ? control->root_lps[vp] == lp
@@ -87,7 +92,8 @@ bool law_may_run(const struct story_control *control, uint32_t vp, uint32_t lp)
 /* One that is told to leave as its LP switches to it begins all the same. */
 bool law_only_where_allowed(const struct story *story, char *text)
 {
-    uint64_t leaves = story->quantum + LAW_SWITCH_MOST + LAW_INTERCEPT_MOST;
+    uint64_t leaves =
+        story->quantum + LAW_SWITCH_MOST + LAW_INTERCEPT_MOST + law_owed(story);
 
     for (size_t i = 0; i < story->run_count; i++) {
         const struct story_run *run = &story->runs[i];
@@ -217,10 +223,10 @@ static struct quota limit_of(const struct story *story,
 {
     const struct story_control *control = &all->of[of / PARTITION_VP_COUNT_MAX];
 
-    (void)story;
     if (control->cap >= PARTITION_CPU_SHARE_MAX)
         return (struct quota){0};
-    return (struct quota){control->cap, 1, LAW_INTERCEPT_MOST};
+    return (struct quota){control->cap, 1,
+                          LAW_INTERCEPT_MOST + law_owed(story)};
 }
 
 bool law_limits(const struct story *story, char *text)
@@ -254,7 +260,8 @@ static struct quota group_cap_of(const struct story *story,
 
         if (control->group == of && control->group_cap < CPU_GROUP_CAP_MAX)
             return (struct quota){control->group_cap, control->group_lps,
-                                  story->lp_count * LAW_INTERCEPT_MOST};
+                                  story->lp_count *
+                                      (LAW_INTERCEPT_MOST + law_owed(story))};
     }
     return (struct quota){0};
 }

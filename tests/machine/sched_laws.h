@@ -22,6 +22,8 @@ struct sched_law {
  *  leaves late. */
 #define LAW_SWITCH_MOST 32000
 #define LAW_INTERCEPT_MOST 40000
+/** The most that an expired timer of a VP takes, its interrupt included. */
+#define LAW_EXPIRY_MOST 1000
 /** The most that one step of the root's work takes. */
 #define LAW_ROOT_STEP_MOST 2000000
 

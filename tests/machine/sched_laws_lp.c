@@ -49,8 +49,8 @@ static bool idles_in_vain(const struct story *story,
         story->node_count > 1 ? story->params.node_patience.v : 0;
     uint64_t parked = law_parked(wait);
     /* Who has been parked comes anew, and may be patient anew. */
-    uint64_t most = story->quantum + LAW_SWITCH_MOST + parked +
-                    patience * (parked > 0 ? 2 : 1);
+    uint64_t most = story->quantum + LAW_SWITCH_MOST + law_owed(story) +
+                    parked + patience * (parked > 0 ? 2 : 1);
     const struct story_control *control;
     size_t at;
 

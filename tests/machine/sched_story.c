@@ -155,6 +155,7 @@ struct reading {
     long idling[LP_COUNT_MAX];  /* index of idles, or -1 */
     struct {
         uint64_t ready_since;
+        uint64_t expiries; /* since then */
         bool ready;
     } vps[STORY_VMS_MAX][PARTITION_VP_COUNT_MAX];
 };
@@ -179,6 +180,8 @@ static void read_dispatch(struct reading *reading, size_t position,
         .end = SIZE_MAX,
     };
     reading->vps[vm][r->vp].ready = false;
+    if (story->expiries_most < reading->vps[vm][r->vp].expiries)
+        story->expiries_most = reading->vps[vm][r->vp].expiries;
 }
 
 static void read_undispatch(struct reading *reading, size_t position,
@@ -220,6 +223,9 @@ static void read_record(struct reading *reading, size_t position)
 
         reading->vps[vm][r->vp].ready = r->detail == VP_READY;
         reading->vps[vm][r->vp].ready_since = r->time.v;
+        reading->vps[vm][r->vp].expiries = 0;
+    } else if (r->kind == TRACE_TIMER && r->vp < PARTITION_VP_COUNT_MAX) {
+        reading->vps[vm_of(reading->story, r->partition)][r->vp].expiries++;
     }
 }
 

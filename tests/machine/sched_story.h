@@ -64,6 +64,9 @@ struct story {
     unsigned flags;     /* of the policy: SCHED_* */
     uint64_t end;       /* of the run */
     uint64_t wait_most; /* the longest that a VP may wait: set by the test */
+    /* So many of its timers have expired while a VP waited, at most: it pays
+     * for them at a stretch when it begins. */
+    uint64_t expiries_most;
     /* What happened, each in order of time as the machine went through it. */
     struct story_run *runs;
     struct story_wait *waits;
