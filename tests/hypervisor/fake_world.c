@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "hypervisor/hypercall.h"
+#include "sim/core/host_line.h"
 
 #define OVERLAYS 32
 #define OVERLAY_FIRST_SPA 0x80000
@@ -59,7 +60,7 @@ static void make_vp(struct fake_world *world, struct hv_partition *partition,
 
 int fake_world_setup(void **state)
 {
-    struct fake_world *world = calloc(1, sizeof(*world));
+    struct fake_world *world = host_line_calloc(sizeof(*world));
 
     memset(noted, 0, sizeof(noted));
     memset(engines, 0, sizeof(engines));

@@ -9,7 +9,9 @@
 
 #include "hypervisor/lp.h"
 #include "hypervisor/lp_queues.h"
+#include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
+#include "sim/core/host_line.h"
 
 #define LPS 2
 #define ANY LP_QUEUES_LEVELS_MAX
@@ -22,12 +24,13 @@ struct world {
     struct lp_set node;
     struct lp_queues queues;
     struct lp_queues_place places[2];
+    struct hv_partition partition;
     struct hv_vp vps[2];
 };
 
 static int create(void **state)
 {
-    struct world *world = calloc(1, sizeof(*world));
+    struct world *world = host_line_calloc(sizeof(*world));
 
     assert_non_null(world);
     *state = world;
@@ -36,10 +39,11 @@ static int create(void **state)
     world->hv.lp_count = LPS;
     world->hv.node_lps = &world->node;
     world->sched.hv = &world->hv;
+    world->partition.hv = &world->hv;
     for (uint32_t i = 0; i < LPS; i++)
         world->lps[i].id = (lp_id_t){i};
     for (unsigned i = 0; i < 2; i++) {
-        world->vps[i].hv = &world->hv;
+        world->vps[i].partition = &world->partition;
         world->vps[i].sched.allowed = world->node;
         world->vps[i].sched.policy = &world->places[i];
     }

@@ -11,6 +11,7 @@
 
 #include "hypervisor/partition.h"
 #include "hypervisor/vp.h"
+#include "sim/core/host_line.h"
 #include "sim/machine/wait_book_private.h"
 #include "tests/machine/script_host.h"
 
@@ -27,11 +28,11 @@ struct fixture {
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
+    struct fixture *f = host_line_calloc(sizeof(*f));
 
     assert_non_null(f);
     f->book = wait_book_create((struct sim_clock){1000000000});
-    f->vps = calloc(VPS, sizeof(*f->vps));
+    f->vps = host_line_calloc(VPS * sizeof(*f->vps));
     assert_true(f->book && f->vps);
     for (uint32_t i = 0; i < VPS; i++) {
         f->vps[i].number = i;
