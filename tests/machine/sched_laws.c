@@ -78,9 +78,9 @@ static size_t controls_at(const struct story *story, size_t position)
     return i;
 }
 
-uint64_t law_owed(const struct story *story)
+uint64_t law_owed(const struct story_run *run)
 {
-    return story->expiries_most * LAW_EXPIRY_MOST;
+    return run->expiries * LAW_EXPIRY_MOST;
 }
 
 bool law_may_run(const struct story_control *control, uint32_t vp, uint32_t lp)
@@ -92,8 +92,7 @@ bool law_may_run(const struct story_control *control, uint32_t vp, uint32_t lp)
 /* One that is told to leave as its LP switches to it begins all the same. */
 bool law_only_where_allowed(const struct story *story, char *text)
 {
-    uint64_t leaves =
-        story->quantum + LAW_SWITCH_MOST + LAW_INTERCEPT_MOST + law_owed(story);
+    uint64_t leaves = story->quantum + LAW_SWITCH_MOST + LAW_INTERCEPT_MOST;
 
     for (size_t i = 0; i < story->run_count; i++) {
         const struct story_run *run = &story->runs[i];
@@ -112,7 +111,7 @@ bool law_only_where_allowed(const struct story *story, char *text)
                 break;
             if (law_may_run(&after->of[run->vm], run->vp, run->lp))
                 continue;
-            if (run->to > after->time + leaves)
+            if (run->to > after->time + leaves + law_owed(run))
                 return law_broken(text,
                                   "%" PRIu64 ": VM %u VP %u is still on LP %u, "
                                   "from which it was banned at %" PRIu64,
@@ -223,10 +222,10 @@ static struct quota limit_of(const struct story *story,
 {
     const struct story_control *control = &all->of[of / PARTITION_VP_COUNT_MAX];
 
+    (void)story;
     if (control->cap >= PARTITION_CPU_SHARE_MAX)
         return (struct quota){0};
-    return (struct quota){control->cap, 1,
-                          LAW_INTERCEPT_MOST + law_owed(story)};
+    return (struct quota){control->cap, 1, LAW_INTERCEPT_MOST};
 }
 
 bool law_limits(const struct story *story, char *text)
@@ -260,8 +259,7 @@ static struct quota group_cap_of(const struct story *story,
 
         if (control->group == of && control->group_cap < CPU_GROUP_CAP_MAX)
             return (struct quota){control->group_cap, control->group_lps,
-                                  story->lp_count *
-                                      (LAW_INTERCEPT_MOST + law_owed(story))};
+                                  story->lp_count * LAW_INTERCEPT_MOST};
     }
     return (struct quota){0};
 }

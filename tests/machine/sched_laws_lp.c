@@ -41,16 +41,32 @@ static uint64_t longest_idle(const struct story_idle *idles, size_t count,
     return most;
 }
 
+/* By how much more than the quantum LPs' clocks may have been apart meanwhile:
+ * one that a VP takes ahead of the others at a stretch may call, or be chosen
+ * for, another from then on. */
+static uint64_t clocks_apart(const struct story *story,
+                             const struct story_wait *wait)
+{
+    uint64_t most = 0;
+
+    for (size_t i = 0; i < story->run_count; i++) {
+        const struct story_run *run = &story->runs[i];
+        uint64_t owed = law_owed(run);
+
+        if (run->from <= wait->to && run->from + owed >= wait->from)
+            most = owed > most ? owed : most;
+    }
+    return most;
+}
+
 static bool idles_in_vain(const struct story *story,
                           const struct story_idle *idles,
                           const struct story_wait *wait, char *text)
 {
     uint64_t patience =
         story->node_count > 1 ? story->params.node_patience.v : 0;
-    uint64_t parked = law_parked(wait);
-    /* Who has been parked comes anew, and may be patient anew. */
-    uint64_t most = story->quantum + LAW_SWITCH_MOST + law_owed(story) +
-                    parked + patience * (parked > 0 ? 2 : 1);
+    uint64_t most =
+        story->quantum + LAW_SWITCH_MOST + law_parked(wait) + patience;
     const struct story_control *control;
     size_t at;
 
@@ -64,7 +80,8 @@ static bool idles_in_vain(const struct story *story,
         uint64_t idle =
             longest_idle(idles, story->idle_count, lp, wait->from, wait->to);
 
-        if (idle > most && law_may_run(control, wait->vp, lp))
+        if (idle > most && law_may_run(control, wait->vp, lp) &&
+            idle > most + clocks_apart(story, wait))
             return !law_broken(
                 text,
                 "%" PRIu64 ": VM %u VP %u has waited since %" PRIu64

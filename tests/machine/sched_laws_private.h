@@ -9,9 +9,9 @@
 /** Writes what is wrong; returns false. */
 bool law_broken(char *text, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/** The most that a VP pays at a stretch, before its LP can be told anything,
- *  for timers that have expired while it waited. */
-uint64_t law_owed(const struct story *story);
+/** What a VP pays at a stretch when it begins, before its LP can be told
+ *  anything, for timers that have expired while it waited. */
+uint64_t law_owed(const struct story_run *run);
 
 /** Whether VP `vp` of the VM with that control may be on `lp`. */
 bool law_may_run(const struct story_control *control, uint32_t vp, uint32_t lp);

@@ -178,10 +178,9 @@ static void read_dispatch(struct reading *reading, size_t position,
         .to = story->end,
         .position = position,
         .end = SIZE_MAX,
+        .expiries = reading->vps[vm][r->vp].expiries,
     };
     reading->vps[vm][r->vp].ready = false;
-    if (story->expiries_most < reading->vps[vm][r->vp].expiries)
-        story->expiries_most = reading->vps[vm][r->vp].expiries;
 }
 
 static void read_undispatch(struct reading *reading, size_t position,

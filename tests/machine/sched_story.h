@@ -20,6 +20,8 @@ struct story_run {
     uint32_t lp, vm, vp;
     uint64_t from, to;
     size_t position, end; /* of dispatch and undispatch, in the trace */
+    uint64_t expiries;    /* of its timers while it waited: it pays for them at
+                             a stretch when it begins */
 };
 
 /** It was ready in [from, to), and went to `lp` then. */
@@ -64,9 +66,6 @@ struct story {
     unsigned flags;     /* of the policy: SCHED_* */
     uint64_t end;       /* of the run */
     uint64_t wait_most; /* the longest that a VP may wait: set by the test */
-    /* So many of its timers have expired while a VP waited, at most: it pays
-     * for them at a stretch when it begins. */
-    uint64_t expiries_most;
     /* What happened, each in order of time as the machine went through it. */
     struct story_run *runs;
     struct story_wait *waits;
