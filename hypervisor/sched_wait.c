@@ -39,6 +39,9 @@ struct booking {
     struct vp_wait_parts *parts;
 };
 
+/* Those whose part stands in the wait itself, by bits. */
+#define RULES_OF_WAIT (1u << SCHED_RULE_SLICE | 1u << SCHED_RULE_SIBLING)
+
 /* Where a rule's part stands. */
 static cycles_t *part_of(const struct booking *booking, enum sched_rule rule)
 {
@@ -211,15 +214,22 @@ static void end_rules(const struct booking *booking, const struct hv_lp *lp,
     take_back(booking, now);
 }
 
-static enum sched_rule longest(const cycles_t *by_rule)
+/* What came of each rule, and which of them came to most. */
+static void tell_rules(struct sched_waited *waited,
+                       const struct booking *booking)
 {
     unsigned longest = 0;
 
-    for (unsigned i = 1; i < SCHED_RULE_COUNT; i++) {
-        if (cycles_before(by_rule[longest], by_rule[i]))
+    for (unsigned i = 0; i < SCHED_RULE_COUNT; i++)
+        waited->by_rule[i] = cycles(0);
+    for (unsigned left = booking->wait->booked; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+
+        waited->by_rule[i] = *part_of(booking, i);
+        if (cycles_before(waited->by_rule[longest], waited->by_rule[i]))
             longest = i;
     }
-    return (enum sched_rule)longest;
+    waited->rule = (enum sched_rule)longest;
 }
 
 struct lp_run sched_wait_run(const struct hv_lp *lp, cycles_t now)
@@ -233,53 +243,75 @@ struct lp_run sched_wait_run(const struct hv_lp *lp, cycles_t now)
     };
 }
 
-static void add_holder(struct sched_waited *waited, struct sched_holder holder)
-{
-    for (unsigned i = 0; i < waited->holder_count; i++) {
-        struct sched_holder *known = &waited->holders[i];
+/* Those who held a VP up, as they are found. */
+struct holding {
+    struct sched_waited *waited;
+    cycles_t left; /* of the contention: nobody yet */
+    uint64_t seen; /* a bit for the numbers there are, modulo 64: most VPs are
+                      found once, and need not be looked for */
+};
 
-        if (known->partition == holder.partition && known->vp == holder.vp) {
-            known->time = cycles_add(known->time, holder.time);
-            return;
-        }
+static struct sched_holder *find_holder(const struct holding *holding,
+                                        uint32_t number)
+{
+    struct sched_waited *waited = holding->waited;
+
+    if ((holding->seen >> number % 64 & 1) == 0)
+        return NULL;
+    for (unsigned i = 0; i < waited->holder_count; i++) {
+        if (waited->holders[i].number == number)
+            return &waited->holders[i];
     }
+    return NULL;
+}
+
+/* No more of its time than is left. */
+static void add_holder(struct holding *holding, struct sched_holder holder)
+{
+    struct sched_waited *waited = holding->waited;
+    struct sched_holder *known = find_holder(holding, holder.number);
+
+    holder.time = cycles_min(holder.time, holding->left);
+    holding->left = cycles_sub(holding->left, holder.time);
+    if (known) {
+        known->time = cycles_add(known->time, holder.time);
+        return;
+    }
+    holding->seen |= UINT64_C(1) << holder.number % 64;
     waited->holders[waited->holder_count++] = holder;
 }
 
-/* Adds what of `run` lies within the wait, of `left` at most. False if it ended
- * before. */
-static bool add_run(struct sched_waited *waited, const struct lp_run *run,
-                    cycles_t *left)
+/* Adds what of `run` lies within the wait. False if it ended before. */
+static bool add_run(struct holding *holding, const struct lp_run *run)
 {
+    const struct sched_waited *waited = holding->waited;
     cycles_t from = cycles_max(run->from, waited->ready);
     cycles_t to = cycles_min(run->to, waited->dispatched);
-    cycles_t time;
 
     if (!cycles_before(from, to))
         return false;
-    time = cycles_min(cycles_sub(to, from), *left);
-    *left = cycles_sub(*left, time);
-    add_holder(waited, (struct sched_holder){.partition = run->partition,
-                                             .vp = run->vp,
-                                             .number = run->number,
-                                             .time = time});
+    add_holder(holding, (struct sched_holder){.partition = run->partition,
+                                              .vp = run->vp,
+                                              .number = run->number,
+                                              .time = cycles_sub(to, from)});
     return true;
 }
 
 /* Who was on `lp` while the VP waited, from the last one back, until all of
- * `left` is told. */
-static void add_runs(struct sched_waited *waited, const struct hv_lp *lp,
-                     cycles_t left)
+ * the contention is told. */
+static void add_runs(struct holding *holding, const struct hv_lp *lp)
 {
     uint64_t count = lp->run_count;
 
-    if (lp->vp && lp->vp != waited->vp) {
-        const struct lp_run now = sched_wait_run(lp, waited->dispatched);
+    if (lp->vp && lp->vp != holding->waited->vp) {
+        const struct lp_run now =
+            sched_wait_run(lp, holding->waited->dispatched);
 
-        add_run(waited, &now, &left);
+        add_run(holding, &now);
     }
-    for (unsigned i = 1; i <= LP_RUNS && i <= count && left.v > 0; i++) {
-        if (!add_run(waited, &lp->runs[(count - i) % LP_RUNS], &left))
+    for (unsigned i = 1; i <= LP_RUNS && i <= count && holding->left.v > 0;
+         i++) {
+        if (!add_run(holding, &lp->runs[(count - i) % LP_RUNS]))
             return;
     }
 }
@@ -318,33 +350,32 @@ static void longest_first(struct sched_waited *waited)
     }
 }
 
-/* Adds the VP that was named, of `left` at most. */
-static void add_held(struct sched_waited *waited, const struct vp_wait *wait,
-                     cycles_t *left)
+/* The VP that the policy named. */
+static void add_held(struct holding *holding, const struct vp_wait *wait)
 {
-    const struct vp_name *name =
-        &sched_of(waited->vp)->hv->vp_names.names[wait->held];
-    cycles_t time = cycles_min(wait->held_time, *left);
+    const struct vp_names *names = &sched_of(holding->waited->vp)->hv->vp_names;
+    const struct vp_name *name = &names->names[wait->held];
 
-    if (time.v == 0)
-        return;
-    *left = cycles_sub(*left, time);
-    add_holder(waited, (struct sched_holder){.partition = name->partition,
-                                             .vp = name->vp,
-                                             .number = wait->held,
-                                             .time = time});
+    if (wait->held_time.v > 0 && holding->left.v > 0)
+        add_holder(holding, (struct sched_holder){.partition = name->partition,
+                                                  .vp = name->vp,
+                                                  .number = wait->held,
+                                                  .time = wait->held_time});
 }
 
 static void name_holders(struct sched_waited *waited,
                          const struct booking *booking)
 {
-    cycles_t left = sched_waited_contention(waited);
+    struct holding holding = {
+        .waited = waited,
+        .left = sched_waited_contention(waited),
+    };
     const struct hv_lp *lp = waited_for(waited);
 
     if (booking->wait->is_held)
-        add_held(waited, booking->wait, &left);
+        add_held(&holding, booking->wait);
     if (lp)
-        add_runs(waited, lp, left);
+        add_runs(&holding, lp);
     longest_first(waited);
     if (waited->holder_count == 0)
         return;
@@ -356,11 +387,12 @@ static void name_holders(struct sched_waited *waited,
 static void copy_parts(const struct hv_vp *vp, struct vp_wait_parts *parts)
 {
     const struct vp_wait_parts *from = &vp->sched.wait_parts;
+    unsigned left = vp->sched.wait.booked & ~RULES_OF_WAIT;
 
-    for (unsigned i = 0; i < SCHED_RULE_COUNT; i++) {
-        if (is_booked(&vp->sched.wait, i) && i != SCHED_RULE_SLICE &&
-            i != SCHED_RULE_SIBLING)
-            parts->time[i] = from->time[i];
+    for (; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+
+        parts->time[i] = from->time[i];
     }
     if (vp->sched.restricted)
         parts->idle_time = from->idle_time;
@@ -382,10 +414,7 @@ void sched_wait_end(const struct hv_vp *vp, const struct hv_lp *lp,
     waited->holder_vp = 0;
     waited->holder_count = 0;
     end_rules(&booking, lp, now);
-    for (unsigned i = 0; i < SCHED_RULE_COUNT; i++)
-        waited->by_rule[i] =
-            is_booked(&wait, i) ? *part_of(&booking, i) : cycles(0);
-    waited->rule = longest(waited->by_rule);
+    tell_rules(waited, &booking);
     name_holders(waited, &booking);
 }
 
