@@ -48,7 +48,8 @@ static void vp_count_idle(struct hv_vp *vp, cycles_t now)
         now, cycles_max(vp->idle_counted, vp->partition->hv->count_until));
     pc_vp_add_time(&vp->counters, PC_VP_IDLE_TIME,
                    cycles_sub(within, vp->idle_counted));
-    vp->idle_aside = cycles_add(vp->idle_aside, cycles_sub(now, within));
+    if (cycles_before(within, now))
+        vp->idle_aside = cycles_add(vp->idle_aside, cycles_sub(now, within));
     vp->idle_counted = now;
 }
 
