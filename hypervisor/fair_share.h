@@ -148,6 +148,11 @@ cycles_t fair_share_until(const struct fair_share *share,
                           const struct fair_entity *entity, uint32_t seat,
                           const struct fair_entity *holder, uint64_t time);
 
+/** Who may follow `next`, who waits, as the n-th, without a look at anybody but
+ *  that; NULL: not known. For the host's caches: nothing may depend on it. */
+const struct fair_entity *fair_share_peek(const struct fair_entity *next,
+                                          uint32_t n);
+
 /** The entity, which waits, gets that seat. */
 void fair_share_take(struct fair_share *share, struct fair_entity *entity,
                      uint32_t seat);

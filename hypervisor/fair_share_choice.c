@@ -162,6 +162,14 @@ struct fair_entity *fair_share_best(const struct fair_share *share,
     return best ? best : best_fair(share, seat, now);
 }
 
+const struct fair_entity *fair_share_peek(const struct fair_entity *next,
+                                          uint32_t n)
+{
+    const struct run_entry *entry = run_list_peek(run_list_of(&next->local), n);
+
+    return entry ? fair_share_entity_of(entry) : NULL;
+}
+
 cycles_t fair_share_until(const struct fair_share *share,
                           const struct fair_entity *entity, uint32_t seat,
                           const struct fair_entity *holder, uint64_t time)

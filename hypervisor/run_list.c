@@ -307,6 +307,17 @@ struct run_entry *run_list_next(const struct run_entry *entry)
     return at < node->count ? node->place[at].below : next;
 }
 
+struct run_entry *run_list_peek(const struct run_list *list, uint32_t n)
+{
+    const struct run_node *leaf = list->root;
+
+    if (!leaf)
+        return NULL;
+    for (uint32_t level = list->height; level > 0; level--)
+        leaf = child(leaf, 0);
+    return n < leaf->count ? leaf->place[n].below : NULL;
+}
+
 struct run_entry *run_list_last(const struct run_list *list)
 {
     const struct run_node *node = list->root;

@@ -69,6 +69,10 @@ void run_list_remove(struct run_entry *entry);
 /** The entry that stands after that one, or NULL. */
 struct run_entry *run_list_next(const struct run_entry *entry);
 
+/** The entry that stands n places after the first, without a look at any; NULL:
+ *  there is none, or that would take a search. */
+struct run_entry *run_list_peek(const struct run_list *list, uint32_t n);
+
 /** The entry that stands after all others; NULL if the list is empty. */
 struct run_entry *run_list_last(const struct run_list *list);
 

@@ -233,6 +233,15 @@ void sched_dequeue(struct hv_sched *sched, struct hv_vp *vp)
         sched->ops->dequeue(sched, vp);
 }
 
+/* The VP will be chosen soon. */
+static void foresee(const struct hv_sched *sched, const struct hv_vp *vp)
+{
+    size_t front = sched_front_bytes(sched->ops->vp_bytes);
+
+    host_line_foresee((const char *)vp - front, 1);
+    vp_foresee_dispatch(vp);
+}
+
 struct sched_choice sched_pick(struct hv_sched *sched, struct hv_lp *lp,
                                cycles_t now)
 {
@@ -245,6 +254,7 @@ struct sched_choice sched_pick(struct hv_sched *sched, struct hv_lp *lp,
             now_idle(sched, lp, now);
             return choice;
         }
+        vp_foresee_dispatch(choice.vp);
         CHECK(choice.vp->state == VP_READY && sched_allows(choice.vp, lp));
 
         /* Others of its group may have used up what there was when it came. */
@@ -255,6 +265,8 @@ struct sched_choice sched_pick(struct hv_sched *sched, struct hv_lp *lp,
             sched_period_park(sched, choice.vp, start);
     } while (!may_run);
     not_idle(sched, lp, now);
+    if (choice.next)
+        foresee(sched, choice.next);
     return choice;
 }
 

@@ -19,6 +19,7 @@
 
 #include "hypervisor/lp_set.h"
 #include "sim/core/event_queue.h"
+#include "sim/core/host_line.h"
 #include "sim/core/types.h"
 
 struct cost_bill;
@@ -111,6 +112,9 @@ struct sched_choice {
     struct hv_vp *vp;    /* NULL: the LP idles */
     cycles_t not_before; /* it may run from then on; 0: at once */
     cycles_t slice_end;  /* until when at most */
+    /* Who may follow there, or NULL: nothing depends on it but what the host
+     * fetches into its caches. */
+    const struct hv_vp *next;
 };
 
 struct hv_sched;
@@ -194,6 +198,23 @@ struct hv_sched_ops {
     void (*price_dispatch)(struct hv_sched *sched, const struct hv_lp *lp,
                            const struct hv_vp *vp, struct cost_bill *bill);
 };
+
+/** So many bytes in front of a VP are the policy's own state of it: whole
+ *  lines, so that what a dispatch needs is one piece. */
+static inline size_t sched_front_bytes(size_t vp_bytes)
+{
+    return (vp_bytes + HOST_LINE_BYTES - 1) / HOST_LINE_BYTES * HOST_LINE_BYTES;
+}
+
+/** The VP behind its state, of so many bytes, without a look at either. */
+static inline const struct hv_vp *sched_vp_behind(const void *state,
+                                                  size_t vp_bytes)
+{
+    const char *memory = state;
+
+    return (const struct hv_vp *)(const void *)(memory +
+                                                sched_front_bytes(vp_bytes));
+}
 
 struct hv_sched {
     const struct hv_sched_ops *ops; /* shared, read-only */

@@ -395,6 +395,7 @@ static struct sched_choice classic_pick(struct hv_sched *sched,
     struct classic *classic = sched->policy;
     struct fair_share *share = &classic->share;
     struct fair_entity *entity = fair_share_best(share, lp->id.v, now);
+    const struct fair_entity *next;
     struct hv_vp *vp;
 
     lp_set_remove(&classic->lending, lp->id.v);
@@ -406,10 +407,13 @@ static struct sched_choice classic_pick(struct hv_sched *sched,
     vp = entity->local.owner;
     fair_share_take(share, entity, lp->id.v);
     vp->sched.queued = false;
+    next = fair_share_best(share, lp->id.v, now);
+    if (next)
+        host_line_foresee(fair_share_peek(next, 1), 1);
     return (struct sched_choice){
         .vp = vp,
-        .slice_end = slice_end(sched, vp, lp,
-                               fair_share_best(share, lp->id.v, now), now),
+        .slice_end = slice_end(sched, vp, lp, next, now),
+        .next = next ? next->local.owner : NULL,
     };
 }
 

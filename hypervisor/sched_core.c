@@ -500,6 +500,18 @@ static struct sched_choice idle(struct hv_sched *sched,
     return (struct sched_choice){0};
 }
 
+/* A VP that may get the core after `next` (or NULL). What it takes to name it
+ * has been fetched by then. */
+static const struct hv_vp *foresee(const struct fair_entity *next)
+{
+    const struct fair_entity *after = next ? fair_share_peek(next, 1) : NULL;
+
+    if (!after)
+        return NULL;
+    host_line_foresee(fair_share_peek(next, 2), 2 * (size_t)HOST_LINE_BYTES);
+    return virtual_core_next_ready(after->local.owner, NULL);
+}
+
 static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
                                      cycles_t now)
 {
@@ -528,12 +540,16 @@ static struct sched_choice core_pick(struct hv_sched *sched, struct hv_lp *lp,
         return idle(sched, core, now);
     virtual_core_end_wait(vp);
     vp->sched.queued = false;
-    if (host_core_idles(sched, core))
-        tell_next(is_given ? next_for(sched, core, now) : next, vp, now);
+    if (host_core_idles(sched, core)) {
+        if (is_given)
+            next = next_for(sched, core, now);
+        tell_next(next, vp, now);
+    }
     return (struct sched_choice){
         .vp = vp,
         .not_before = core->free_since,
         .slice_end = core->slice_end,
+        .next = foresee(next),
     };
 }
 

@@ -355,7 +355,11 @@ static struct sched_choice credit_pick(struct hv_sched *sched, struct hv_lp *lp,
     c = credit_of(vp);
     at->level = c->place.level;
     at->slice_end = cycles_add(now, slice_of(sched, c, at->level));
-    return (struct sched_choice){.vp = vp, .slice_end = at->slice_end};
+    return (struct sched_choice){
+        .vp = vp,
+        .slice_end = at->slice_end,
+        .next = lp_queues_own(&credit->queues, lp, LP_QUEUES_LEVELS_MAX),
+    };
 }
 
 static bool credit_must_yield(struct hv_sched *sched, struct hv_lp *lp,

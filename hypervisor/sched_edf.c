@@ -485,6 +485,14 @@ static cycles_t run_until(struct hv_sched *sched, struct edf_vp *e,
     return e->quota > 0 ? cycles_min(end, e->deadline) : end;
 }
 
+/* Who is chosen soon, by any LP: the first has been told of before. */
+static const struct hv_vp *soon(const struct edf *edf)
+{
+    const struct run_entry *entry = run_list_peek(&edf->waiting, 1);
+
+    return entry ? sched_vp_behind(entry, sizeof(struct edf_vp)) : NULL;
+}
+
 static struct sched_choice edf_pick(struct hv_sched *sched, struct hv_lp *lp,
                                     cycles_t now)
 {
@@ -506,6 +514,7 @@ static struct sched_choice edf_pick(struct hv_sched *sched, struct hv_lp *lp,
     return (struct sched_choice){
         .vp = vp_of(e),
         .slice_end = run_until(sched, e, lp, now),
+        .next = soon(edf),
     };
 }
 

@@ -123,14 +123,16 @@ static void round_robin_dequeue(struct hv_sched *sched, struct hv_vp *vp)
 static struct sched_choice round_robin_pick(struct hv_sched *sched,
                                             struct hv_lp *lp, cycles_t now)
 {
-    struct hv_vp *vp = first_for(sched->policy, lp);
+    struct round_robin *rr = sched->policy;
+    struct hv_vp *vp = first_for(rr, lp);
 
     if (!vp)
         return (struct sched_choice){0};
-    list_remove(sched->policy, vp);
+    list_remove(rr, vp);
     return (struct sched_choice){
         .vp = vp,
         .slice_end = cycles_add(now, sched->params.slice),
+        .next = rr->head,
     };
 }
 

@@ -188,6 +188,8 @@ static void vp_make_ready(struct hv_context *context, struct hv_vp *vp)
 
 void vp_reconsider(struct hv_context *context, struct hv_vp *vp)
 {
+    vp_foresee_dispatch(vp);
+    host_line_foresee(vp->sched.policy, 1);
     if (vp->halted && vp_must_wake(vp))
         vp->halted = false;
 

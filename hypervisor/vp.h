@@ -217,6 +217,15 @@ void vp_prepare_entry(struct hv_context *context, struct hv_vp *vp);
 /** The VP will run soon: see engine_foresee(). */
 void vp_foresee(const struct hv_vp *vp);
 
+/** The VP will be dispatched, or made ready, soon: has the host fetch the lines
+ *  of it that this needs, which together take as long as one. */
+static inline void vp_foresee_dispatch(const struct hv_vp *vp)
+{
+    host_line_foresee(vp, 1);
+    host_line_foresee((const char *)vp + HOST_LINE_BYTES, 1);
+    host_line_foresee(&vp->counters, 1);
+}
+
 const char *vp_state_name(enum vp_state state);
 
 /** The VP of that index, or NULL. */

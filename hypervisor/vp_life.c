@@ -166,17 +166,11 @@ static uint32_t ideal_lp(const struct hypervisor *hv, uint32_t node,
     return count ? lp_set_nth(lps, (hv->vp_names.count + index.v) % count) : 0;
 }
 
-/* The policy's own state of a VP stands in front of it: whole lines, so that
- * what a dispatch needs is one piece. */
-static size_t policy_bytes(const struct hypervisor *hv)
-{
-    return (hv->sched.ops->vp_bytes + HOST_LINE_BYTES - 1) / HOST_LINE_BYTES *
-           HOST_LINE_BYTES;
-}
-
 void vp_init_pool(struct hypervisor *hv)
 {
-    hv->vp_pool = host_pool(policy_bytes(hv) + sizeof(struct hv_vp));
+    size_t front = sched_front_bytes(hv->sched.ops->vp_bytes);
+
+    hv->vp_pool = host_pool(front + sizeof(struct hv_vp));
 }
 
 /* Everything of a new VP but what it executes. */
@@ -184,7 +178,7 @@ static struct hv_vp *vp_allocate(struct hv_partition *partition,
                                  vp_index_t index, uint32_t node)
 {
     struct hypervisor *hv = partition->hv;
-    size_t before = policy_bytes(hv);
+    size_t front = sched_front_bytes(hv->sched.ops->vp_bytes);
     char *memory = host_pool_calloc(&hv->vp_pool);
     uint32_t number = hv->vp_names.count;
     struct hv_vp *vp;
@@ -197,8 +191,8 @@ static struct hv_vp *vp_allocate(struct hv_partition *partition,
         host_pool_free(&hv->vp_pool, memory);
         return NULL;
     }
-    vp = (struct hv_vp *)(memory + before);
-    vp->sched.policy = before > 0 ? memory : NULL;
+    vp = (struct hv_vp *)(memory + front);
+    vp->sched.policy = front > 0 ? memory : NULL;
     vp->hv = hv;
     vp->partition = partition;
     vp->index = index;
@@ -237,7 +231,8 @@ static void vp_discard(struct hv_vp *vp)
     if (vp->engine)
         engine_free(vp->engine);
     intercept_forget(vp);
-    host_pool_free(&vp->hv->vp_pool, (char *)vp - policy_bytes(vp->hv));
+    host_pool_free(&vp->hv->vp_pool,
+                   (char *)vp - sched_front_bytes(vp->hv->sched.ops->vp_bytes));
 }
 
 enum hv_status vp_create(struct hv_context *context,

@@ -15,11 +15,14 @@
 /** As calloc(1, bytes), at the beginning of a line; free() frees it. */
 void *host_line_calloc(size_t bytes);
 
-/** Has the host fetch what will be written soon. Changes nothing else. */
+/** Has the host fetch what will be needed soon. Changes nothing else. */
 static inline void host_line_foresee(const void *at, size_t bytes)
 {
     for (size_t done = 0; done < bytes; done += HOST_LINE_BYTES)
-        __builtin_prefetch((const char *)at + done, 1, 2);
+        __builtin_prefetch((const char *)at + done);
+    /* Without an effect that GCC knows of, it would drop calls of functions
+     * that do no more than this. */
+    __asm__ volatile("");
 }
 
 #endif

@@ -137,6 +137,8 @@ static void fall_asleep(struct bench *b, struct hv_context *context)
     b->first_sleeper = (b->first_sleeper + 1) % b->vp_count;
     b->sleeper_count--;
     wake(context, vp);
+    /* As the queue of events has it. */
+    vp_foresee_dispatch(b->sleepers[b->first_sleeper]);
 }
 
 static void dispatch(struct bench *b, struct hv_context *context)

@@ -51,6 +51,20 @@ static void add(struct world *world, uint32_t number, uint64_t key)
     run_list_add(&world->list, entry);
 }
 
+/* The first few are known without a search, others perhaps. */
+static void assert_peeks(const struct world *world)
+{
+    const struct run_entry *entry = run_list_first(&world->list);
+    uint32_t n = 0;
+
+    for (; entry; entry = run_list_next(entry), n++) {
+        const struct run_entry *peeked = run_list_peek(&world->list, n);
+
+        assert_true(peeked == entry || (!peeked && n >= 4));
+    }
+    assert_null(run_list_peek(&world->list, n));
+}
+
 /* The list holds those that say so, each before the next. */
 static void assert_in_order(const struct world *world)
 {
@@ -74,6 +88,7 @@ static void assert_in_order(const struct world *world)
     if (last)
         assert_true(run_list_first_mark(&world->list) ==
                     run_entry_mark(run_list_first(&world->list)));
+    assert_peeks(world);
 }
 
 static void an_empty_list_has_no_first(void **state)
