@@ -168,6 +168,14 @@ struct hv_vp *lp_queues_own(const struct lp_queues *queues,
     return level < below ? queue->head[level] : NULL;
 }
 
+struct hv_vp *lp_queues_follower(const struct lp_queues *queues,
+                                 const struct hv_vp *vp)
+{
+    const struct hv_lp *lp = &queues->sched->hv->lps[place_of(vp)->lp];
+
+    return lp_queues_own(queues, lp, LP_QUEUES_LEVELS_MAX);
+}
+
 /* The first on the list of `from`, on that level, that may run on `lp`, or
  * NULL. */
 static struct hv_vp *first_allowed(const struct lp_queues *queues,

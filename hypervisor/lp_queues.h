@@ -67,6 +67,10 @@ void lp_queues_move(struct lp_queues *queues, struct hv_vp *vp, uint32_t level);
 struct hv_vp *lp_queues_own(const struct lp_queues *queues,
                             const struct hv_lp *lp, uint32_t below);
 
+/** Who comes first, likewise, where `vp` has just been; NULL: nobody. */
+struct hv_vp *lp_queues_follower(const struct lp_queues *queues,
+                                 const struct hv_vp *vp);
+
 /** The first that may run on `lp` of the lowest level on the list of LP number
  *  `from`, if that is below `below`; else NULL. */
 struct hv_vp *lp_queues_from(const struct lp_queues *queues, uint32_t from,

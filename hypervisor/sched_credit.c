@@ -358,7 +358,7 @@ static struct sched_choice credit_pick(struct hv_sched *sched, struct hv_lp *lp,
     return (struct sched_choice){
         .vp = vp,
         .slice_end = at->slice_end,
-        .next = lp_queues_own(&credit->queues, lp, LP_QUEUES_LEVELS_MAX),
+        .next = lp_queues_follower(&credit->queues, vp),
     };
 }
 

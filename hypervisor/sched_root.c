@@ -303,7 +303,7 @@ static struct sched_choice root_pick(struct hv_sched *sched, struct hv_lp *lp,
     return (struct sched_choice){
         .vp = vp,
         .slice_end = cycles_add(now, cycles(t->quantum)),
-        .next = lp_queues_own(&root->queues, lp, LP_QUEUES_LEVELS_MAX),
+        .next = lp_queues_follower(&root->queues, vp),
     };
 }
 
