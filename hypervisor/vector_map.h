@@ -31,9 +31,12 @@ static inline bool vector_map_has(const uint32_t map[VECTOR_MAP_WORDS],
 /** The highest vector in the map; -1 if it is empty. */
 static inline int vector_map_highest(const uint32_t map[VECTOR_MAP_WORDS])
 {
-    for (int word = VECTOR_MAP_WORDS - 1; word >= 0; word--) {
-        if (map[word] != 0)
-            return word * 32 + 31 - __builtin_clz(map[word]);
+    /* Two at a time: most maps are empty. */
+    for (int word = VECTOR_MAP_WORDS - 2; word >= 0; word -= 2) {
+        uint64_t pair = (uint64_t)map[word + 1] << 32 | map[word];
+
+        if (pair != 0)
+            return word * 32 + 63 - __builtin_clzll(pair);
     }
     return -1;
 }

@@ -132,6 +132,7 @@ enum sim_status machine_create(struct machine **out,
     m->scenario = scenario;
     m->results = results;
     m->clock = (struct sim_clock){scenario->host.frequency_hz};
+    m->quantum = clock_from_ns(m->clock, scenario->hypervisor.sync_quantum_ns);
     if (!create_basics(m)) {
         sim_fail(error, SIM_NO_MEMORY, "no memory for the machine");
         goto failed;

@@ -103,6 +103,7 @@ struct machine {
     /* The run; see run.c. */
     const struct machine_run_options *options;
     struct lp_order *active;         /* owns: LPs that have something to run */
+    cycles_t quantum;                /* LPs' clocks differ by up to that */
     struct hv_lp *stepping;          /* the LP under way; NULL between steps */
     cycles_t horizon;                /* of that step */
     cycles_t others;                 /* no other LP is behind this */

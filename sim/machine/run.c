@@ -263,11 +263,8 @@ static uint32_t run_price_block(void *host, const struct cost_bill *bill)
 /* The LP under way does not get further ahead of `other` than the quantum. */
 static void note_other(struct machine *m, const struct hv_lp *other)
 {
-    cycles_t quantum =
-        clock_from_ns(m->clock, m->scenario->hypervisor.sync_quantum_ns);
-
     m->others = cycles_min(m->others, other->now);
-    m->horizon = cycles_min(m->horizon, cycles_add(other->now, quantum));
+    m->horizon = cycles_min(m->horizon, cycles_add(other->now, m->quantum));
 }
 
 static void run_lp_ready(void *host, struct hv_lp *lp, cycles_t at)
@@ -485,7 +482,7 @@ static cycles_t next_event(const struct machine *m)
 static void step_machine(struct machine *m)
 {
     struct hv_lp *lp = lp_order_first(m->active);
-    struct hv_lp *second = lp_order_second(m->active);
+    const struct hv_lp *second;
     cycles_t next = event_queue_next(m->events);
 
     if (!lp || !cycles_before(lp->now, next)) {
@@ -495,6 +492,8 @@ static void step_machine(struct machine *m)
     }
     m->horizon = CYCLES_NEVER;
     m->others = CYCLES_NEVER;
+    /* The others bound what a VP runs, and nothing else. */
+    second = lp->vp ? lp_order_second(m->active) : NULL;
     if (second)
         note_other(m, second);
     step_lp(m, lp);
