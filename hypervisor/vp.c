@@ -386,7 +386,10 @@ void vp_prepare_entry(struct hv_context *context, struct hv_vp *vp)
 
 void vp_foresee(const struct hv_vp *vp)
 {
-    host_line_foresee(vp, sizeof(*vp));
+    /* Its counters' line apart, what an interrupt needs is one piece. */
+    vp_foresee_dispatch(vp);
+    host_line_foresee(&vp->owed, offsetof(struct hv_vp, synic) -
+                                     offsetof(struct hv_vp, owed));
     if (vp->engine)
         engine_foresee(vp->engine);
 }
