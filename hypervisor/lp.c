@@ -37,6 +37,8 @@ bool lp_sibling_is_busy(const struct hypervisor *hv, const struct hv_lp *lp)
 {
     uint32_t first = lp->core * hv->threads_per_core;
 
+    if (hv->threads_per_core == 1)
+        return false;
     for (uint32_t i = first; i < first + hv->threads_per_core; i++) {
         if (i != lp->id.v && hv->lps[i].vp)
             return true;

@@ -28,17 +28,29 @@ static inline bool vector_map_has(const uint32_t map[VECTOR_MAP_WORDS],
     return (map[vector / 32] >> (vector % 32)) & 1;
 }
 
+static inline uint64_t vector_map_pair(const uint32_t map[VECTOR_MAP_WORDS],
+                                       int word)
+{
+    return (uint64_t)map[word + 1] << 32 | map[word];
+}
+
+/** Most maps are, at most times. */
+static inline bool vector_map_is_empty(const uint32_t map[VECTOR_MAP_WORDS])
+{
+    return (vector_map_pair(map, 0) | vector_map_pair(map, 2) |
+            vector_map_pair(map, 4) | vector_map_pair(map, 6)) == 0;
+}
+
 /** The highest vector in the map; -1 if it is empty. */
 static inline int vector_map_highest(const uint32_t map[VECTOR_MAP_WORDS])
 {
-    /* Two at a time: most maps are empty. */
-    for (int word = VECTOR_MAP_WORDS - 2; word >= 0; word -= 2) {
-        uint64_t pair = (uint64_t)map[word + 1] << 32 | map[word];
+    int word = VECTOR_MAP_WORDS - 2;
 
-        if (pair != 0)
-            return word * 32 + 63 - __builtin_clzll(pair);
-    }
-    return -1;
+    if (vector_map_is_empty(map))
+        return -1;
+    while (vector_map_pair(map, word) == 0)
+        word -= 2;
+    return word * 32 + 63 - __builtin_clzll(vector_map_pair(map, word));
 }
 
 /** The lowest one, likewise. */

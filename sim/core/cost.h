@@ -25,6 +25,8 @@ enum cost_party {
     COST_PARTY_IDLE,       /* the LP's, in which it executes nothing yet */
 };
 
+#define COST_PARTY_COUNT (COST_PARTY_IDLE + 1)
+
 #define COST_BILL_WORDS ((COST_KIND_COUNT + 63) / 64)
 
 /** Zero-initialise. `used` marks the kinds with a count, so that pricing and

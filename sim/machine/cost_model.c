@@ -93,80 +93,86 @@ const char *cost_basis_name(enum cost_basis basis)
     return "estimated";
 }
 
-static uint32_t null_unit(const struct cost_model *model, enum cost_kind kind)
+static uint32_t null_unit(const struct cost_profile *profile,
+                          enum cost_kind kind)
 {
-    (void)model;
+    (void)profile;
     (void)kind;
     return 0;
 }
 
-static uint32_t unit_unit(const struct cost_model *model, enum cost_kind kind)
+static uint32_t unit_unit(const struct cost_profile *profile,
+                          enum cost_kind kind)
 {
-    (void)model;
+    (void)profile;
     (void)kind;
     return SUBCYCLES_PER_CYCLE;
 }
 
-static uint32_t table_unit(const struct cost_model *model, enum cost_kind kind)
+static uint32_t table_unit(const struct cost_profile *profile,
+                           enum cost_kind kind)
 {
-    return model->profile->price[kind].subcycles;
+    return profile->price[kind].subcycles;
 }
 
-static const struct cost_model_ops models[] = {
+static const struct timing {
+    const char *name;
+    /** The price of one unit of `kind`, in subcycles. */
+    uint32_t (*unit)(const struct cost_profile *profile, enum cost_kind kind);
+} timings[] = {
     {.name = "null", .unit = null_unit},
     {.name = "unit", .unit = unit_unit},
     {.name = "table", .unit = table_unit},
 };
 
+static const struct timing *find_timing(const char *name)
+{
+    for (unsigned i = 0; i < sizeof(timings) / sizeof(timings[0]); i++) {
+        if (strcmp(timings[i].name, name) == 0)
+            return &timings[i];
+    }
+    return NULL;
+}
+
 enum sim_status cost_model_init(struct cost_model *model, const char *timing,
                                 const char *profile, struct sim_error *error)
 {
-    *model = (struct cost_model){0};
-    for (unsigned i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
-        if (strcmp(models[i].name, timing) == 0)
-            model->ops = &models[i];
-    }
-    if (!model->ops)
+    const struct timing *by = find_timing(timing);
+
+    *model = (struct cost_model){.profile = cost_profile_find(profile)};
+    if (!by)
         return sim_fail(error, SIM_BAD_SCENARIO,
                         "there is no timing model \"%s\"; expected \"table\", "
                         "\"unit\" or \"null\"",
                         timing);
-    model->profile = cost_profile_find(profile);
     if (!model->profile)
         return sim_fail(error, SIM_BAD_SCENARIO,
                         "there is no price profile \"%s\"; expected \"%s\"",
                         profile, cost_profiles[0].name);
-    for (unsigned i = 0; i < COST_KIND_COUNT; i++)
+    for (unsigned i = 0; i < COST_KIND_COUNT; i++) {
         CHECK(model->profile->price[i].source);
+        model->kinds[i].subcycles = by->unit(model->profile, i);
+        model->kinds[i].party = cost_kind_party(i);
+    }
     return SIM_OK;
 }
 
 struct cost_total cost_model_price(const struct cost_model *model,
                                    const struct cost_bill *bill)
 {
-    struct cost_total total = {0};
+    uint64_t sums[COST_PARTY_COUNT] = {0};
 
     for (unsigned word = 0; word < COST_BILL_WORDS; word++) {
-        uint64_t used = bill->used[word];
-
-        while (used) {
+        for (uint64_t used = bill->used[word]; used; used &= used - 1) {
             unsigned kind = word * 64 + (unsigned)__builtin_ctzll(used);
-            uint64_t price = (uint64_t)bill->count[kind] *
-                             model->ops->unit(model, (enum cost_kind)kind);
 
-            switch (cost_kind_party((enum cost_kind)kind)) {
-            case COST_PARTY_GUEST:
-                total.guest_subcycles += price;
-                break;
-            case COST_PARTY_HYPERVISOR:
-                total.hypervisor_subcycles += price;
-                break;
-            case COST_PARTY_IDLE:
-                total.idle_subcycles += price;
-                break;
-            }
-            used &= used - 1;
+            sums[model->kinds[kind].party] +=
+                (uint64_t)bill->count[kind] * model->kinds[kind].subcycles;
         }
     }
-    return total;
+    return (struct cost_total){
+        .guest_subcycles = sums[COST_PARTY_GUEST],
+        .hypervisor_subcycles = sums[COST_PARTY_HYPERVISOR],
+        .idle_subcycles = sums[COST_PARTY_IDLE],
+    };
 }

@@ -31,8 +31,11 @@ struct cost_profile {
 };
 
 struct cost_model {
-    const struct cost_model_ops *ops;
     const struct cost_profile *profile; /* what "table" goes by */
+    struct {
+        uint32_t subcycles; /* of one unit */
+        enum cost_party party;
+    } kinds[COST_KIND_COUNT];
 };
 
 /** What a bill comes to, by whom it is charged to. */
@@ -40,12 +43,6 @@ struct cost_total {
     uint64_t guest_subcycles;
     uint64_t hypervisor_subcycles;
     uint64_t idle_subcycles;
-};
-
-struct cost_model_ops {
-    const char *name;
-    /** The price of one unit of `kind`, in subcycles. */
-    uint32_t (*unit)(const struct cost_model *model, enum cost_kind kind);
 };
 
 /** The model called `timing`, with the profile called `profile`.
