@@ -117,7 +117,9 @@ void ticks_print(const struct hv_sched_ops *ops)
 
     for (unsigned i = 0; i < REPEATS; i++)
         rate[i] = measure_ticks(ops);
+    double median = timing_median(rate, REPEATS);
+
     printf("  ticking VPs (%d on %d LPs)  %8.2f million dispatches per host "
-           "second\n",
-           VPS, LPS, timing_median(rate, REPEATS) / 1e6);
+           "second, at most %.2f\n",
+           VPS, LPS, median / 1e6, rate[REPEATS - 1] / 1e6); /* sorted */
 }
