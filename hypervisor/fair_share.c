@@ -318,7 +318,7 @@ void fair_share_idles(struct fair_share *share, uint32_t seat)
 
         for (struct fair_class *class = classes->of_node[node]; class;
              class = class->next) {
-            if (lp_set_has(&class->seats, seat))
+            if (class->waiting.first && lp_set_has(&class->seats, seat))
                 make_patient(share, class);
         }
     }

@@ -149,24 +149,27 @@ bool sched_has_just_run(const struct hv_vp *vp, cycles_t now)
            lp->free_since.v == now.v;
 }
 
-static struct lp_set idle_for(const struct hv_sched *sched,
-                              const struct hv_vp *vp)
+/* The idle LPs on which it may run; `both` is room for them. */
+static const struct lp_set *idle_for(const struct hv_sched *sched,
+                                     const struct hv_vp *vp,
+                                     struct lp_set *both)
 {
-    return vp->sched.restricted ? lp_set_and(&sched->idle, &vp->sched.allowed)
-                                : sched->idle;
+    if (!vp->sched.restricted)
+        return &sched->idle;
+    *both = lp_set_and(&sched->idle, &vp->sched.allowed);
+    return both;
 }
 
 struct hv_lp *sched_first_idle_lp(const struct hv_sched *sched,
                                   const struct hv_vp *vp)
 {
-    struct lp_set idle;
+    struct lp_set both;
     int lp;
 
     /* On a busy host this is asked often, and there is none. */
     if (sched->idle_count == 0)
         return NULL;
-    idle = idle_for(sched, vp);
-    lp = lp_set_next(&idle, 0);
+    lp = lp_set_next(idle_for(sched, vp, &both), 0);
     return lp < 0 ? NULL : &sched->hv->lps[lp];
 }
 
@@ -174,19 +177,20 @@ struct hv_lp *sched_idle_lp(const struct hv_sched *sched,
                             const struct hv_vp *vp)
 {
     const struct hypervisor *hv = sched->hv;
-    struct lp_set idle;
+    const struct lp_set *idle;
+    struct lp_set both;
     int lp;
 
     if (sched->idle_count == 0)
         return NULL;
-    idle = idle_for(sched, vp);
-    if (vp->sched.lp && lp_set_has(&idle, vp->sched.lp->id.v))
+    idle = idle_for(sched, vp, &both);
+    if (vp->sched.lp && lp_set_has(idle, vp->sched.lp->id.v))
         return vp->sched.lp;
-    if (lp_set_has(&idle, vp->sched.ideal_lp))
+    if (lp_set_has(idle, vp->sched.ideal_lp))
         return &hv->lps[vp->sched.ideal_lp];
-    lp = lp_set_first_in_both(&idle, &hv->node_lps[vp->node]);
+    lp = lp_set_first_in_both(idle, &hv->node_lps[vp->node]);
     if (lp < 0)
-        lp = lp_set_next(&idle, 0);
+        lp = lp_set_next(idle, 0);
     return lp < 0 ? NULL : &hv->lps[lp];
 }
 
