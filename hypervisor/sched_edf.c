@@ -485,7 +485,8 @@ static cycles_t run_until(struct hv_sched *sched, struct edf_vp *e,
     return e->quota > 0 ? cycles_min(end, e->deadline) : end;
 }
 
-/* Who is chosen soon, by any LP: the first has been told of before. */
+/* Who is chosen soon, by any LP. The first has been told of before; it is taken
+ * sooner than it could be fetched now. */
 static const struct hv_vp *soon(const struct edf *edf)
 {
     const struct run_entry *entry = run_list_peek(&edf->waiting, 1);

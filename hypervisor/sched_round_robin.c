@@ -132,7 +132,8 @@ static struct sched_choice round_robin_pick(struct hv_sched *sched,
     return (struct sched_choice){
         .vp = vp,
         .slice_end = cycles_add(now, sched->params.slice),
-        .next = rr->head,
+        /* Some LP takes the first before it could be fetched. */
+        .next = rr->head ? rr->head->sched.next : NULL,
     };
 }
 
