@@ -148,8 +148,10 @@ cycles_t fair_share_until(const struct fair_share *share,
                           const struct fair_entity *entity, uint32_t seat,
                           const struct fair_entity *holder, uint64_t time);
 
-/** Who may follow `next`, who waits, as the n-th, without a look at anybody but
- *  that; NULL: not known. For the host's caches: nothing may depend on it. */
+/** Who may follow `next`, the first of those that wait where it does, as the
+ *  n-th, without a look at anybody but that; NULL: not known. For the host's
+ *  caches: where `next` is not the first it names another, and nothing may
+ *  depend on it. */
 const struct fair_entity *fair_share_peek(const struct fair_entity *next,
                                           uint32_t n);
 

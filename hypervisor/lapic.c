@@ -49,7 +49,7 @@ static void offer_assist(struct lapic *lapic, uint8_t vector)
     if (!msr_assist_enabled(vp) ||
         !partition_offers(vp->partition, FEATURE_EOI_ASSIST) ||
         vector_map_has(lapic->tmr, vector) ||
-        vector_map_highest(lapic->irr) >= 0 ||
+        !vector_map_is_empty(lapic->irr) ||
         vector_map_lowest(lapic->isr) != vector)
         return;
     arena_write(vp->hv->arena, vp->msrs.assist_page, &word, sizeof(word));
@@ -172,7 +172,7 @@ int lapic_deliverable(const struct lapic *lapic)
 
 bool lapic_has_pending(const struct lapic *lapic)
 {
-    return vector_map_highest(lapic->irr) >= 0;
+    return !vector_map_is_empty(lapic->irr);
 }
 
 uint8_t lapic_accept(struct hv_context *context, struct lapic *lapic)
